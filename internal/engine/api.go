@@ -1,0 +1,40 @@
+package engine
+
+import (
+	"sync/atomic"
+)
+
+// Job is what a run is asked to do: which sources, into which destination.
+type Job struct {
+	Options
+
+	Sources []string // paths on the source's machine; a trailing slash means the content
+	Dest    string   // path on the destination's machine
+
+	// Files are the names of --files-from, below the single source; nil
+	// without that option.
+	Files []string
+}
+
+// Report is how a run tells what it does. The zero value discards everything.
+type Report struct {
+	// Event receives events, from one goroutine, in order. It must not block
+	// for long: the run waits for it.
+	Event func(Event)
+
+	// Progress is kept up to date for display while the run goes on; it may be
+	// nil.
+	Progress *Progress
+}
+
+// Progress holds a run's counters. Its fields are changed atomically while the
+// run goes on and may be read at any time.
+type Progress struct {
+	Planned    atomic.Bool  // the totals are final
+	Seen       atomic.Int64 // entries seen at the source
+	TotalFiles atomic.Int64 // regular files whose content moves
+	DoneFiles  atomic.Int64 // of these, those that are finished
+	TotalBytes atomic.Int64 // the size of these files
+	DoneBytes  atomic.Int64 // of it, what is dealt with: sent, or found at the destination
+	MovedBytes atomic.Int64 // content that crossed the line
+}

@@ -1,0 +1,339 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"gosync/transport/wire"
+	"gosync/walker"
+	"gosync/walker/manifest"
+)
+
+// dest is the end that receives.
+type dest struct {
+	job   *Job
+	conn  *wire.Conn
+	host  Host
+	rep   *reporter
+	prog  *Progress
+	local *source // the other end, where it is in this process and files can be copied directly
+	group *errgroup.Group
+	seed  uint64
+
+	tree   Dest   // nil in a dry run whose destination does not exist
+	base   string // path of the tree's root, for messages
+	rename string // name of the single source at the destination, "" for its own
+	empty  bool   // the destination had nothing when the run began
+
+	roots  chan *wire.Roots
+	table  chan *wire.DirTable
+	digest chan *wire.RootDigest
+	plan   chan planItem
+	small  chan wire.Frame
+	ids    *ownerMap
+	cpu    chan struct{}
+
+	mu      sync.Mutex
+	files   map[wire.ID]*incoming // asked for and not finished
+	streams int                   // large files and deltas being received
+	checks  map[wire.ID]*checking // files whose digests were sent
+
+	work  sync.WaitGroup // everything that has to be over before the end: files, checks
+	slots chan struct{}  // held by open deltas
+	jobs  *queue[func() error]
+
+	dirs       []*destDir // all that were planned, parents first
+	own        *ownTree   // the destination's own walk, where digests were compared
+	links      []linkTask
+	dead       []deadEntry    // what is to be removed
+	blocked    []blockedEntry // entries where a directory is to be removed first
+	dstEntries int64          // entries found at the destination
+	listEnd    wire.ListEnd
+	rootMsg    *wire.Roots
+	refused    string // why deletions were refused, "" if they were not
+
+	sum        wire.Done
+	srcDone    wire.SourceDone
+	literal    atomic.Int64
+	listed     atomic.Int64
+	matched    atomic.Int64
+	transfers  atomic.Int64
+	transBytes atomic.Int64
+	fatal      atomic.Pointer[error]
+}
+
+// planItem is what the reader hands to the planner, in order.
+type planItem struct {
+	rec   *wire.ListingRecord
+	owner *wire.Owner
+	end   *wire.ListEnd
+}
+
+// Limits of what the destination keeps open.
+const (
+	writers      = 4  // goroutines that write small files
+	largeStreams = 64 // large files that the source may send at a time, a protocol limit
+)
+
+func newDest(host Host, conn *wire.Conn, job *Job, rep *reporter, prog *Progress, seed uint64) *dest {
+	if prog == nil {
+		prog = new(Progress)
+	}
+	return &dest{
+		job: job, conn: conn, host: host, rep: rep, prog: prog, seed: seed,
+		roots: make(chan *wire.Roots, 1), table: make(chan *wire.DirTable, 1), digest: make(chan *wire.RootDigest, 1),
+		plan: make(chan planItem, 256), small: make(chan wire.Frame, writers),
+		ids: newOwnerMap(host.IDs(), job), cpu: make(chan struct{}, 2),
+		files: map[wire.ID]*incoming{}, checks: map[wire.ID]*checking{},
+		slots: make(chan struct{}, maxDeltas), jobs: newQueue[func() error](),
+	}
+}
+
+// run receives until everything is in place and the source has taken leave.
+func (d *dest) run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	over, end := context.WithCancel(ctx)
+	d.group = g
+	g.Go(func() error {
+		defer end()
+		defer close(d.small)
+		return d.read(ctx)
+	})
+	g.Go(func() error {
+		defer d.jobs.close()
+		return ignoreCancelled(d.conduct(over), ctx)
+	})
+	for range writers {
+		g.Go(func() error { return d.writeSmall(ctx) })
+		g.Go(func() error { return d.doJobs(ctx) })
+	}
+	g.Go(func() error { return closeOnCancel(ctx, over, d.conn) })
+	err := g.Wait()
+	if d.tree != nil {
+		if cerr := d.tree.Close(); err == nil && cerr != nil {
+			err = fmt.Errorf("closing the destination: %w", cerr)
+		}
+	}
+	return err
+}
+
+// doJobs runs what must not run on the planner: hashing and local copies.
+func (d *dest) doJobs(ctx context.Context) error {
+	for {
+		job, ok := d.jobs.get()
+		if !ok || ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := job(); err != nil {
+			return err
+		}
+	}
+}
+
+// read handles what the source sends, until it takes leave.
+func (d *dest) read(ctx context.Context) error {
+	for {
+		f, err := d.conn.Next()
+		if err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			return err
+		}
+		over, err := d.dispatch(ctx, f)
+		if over || err != nil {
+			return err
+		}
+	}
+}
+
+func (d *dest) dispatch(ctx context.Context, f wire.Frame) (over bool, err error) {
+	switch f.Type {
+	case wire.TypeFiles:
+		select {
+		case d.small <- f:
+			return false, nil
+		case <-ctx.Done():
+			return true, context.Cause(ctx)
+		}
+	case wire.TypeListings:
+		return false, d.listings(ctx, f)
+	}
+	payload, err := f.Payload()
+	if err != nil {
+		return true, err
+	}
+	m, err := wire.Decode(f.Type, payload)
+	if err != nil {
+		return true, err
+	}
+	switch m := m.(type) {
+	case *wire.Data:
+		return false, d.route(ctx, m.ID, f, m)
+	case *wire.FileEnd:
+		return false, d.route(ctx, m.ID, f, m)
+	case *wire.Segment:
+		return false, d.route(ctx, m.ID, f, m)
+	case *wire.Question:
+		return false, d.route(ctx, m.ID, f, m)
+	case *wire.Literals:
+		return false, d.route(ctx, m.ID, f, m)
+	case *wire.Roots:
+		return false, offer(d.roots, m)
+	case *wire.RootDigest:
+		return false, offer(d.digest, m)
+	case *wire.DirTable:
+		return false, put(ctx, d.table, m)
+	case *wire.Owner:
+		return false, put(ctx, d.plan, planItem{owner: m})
+	case *wire.ListEnd:
+		return false, put(ctx, d.plan, planItem{end: m})
+	case *wire.Same:
+		return false, d.same(ctx, m)
+	case *wire.Trouble:
+		d.trouble(m)
+	case *wire.Fatal:
+		return true, &m.Err
+	case *wire.SourceDone:
+		d.srcDone = *m
+		return true, nil
+	default:
+		return true, fmt.Errorf("%w: message %d from the source", wire.ErrProtocol, f.Type)
+	}
+	return false, nil
+}
+
+// put hands v on, or gives up when the run ends.
+func put[T any](ctx context.Context, c chan<- T, v T) error {
+	select {
+	case c <- v:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (d *dest) trouble(m *wire.Trouble) {
+	if m.Note {
+		d.rep.post(SkipEvent{Path: m.Err.Path, Reason: m.Err.Text})
+		return
+	}
+	d.rep.fail(fromTrouble(m))
+}
+
+// listings decodes records and hands them to the planner.
+func (d *dest) listings(ctx context.Context, f wire.Frame) error {
+	defer f.Release()
+	payload, err := f.Payload()
+	if err != nil {
+		return err
+	}
+	d.listed.Add(int64(len(payload)))
+	var m wire.Listings
+	if err := wire.DecodeInto(&m, payload); err != nil {
+		return err
+	}
+	for {
+		rec, more, err := m.NextListing()
+		if err != nil {
+			return err
+		}
+		if !more {
+			return nil
+		}
+		d.prog.Seen.Add(int64(len(rec.Entries)))
+		if err := put(ctx, d.plan, planItem{rec: &rec}); err != nil {
+			return err
+		}
+	}
+}
+
+// conduct leads the run: it opens the destination, compares, waits until
+// everything has arrived, and finishes.
+func (d *dest) conduct(ctx context.Context) error {
+	select {
+	case d.rootMsg = <-d.roots:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if err := d.open(ctx); err != nil {
+		return err
+	}
+	if err := d.compare(ctx); err != nil {
+		return err
+	}
+	if err := d.await(ctx); err != nil {
+		return err
+	}
+	return d.finish(ctx)
+}
+
+// await waits until all files that were asked for are dealt with.
+func (d *dest) await(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() { // ends when the work does: every way out of a file calls Done
+		d.work.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// compare finds out what differs and asks for it.
+func (d *dest) compare(ctx context.Context) error {
+	mode := d.mode()
+	if err := d.conn.Send(ctx, mode); err != nil {
+		return err
+	}
+	if mode.Digests {
+		over, err := d.compareDigests(ctx, mode.Fields)
+		if over || err != nil {
+			return err
+		}
+	}
+	p := &planner{d: d, ctx: ctx}
+	return p.run()
+}
+
+// fail reports an error with a file of the destination.
+func (d *dest) fail(op, shown string, err error) {
+	d.rep.fail(&FileError{Op: op, Path: shown, Err: err})
+}
+
+// hopeless reports whether an error at the destination makes going on
+// senseless: there is no room, or nothing can be written at all.
+func hopeless(err error) bool {
+	k := wire.KindOf(err)
+	return k == wire.KindNoSpace || k == wire.KindQuota || k == wire.KindReadOnly
+}
+
+// fileFailed reports an error with a file that was to be written. Where it is
+// hopeless to go on, the run ends with it.
+func (d *dest) fileFailed(op, shown string, err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	if hopeless(err) {
+		return &wire.Error{Code: wire.CodeFile, Kind: wire.KindOf(err), Op: op, Path: shown, Text: text(err)}
+	}
+	d.fail(op, shown, err)
+	return nil
+}
+
+// shownPath returns the path of an entry for messages.
+func shownPath(dir *destDir, e *manifest.Entry) string { return manifest.Join(dir.shown, e.Name) }
+
+// ownTree is the destination's own walk.
+type ownTree struct {
+	dirs   []*walker.Dir
+	byPath map[string]*walker.Dir
+}

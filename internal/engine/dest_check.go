@@ -1,0 +1,114 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"gosync/delta"
+	"gosync/transport/wire"
+	"gosync/walker/manifest"
+)
+
+// checking is a file whose digest was sent to the source (-c).
+type checking struct {
+	dir  *destDir
+	dst  manifest.Entry
+	slot *slot // its place among the events
+}
+
+// startChecks digests files of dir and asks the source whether its are equal.
+func (d *dest) startChecks(ctx context.Context, dir *destDir, entries []int) {
+	for len(entries) > 0 {
+		n := min(len(entries), smallBatch)
+		part := entries[:n]
+		entries = entries[n:]
+		for _, i := range part {
+			e := &dir.entries[i]
+			c := &checking{dir: dir, dst: *dir.find(d.nameFor(dir, e)), slot: d.rep.hold()}
+			d.mu.Lock()
+			d.checks[wire.ID{Dir: dir.index, Entry: i}] = c
+			d.mu.Unlock()
+			d.work.Add(1)
+		}
+		d.jobs.put(func() error { return d.sendChecks(ctx, dir, part) })
+	}
+}
+
+func (d *dest) sendChecks(ctx context.Context, dir *destDir, entries []int) error {
+	m := &wire.Check{Dir: dir.index}
+	for _, i := range entries {
+		e := &dir.entries[i]
+		sum, err := d.digest1(ctx, d.pathFor(dir, e), e.Size)
+		if err != nil {
+			// What cannot be read is not equal.
+			if err := d.checked(ctx, wire.ID{Dir: dir.index, Entry: i}, false); err != nil {
+				return err
+			}
+			continue
+		}
+		m.Entries, m.Digests = append(m.Entries, i), append(m.Digests, sum)
+	}
+	if len(m.Entries) == 0 {
+		return nil
+	}
+	return d.conn.Send(ctx, m)
+}
+
+func (d *dest) digest1(ctx context.Context, path string, size int64) (delta.Digest, error) {
+	f, err := d.tree.Open(ctx, path)
+	if err != nil {
+		return delta.Digest{}, err
+	}
+	defer f.Close()
+	return delta.SumReaderAt(ctx, f, size, 1, nil)
+}
+
+// same takes the source's answers.
+func (d *dest) same(ctx context.Context, m *wire.Same) error {
+	for i, id := range m.IDs {
+		same := m.Same[i]
+		d.mu.Lock()
+		known := d.checks[id] != nil
+		d.mu.Unlock()
+		if !known {
+			return fmt.Errorf("%w: an answer about entry %d of directory %d, which was not asked about", wire.ErrProtocol, id.Entry, id.Dir)
+		}
+		d.jobs.put(func() error { return d.checked(ctx, id, same) })
+	}
+	return nil
+}
+
+// checked goes on with a file when it is known whether its content is right.
+func (d *dest) checked(ctx context.Context, id wire.ID, same bool) error {
+	d.mu.Lock()
+	c := d.checks[id]
+	delete(d.checks, id)
+	d.mu.Unlock()
+	if c == nil {
+		return fmt.Errorf("%w: entry %d of directory %d was answered twice", wire.ErrProtocol, id.Entry, id.Dir)
+	}
+	defer d.work.Done()
+	e := &c.dir.entries[id.Entry]
+	if same {
+		w := d.wanted(e, &c.dst)
+		change := d.differences(&w, &c.dst)
+		c.slot.settle(d.itemEvent(c.dir, id.Entry, e, change, ""))
+		return d.setAttrs(ctx, c.dir, e, &w, change)
+	}
+	c.slot.settle(d.itemEvent(c.dir, id.Entry, e, d.transferChange(e, &c.dst), ""))
+	d.countTransfer(e, &c.dst)
+	d.mu.Lock()
+	c.dir.touched = true
+	d.mu.Unlock()
+	if d.job.DryRun {
+		return nil
+	}
+	in := d.expect(c.dir, id.Entry, e, &c.dst)
+	switch {
+	case in.delta:
+		return d.startDelta(ctx, in)
+	case d.local != nil:
+		return d.copyLocal(ctx, in)
+	}
+	return d.conn.Send(ctx, &wire.Want{Dir: id.Dir, Entries: []int{id.Entry}})
+}

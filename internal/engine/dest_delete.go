@@ -1,0 +1,235 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+
+	"gosync/walker/filter"
+	"gosync/walker/manifest"
+)
+
+// deadEntry is an entry of the destination that is to be removed.
+type deadEntry struct {
+	path  string // at the destination
+	shown string
+	entry manifest.Entry
+	dir   *destDir // the directory of the transfer that it, or the tree it belongs to, lies in
+}
+
+// blockedEntry is an entry of the source where the destination has a directory
+// that is to be removed first.
+type blockedEntry struct {
+	dir   *destDir
+	entry int
+	gone  []deadEntry
+}
+
+// deletions collects what the destination has in dir and the source has not.
+// What is collected is removed at the end, if at all: not before the source has
+// listed everything without error and the amount was judged.
+func (p *planner) deletions(dir *destDir) error {
+	d := p.d
+	if !d.job.Delete || dir.incomplete || d.rename != "" || dir.failed || !p.inScope(dir) {
+		return nil
+	}
+	order := manifest.Order(dir.dst)
+	slices.Reverse(order)
+	for _, i := range order {
+		dst := &dir.dst[i]
+		if _, ok := manifest.Find(dir.entries, dst.Name); ok || dir.protected != nil && dir.protected[i] {
+			continue
+		}
+		gone, err := p.subtree(manifest.Join(dir.path, dst.Name), manifest.Join(dir.shown, dst.Name), dst, dir.scope)
+		if err != nil {
+			return err
+		}
+		for j := range gone {
+			gone[j].dir = dir
+			d.rep.post(DeleteEvent{Path: gone[j].shown, Dir: gone[j].entry.IsDir()})
+		}
+		dir.touched = dir.touched || len(gone) > 0
+		d.dead = append(d.dead, gone...)
+	}
+	return nil
+}
+
+// inScope reports whether the source stands for the whole content of dir, so
+// that what it does not have is extraneous. It does not for directories that
+// were only implied by the names given.
+func (p *planner) inScope(dir *destDir) bool {
+	if dir.index == 0 {
+		return p.d.rootMsg.HasRoot && !p.d.job.Relative
+	}
+	return p.d.job.Recursive && p.d.job.Files == nil
+}
+
+// subtree lists an extraneous entry with everything below it, what is removed
+// first coming first. Directories that hold something protected are left.
+func (p *planner) subtree(path, shown string, dst *manifest.Entry, scope *filter.Scope) ([]deadEntry, error) {
+	d := p.d
+	self := deadEntry{path: path, shown: shown, entry: *dst}
+	if !dst.IsDir() {
+		return []deadEntry{self}, nil
+	}
+	// An explicit stack, because the depth is the destination's.
+	type frame struct {
+		self  deadEntry
+		list  []manifest.Entry
+		next  int
+		kept  bool
+		scope *filter.Scope
+	}
+	enter := func(e deadEntry, scope *filter.Scope) (*frame, error) {
+		f := &frame{self: e}
+		if scope != nil {
+			var err error
+			if f.scope, err = scope.Enter(e.entry.Name, p.mergeFile(&destDir{path: e.path})); err != nil {
+				return nil, d.fileFailed("filter", e.shown, err)
+			}
+		}
+		var err error
+		if f.list, err = d.tree.List(p.ctx, e.path); err != nil {
+			f.kept = true
+			if err := d.fileFailed("opendir", e.shown, err); err != nil {
+				return nil, err
+			}
+		}
+		manifest.Sort(f.list)
+		order := manifest.Order(f.list)
+		slices.Reverse(order)
+		sorted := make([]manifest.Entry, len(order))
+		for i, j := range order {
+			sorted[i] = f.list[j]
+		}
+		f.list = sorted
+		d.dstEntries += int64(len(f.list))
+		return f, nil
+	}
+	var gone []deadEntry
+	first, err := enter(self, scope)
+	if err != nil || first == nil {
+		return nil, err
+	}
+	stack := []*frame{first}
+	for len(stack) > 0 {
+		f := stack[len(stack)-1]
+		if f.next == len(f.list) {
+			stack = stack[:len(stack)-1]
+			if !f.kept {
+				gone = append(gone, f.self)
+			} else if len(stack) > 0 {
+				stack[len(stack)-1].kept = true
+			}
+			continue
+		}
+		e := f.list[f.next]
+		f.next++
+		if f.scope != nil && f.scope.Excluded(e.Name, e.IsDir(), filter.Receiver) || e.Ext != nil && e.Ext.Mount {
+			f.kept = true
+			continue
+		}
+		child := deadEntry{path: manifest.Join(f.self.path, e.Name), shown: manifest.Join(f.self.shown, e.Name), entry: e}
+		if !e.IsDir() {
+			gone = append(gone, child)
+			continue
+		}
+		g, err := enter(child, f.scope)
+		if err != nil {
+			return nil, err
+		}
+		if g == nil {
+			f.kept = true
+			continue
+		}
+		stack = append(stack, g)
+	}
+	return gone, nil
+}
+
+// guardMin is the number of deletions up to which no share of the destination
+// is too large.
+const guardMin = 100
+
+// judgeDeletions decides whether what was collected may be removed at all.
+func (d *dest) judgeDeletions() {
+	n := int64(len(d.dead))
+	for _, b := range d.blocked {
+		n += int64(len(b.gone))
+	}
+	if n == 0 {
+		return
+	}
+	switch {
+	case !d.listEnd.Complete:
+		d.refuse("the source could not be listed completely, so nothing is deleted")
+		d.rep.post(NoteEvent{Text: "IO error encountered -- skipping file deletion"})
+		d.refused = "" // the errors themselves were reported
+	case d.rootMsg.Empty && !d.job.DeleteEmptySource:
+		d.refuse("the source is empty: is it mounted? Nothing was deleted; --delete-empty-source permits it")
+	case n > guardMin && 2*n > d.dstEntries && !d.job.ForceDelete && d.job.MaxDelete < 0:
+		d.refuse(fmt.Sprintf("%d of %d entries of the destination would be deleted, more than half; nothing was deleted; --force-delete or --max-delete=%d permits it", n, d.dstEntries, n))
+	}
+}
+
+func (d *dest) refuse(why string) {
+	d.refused = why
+	d.dead = nil
+	for _, b := range d.blocked {
+		d.fail("replace", shownPath(b.dir, &b.dir.entries[b.entry]), fmt.Errorf("a directory is in the way: %w", ErrDeleteGuard))
+	}
+	d.blocked = nil
+}
+
+// unblock removes the directories that stand where something else is to be,
+// and plans what replaces them.
+func (p *planner) unblock() error {
+	d := p.d
+	for _, b := range d.blocked {
+		dir, e := b.dir, &b.dir.entries[b.entry]
+		var err error
+		if !d.job.DryRun {
+			for _, g := range b.gone {
+				if err = d.tree.Remove(p.ctx, g.path, &g.entry); err != nil {
+					err = d.fileFailed("remove", g.shown, err)
+					break
+				}
+			}
+		}
+		if err != nil {
+			return err
+		}
+		dir.touched = true
+		if e.IsRegular() {
+			err = p.regular(dir, b.entry, e, nil)
+		} else {
+			err = p.other(dir, b.entry, e, nil)
+		}
+		if err == nil {
+			err = p.request(dir)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remove removes what was collected, up to the limit.
+func (d *dest) remove(p *planner) error {
+	for _, g := range d.dead {
+		if d.job.MaxDelete >= 0 && d.sum.Deleted.Files >= d.job.MaxDelete {
+			d.sum.Limited = true
+			return nil
+		}
+		if !d.job.DryRun {
+			if err := d.tree.Remove(p.ctx, g.path, &g.entry); err != nil && !isGone(err) {
+				if err := d.fileFailed("delete", g.shown, err); err != nil {
+					return err
+				}
+				continue
+			}
+		}
+		count(&d.sum.Deleted, &g.entry)
+	}
+	return nil
+}

@@ -1,0 +1,345 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+
+	"gosync/delta"
+	"gosync/transport/wire"
+)
+
+// patch is a file that is being made from its basis and what the source sends.
+type patch struct {
+	d      *dest
+	in     *incoming
+	basis  File
+	params delta.Params
+	f      NewFile
+	segs   map[int]*patchSegment
+	next   int // the segment whose literals come next
+	size   int64
+	bad    []int
+	tree   delta.Tree
+	err    error // of a file here; the rest is read and dropped
+}
+
+type patchSegment struct {
+	seg      *delta.Segment
+	question bool // one may come
+	lit      []byte
+}
+
+// startDelta asks for a file as a delta. It waits for one of the places that
+// the number of open deltas has, so it runs on a goroutine that may wait.
+func (d *dest) startDelta(ctx context.Context, in *incoming) error {
+	select {
+	case d.slots <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	d.mu.Lock()
+	d.streams++
+	in.stream = make(chan streamed, 4)
+	d.mu.Unlock()
+	d.group.Go(func() error {
+		defer func() {
+			d.closeStream()
+			<-d.slots
+		}()
+		return d.receiveDelta(ctx, in)
+	})
+	return nil
+}
+
+func (d *dest) receiveDelta(ctx context.Context, in *incoming) error {
+	basis, err := d.tree.Open(ctx, in.path)
+	if err != nil {
+		return d.insteadWhole(ctx, in)
+	}
+	defer basis.Close()
+	st, err := basis.Stat()
+	if err != nil || st.Size < minDelta {
+		return d.insteadWhole(ctx, in)
+	}
+	p := &patch{d: d, in: in, basis: basis, params: delta.NewParams(st.Size, d.seed), segs: map[int]*patchSegment{}}
+	if err := p.sign(ctx); err != nil {
+		return err
+	}
+	if p.f, err = d.tree.Create(ctx, in.path, d.createOptions(in.e.Size)); err != nil {
+		p.err = err
+	}
+	for {
+		over, err := p.step(ctx)
+		if err != nil {
+			p.discard()
+			return err
+		}
+		if over {
+			return nil
+		}
+	}
+}
+
+// insteadWhole asks for the whole file, its basis being gone.
+func (d *dest) insteadWhole(ctx context.Context, in *incoming) error {
+	if err := d.conn.Send(ctx, &wire.Want{Dir: in.id.Dir, Entries: []int{in.id.Entry}}); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	in.delta = false
+	small := in.e.Size <= wire.MaxSmall
+	if small {
+		in.stream = nil
+	}
+	d.mu.Unlock()
+	if small {
+		return nil // it comes with the small ones, or opens a stream of its own
+	}
+	return d.receiveWhole(ctx, in)
+}
+
+// sign sends the signature of the basis.
+func (p *patch) sign(ctx context.Context) error {
+	d := p.d
+	params, err := p.params.AppendBinary(nil)
+	if err != nil {
+		return err
+	}
+	if err := d.conn.Send(ctx, &wire.Basis{ID: p.in.id, Size: p.params.BasisSize, Params: params}); err != nil {
+		return err
+	}
+	workers := 1
+	if p.params.BasisSize > 64<<20 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	var held []byte // one part behind, so that the last can be marked
+	err = d.compute(ctx, func() error {
+		return delta.Sign(ctx, p.basis, p.params, workers, func(part []byte) error {
+			if held != nil {
+				if err := d.conn.Send(ctx, wire.NewSigPart(p.in.id, false, held)); err != nil {
+					return err
+				}
+			}
+			held = append([]byte(nil), part...)
+			return nil
+		})
+	})
+	if err != nil {
+		if ctx.Err() != nil || isConn(d.conn, err) {
+			return err
+		}
+		return p.unsigned(ctx, err)
+	}
+	return d.conn.Send(ctx, wire.NewSigPart(p.in.id, true, held))
+}
+
+// unsigned ends a run whose basis changed while it was signed: the source
+// waits for a signature that cannot be completed.
+func (p *patch) unsigned(_ context.Context, err error) error {
+	return &wire.Error{Code: wire.CodeFile, Kind: wire.KindOf(err), Op: "read basis", Path: p.in.shown, Text: text(err)}
+}
+
+// compute runs a computation when a core is free for it.
+func (d *dest) compute(ctx context.Context, f func() error) error {
+	select {
+	case d.cpu <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-d.cpu }()
+	return f()
+}
+
+func (p *patch) discard() {
+	if p.f != nil {
+		_ = p.f.Discard() // there is an error to tell already
+		p.f = nil
+	}
+}
+
+// step handles one message about the file. over says that it is dealt with.
+func (p *patch) step(ctx context.Context) (over bool, err error) {
+	m, err := p.in.next(ctx)
+	if err != nil {
+		return false, err
+	}
+	switch msg := m.msg.(type) {
+	case *wire.Segment:
+		err = p.segment(msg)
+	case *wire.Question:
+		err = p.question(ctx, msg)
+	case *wire.Literals:
+		err = p.literals(ctx, msg)
+		m.frame.Release()
+	case *wire.FileEnd:
+		return p.end(ctx, msg)
+	default:
+		err = fmt.Errorf("%w: message %d about %s, which is sent as a delta", wire.ErrProtocol, m.msg.Type(), p.in.shown)
+	}
+	return false, err
+}
+
+// broken marks an error that the peer's bytes caused.
+func broken(err error) error {
+	if errors.Is(err, delta.ErrInvalid) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("%w: %w", wire.ErrProtocol, err)
+	}
+	return err
+}
+
+func (p *patch) segment(m *wire.Segment) error {
+	if m.Segment != p.next+len(p.segs) || len(p.segs) > inFlight {
+		return fmt.Errorf("%w: segment %d of %s is out of order", wire.ErrProtocol, m.Segment, p.in.shown)
+	}
+	seg, err := delta.DecodeSegment(m.Body, p.params, m.Size)
+	if err != nil {
+		return broken(err)
+	}
+	if seg.Off != p.size {
+		return fmt.Errorf("%w: segment of %s begins at %d, not at %d", wire.ErrProtocol, p.in.shown, seg.Off, p.size)
+	}
+	p.size += seg.Len
+	p.segs[m.Segment] = &patchSegment{seg: seg, question: !m.Last}
+	return nil
+}
+
+func (p *patch) open(n int) (*patchSegment, error) {
+	s := p.segs[n]
+	if s == nil {
+		return nil, fmt.Errorf("%w: segment %d of %s is not open", wire.ErrProtocol, n, p.in.shown)
+	}
+	return s, nil
+}
+
+// question looks for what a segment lacks in the basis.
+func (p *patch) question(ctx context.Context, m *wire.Question) error {
+	s, err := p.open(m.Segment)
+	if err != nil {
+		return err
+	}
+	if !s.question || len(s.lit) > 0 {
+		return fmt.Errorf("%w: a question about segment %d of %s that has none", wire.ErrProtocol, m.Segment, p.in.shown)
+	}
+	var body []byte
+	err = p.d.compute(ctx, func() error {
+		q, err := delta.DecodeQuestion(m.Body, s.seg)
+		if err != nil {
+			return broken(err)
+		}
+		ans, err := q.Search(ctx, p.basis, s.seg)
+		if err != nil {
+			return err
+		}
+		body, err = ans.AppendBinary(nil)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return p.d.conn.Send(ctx, wire.NewAnswer(p.in.id, m.Segment, body))
+}
+
+// literals collects the literals of a segment; with the last of them the
+// segment is made.
+func (p *patch) literals(ctx context.Context, m *wire.Literals) error {
+	if m.Segment != p.next {
+		return fmt.Errorf("%w: literals of segment %d of %s come out of order", wire.ErrProtocol, m.Segment, p.in.shown)
+	}
+	s, err := p.open(m.Segment)
+	if err != nil {
+		return err
+	}
+	if int64(len(s.lit)+len(m.Body)) > s.seg.GapBytes() {
+		return fmt.Errorf("%w: too many literals for segment %d of %s", wire.ErrProtocol, m.Segment, p.in.shown)
+	}
+	s.lit = append(s.lit, m.Body...)
+	if !m.Last {
+		return nil
+	}
+	if int64(len(s.lit)) != s.seg.GapBytes() {
+		return fmt.Errorf("%w: too few literals for segment %d of %s", wire.ErrProtocol, m.Segment, p.in.shown)
+	}
+	delete(p.segs, m.Segment)
+	p.next++
+	p.d.received(int64(len(s.lit)), s.seg.Len)
+	p.d.matched.Add(s.seg.Len - int64(len(s.lit)))
+	for _, sum := range s.seg.Digests {
+		p.tree.Add(sum)
+	}
+	return p.apply(ctx, s)
+}
+
+// apply makes the range of the file that a segment stands for.
+func (p *patch) apply(ctx context.Context, s *patchSegment) error {
+	if p.f == nil {
+		return nil
+	}
+	return p.d.compute(ctx, func() error {
+		err := delta.Apply(ctx, p.basis, s.seg, &sliceReader{s.lit}, func(off int64, chunk []byte, ok bool) error {
+			if !ok {
+				p.bad = append(p.bad, int(off/delta.ChunkSize))
+			}
+			_, err := p.f.WriteAt(chunk, off)
+			return err
+		})
+		if err != nil && ctx.Err() == nil {
+			p.err = err
+			p.discard()
+			return nil
+		}
+		return err
+	})
+}
+
+// sliceReader reads a slice without copying more than it must.
+type sliceReader struct{ b []byte }
+
+func (r *sliceReader) Read(p []byte) (int, error) {
+	if len(r.b) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, r.b)
+	r.b = r.b[n:]
+	return n, nil
+}
+
+// end handles the end of the delta. Chunks that do not have their digests are
+// asked for whole.
+func (p *patch) end(ctx context.Context, m *wire.FileEnd) (over bool, err error) {
+	d, in := p.d, p.in
+	switch {
+	case m.Failed:
+		p.discard()
+		d.finished(in)
+		return true, nil
+	case p.err != nil:
+		d.finished(in)
+		return true, d.fileFailed("write", in.shown, p.err)
+	case len(p.segs) > 0:
+		return false, fmt.Errorf("%w: %s ends before its last segment", wire.ErrProtocol, in.shown)
+	case p.size != m.Size || p.tree.Sum(m.Size) != m.Digest:
+		return false, fmt.Errorf("%w: %s ends at %d, %d announced, or its digests do not make its digest", wire.ErrProtocol, in.shown, p.size, m.Size)
+	}
+	if len(p.bad) == 0 {
+		d.commit(ctx, in, p.f, p.size)
+		p.f = nil
+		return true, nil
+	}
+	if err := d.again(ctx, in, p.bad); err != nil {
+		return false, err
+	}
+	w := &whole{d: d, in: in, f: p.f, size: p.size}
+	p.f = nil
+	for {
+		over, err := w.pass(ctx)
+		if err != nil {
+			w.discard()
+		}
+		if over || err != nil {
+			return true, err
+		}
+	}
+}

@@ -1,0 +1,285 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"gosync/transport/wire"
+	"gosync/walker"
+	"gosync/walker/filter"
+	"gosync/walker/manifest"
+)
+
+// open finds out what the destination path means, and opens it: a directory
+// that the sources go into, or the name that a single file is to have.
+func (d *dest) open(ctx context.Context) error {
+	path := d.job.Dest
+	if path == "" {
+		path = "."
+	}
+	st, err := d.host.Stat(ctx, path)
+	switch {
+	case err == nil && st.IsDir():
+		return d.openDir(ctx, path)
+	case err == nil && d.rootMsg.Single && !strings.HasSuffix(path, "/"):
+		return d.openParent(ctx, path)
+	case err == nil:
+		return wire.Errorf(wire.CodeSelect, "%w: %s is not a directory, and more than one file is to be copied there: name a directory", ErrSelect, path)
+	case !errors.Is(err, fs.ErrNotExist):
+		return &wire.Error{Code: wire.CodeSelect, Kind: wire.KindOf(err), Op: "open destination", Path: path, Text: text(err)}
+	case d.rootMsg.Single && !strings.HasSuffix(path, "/"):
+		return d.openParent(ctx, path)
+	default:
+		return d.makeRoot(ctx, path)
+	}
+}
+
+// openParent opens the directory of a destination that is a file's name.
+func (d *dest) openParent(ctx context.Context, path string) error {
+	dir, name, _ := splitPath(path)
+	if err := manifest.ValidName(name); err != nil {
+		return wire.Errorf(wire.CodeSelect, "%w: destination %q: %w", ErrSelect, path, err)
+	}
+	d.rename = name
+	st, err := d.host.Stat(ctx, dir)
+	if err != nil {
+		return missingParent(path, dir, err)
+	}
+	if !st.IsDir() {
+		return wire.Errorf(wire.CodeSelect, "%w: %s is not a directory", ErrSelect, dir)
+	}
+	return d.openDir(ctx, dir)
+}
+
+func missingParent(path, dir string, err error) error {
+	return &wire.Error{
+		Code: wire.CodeFile, Kind: wire.KindOf(err), Op: "mkdir", Path: path,
+		Text: fmt.Sprintf("%s: %s; create it first (mkdir -p)", dir, text(err)),
+	}
+}
+
+// makeRoot creates the destination directory. Its parent must exist.
+func (d *dest) makeRoot(ctx context.Context, path string) error {
+	d.empty = true
+	clean := strings.TrimRight(path, "/")
+	dir, _, _ := splitPath(clean)
+	if st, err := d.host.Stat(ctx, dir); err != nil || !st.IsDir() {
+		if err == nil {
+			err = errors.New("not a directory")
+		}
+		return missingParent(clean, dir, err)
+	}
+	d.base = clean
+	d.rep.post(NoteEvent{Text: "created directory " + clean})
+	if d.job.DryRun {
+		return nil
+	}
+	if err := d.host.Mkdir(ctx, clean); err != nil {
+		return &wire.Error{Code: wire.CodeFile, Kind: wire.KindOf(err), Op: "mkdir", Path: clean, Text: text(err)}
+	}
+	return d.openDir(ctx, clean)
+}
+
+func (d *dest) openDir(ctx context.Context, path string) error {
+	t, err := d.host.Dest(ctx, path, DestOptions{Durability: d.job.Durability, ReadOnly: d.job.DryRun})
+	if err != nil {
+		return &wire.Error{Code: wire.CodeSelect, Kind: wire.KindOf(err), Op: "open destination", Path: path, Text: text(err)}
+	}
+	d.tree, d.base = t, path
+	if !d.empty && d.rename == "" {
+		entries, err := t.List(ctx, "")
+		d.empty = err == nil && len(entries) == 0
+	}
+	return nil
+}
+
+// mode decides how the two ends compare. Digests stand for equality of all
+// that a run preserves, so policies that count more or less as equal, and
+// trees of which each end sees another part, need the listings.
+func (d *dest) mode() *wire.Mode {
+	j := d.job
+	digests := !d.empty && d.tree != nil && d.rename == "" && !d.rootMsg.Single &&
+		j.Recursive && !j.Dirs && !j.Relative && j.Files == nil &&
+		!j.Update && !j.IgnoreTimes && !j.SizeOnly && !j.Checksum && !j.ItemizeAll &&
+		(j.Filter == nil || !j.Filter.SideSpecific()) && (j.Delete || d.rootMsg.Complete)
+	m := &wire.Mode{Digests: digests}
+	set := func(on bool, f manifest.Fields) {
+		if on {
+			m.Fields |= f
+		}
+	}
+	set(j.Perms, manifest.FieldMode)
+	set(j.Times, manifest.FieldTimes)
+	set(j.HardLinks, manifest.FieldHardLinks)
+	set(d.ids.owner, manifest.FieldUser)
+	set(d.ids.group, manifest.FieldGroup)
+	set(j.NumericIDs, manifest.FieldNumeric)
+	return m
+}
+
+// compareDigests finds the directories that differ. over says that none does.
+func (d *dest) compareDigests(ctx context.Context, fields manifest.Fields) (over bool, err error) {
+	own, root, err := d.walkOwn(ctx)
+	if err != nil {
+		return false, err
+	}
+	digests := digestTree(own.dirs, root, fields, d.host.IDs())
+	var m *wire.RootDigest
+	select {
+	case m = <-d.digest:
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+	d.listed.Add(manifest.DigestSize)
+	if m.Digest == digests[0] && !m.Incomplete {
+		d.listEnd = wire.ListEnd{Complete: true, Totals: m.Totals}
+		d.prog.Planned.Store(true)
+		d.rep.post(PlanEvent{})
+		return true, nil
+	}
+	if err := d.conn.Send(ctx, &wire.NeedDirs{Table: true}); err != nil {
+		return false, err
+	}
+	d.own = own
+	need, err := d.compareTable(ctx, own, digests)
+	if err != nil {
+		return false, err
+	}
+	return false, d.conn.Send(ctx, &wire.NeedDirs{Dirs: need})
+}
+
+// compareTable reads the source's table of digests and returns the indices of
+// the directories that differ. Equal ones are left with all that is below.
+func (d *dest) compareTable(ctx context.Context, own *ownTree, digests []manifest.Digest) (need []int, err error) {
+	type row struct {
+		path  string
+		equal bool
+	}
+	var rows []row
+	for last := false; !last; {
+		var m *wire.DirTable
+		select {
+		case m = <-d.table:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if m.First != len(rows) {
+			return nil, fmt.Errorf("%w: digest table has a gap at %d", wire.ErrProtocol, len(rows))
+		}
+		for i, r := range m.Dirs {
+			if r.Parent < 0 {
+				rows = append(rows, row{equal: !r.Incomplete && r.Digest == digests[0]})
+			} else if p := rows[r.Parent]; p.equal {
+				rows = append(rows, row{equal: true})
+				continue
+			} else {
+				path := manifest.Join(p.path, r.Name)
+				dir := own.byPath[path]
+				rows = append(rows, row{path, dir != nil && !r.Incomplete && r.Digest == digests[dir.Index]})
+			}
+			if !rows[len(rows)-1].equal {
+				need = append(need, m.First+i)
+			}
+			d.listed.Add(int64(len(r.Name) + manifest.DigestSize + 3))
+		}
+		last = m.Last
+	}
+	return need, nil
+}
+
+// walkOwn walks the destination. Without --delete, of the root's directories
+// only those that the source has are entered: what else lies there may be large.
+func (d *dest) walkOwn(ctx context.Context) (*ownTree, *manifest.Entry, error) {
+	st, err := d.tree.Stat(ctx, "")
+	if err != nil {
+		return nil, nil, &wire.Error{Code: wire.CodeFile, Kind: wire.KindOf(err), Op: "stat", Path: d.base, Text: text(err)}
+	}
+	node := &walker.Node{Entry: st}
+	node.Entry.Name = ""
+	if d.job.Delete {
+		node.Contents = []walker.Origin{{Tree: d.tree}}
+	} else if err := d.nodeForTop(ctx, node); err != nil {
+		return nil, nil, err
+	}
+	own := &ownTree{byPath: map[string]*walker.Dir{}}
+	opts := walker.Options{Filter: d.job.Filter, Side: filter.Receiver, HardLinks: d.job.HardLinks, Skip: d.tree.Temporary}
+	err = walker.Walk(ctx, node, opts, func(w *walker.Dir) error {
+		own.dirs = append(own.dirs, w)
+		own.byPath[w.Path] = w
+		return nil
+	})
+	var root *manifest.Entry
+	if d.rootMsg.HasRoot {
+		root = &st
+	}
+	return own, root, err
+}
+
+func (d *dest) nodeForTop(ctx context.Context, node *walker.Node) error {
+	entries, err := d.tree.List(ctx, "")
+	if err != nil {
+		return &wire.Error{Code: wire.CodeFile, Kind: wire.KindOf(err), Op: "opendir", Path: d.base, Text: text(err)}
+	}
+	top := map[string]bool{}
+	for _, n := range d.rootMsg.TopNames {
+		top[n] = true
+	}
+	for _, e := range entries {
+		c := &walker.Node{Entry: e, Tree: d.tree, Path: e.Name}
+		if e.IsDir() && top[e.Name] {
+			c.Contents = []walker.Origin{{Tree: d.tree, Dir: e.Name}}
+		}
+		node.Children = append(node.Children, c)
+	}
+	return nil
+}
+
+// ownerMap translates the source's numeric owners.
+type ownerMap struct {
+	ids          IDs
+	owner, group bool // whether they are preserved and can be
+	numeric      bool
+	root         bool
+	uids, gids   map[uint32]uint32
+}
+
+func newOwnerMap(ids IDs, job *Job) *ownerMap {
+	return &ownerMap{
+		ids: ids, owner: job.Owner && ids.Root(), group: job.Group, numeric: job.NumericIDs, root: ids.Root(),
+		uids: map[uint32]uint32{}, gids: map[uint32]uint32{},
+	}
+}
+
+// learn takes the name of an owner from the source.
+func (m *ownerMap) learn(o *wire.Owner) {
+	if m.numeric || o.Name == "" {
+		return
+	}
+	if o.Group {
+		if id, ok := m.ids.Group(o.Name); ok {
+			m.gids[o.ID] = id
+		}
+		return
+	}
+	if id, ok := m.ids.User(o.Name); ok {
+		m.uids[o.ID] = id
+	}
+}
+
+// translate returns the owner that an entry of the source has here.
+func (m *ownerMap) translate(e *manifest.Entry) (uid, gid uint32) {
+	uid, gid = e.UID, e.GID
+	if id, ok := m.uids[uid]; ok {
+		uid = id
+	}
+	if id, ok := m.gids[gid]; ok {
+		gid = id
+	}
+	return uid, gid
+}
+
+// canGroup reports whether this process may set the group.
+func (m *ownerMap) canGroup(gid uint32) bool { return m.group && (m.root || m.ids.Member(gid)) }

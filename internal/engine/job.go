@@ -1,0 +1,135 @@
+package engine
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"gosync/transport/wire"
+	"gosync/walker/filter"
+)
+
+// flags returns the boolean options with the names that they have in a job frame.
+func (o *Options) flags() []struct {
+	name string
+	p    *bool
+} {
+	return []struct {
+		name string
+		p    *bool
+	}{
+		{"perms", &o.Perms},
+		{"owner", &o.Owner},
+		{"group", &o.Group},
+		{"times", &o.Times},
+		{"links", &o.Links},
+		{"devices", &o.Devices},
+		{"specials", &o.Specials},
+		{"numeric-ids", &o.NumericIDs},
+		{"checksum", &o.Checksum},
+		{"ignore-times", &o.IgnoreTimes},
+		{"size-only", &o.SizeOnly},
+		{"recursive", &o.Recursive},
+		{"dirs", &o.Dirs},
+		{"relative", &o.Relative},
+		{"hard-links", &o.HardLinks},
+		{"dry-run", &o.DryRun},
+		{"update", &o.Update},
+		{"whole-file", &o.WholeFile},
+		{"inplace", &o.InPlace},
+		{"partial", &o.Partial},
+		{"sparse", &o.Sparse},
+		{"compress", &o.Compress},
+		{"delete", &o.Delete},
+		{"delete-empty-source", &o.DeleteEmptySource},
+		{"force-delete", &o.ForceDelete},
+		{"itemize", &o.Itemize},
+		{"itemize-all", &o.ItemizeAll},
+	}
+}
+
+// encode returns the job as the frame that asks a server for it. source says
+// that the server is the source.
+func (j *Job) encode(source bool) *wire.Job {
+	w := &wire.Job{Source: source, Paths: []string{j.Dest}, HasFiles: j.Files != nil, Files: j.Files}
+	if source {
+		w.Paths = j.Sources
+	}
+	o := j.Options
+	for _, f := range o.flags() {
+		if *f.p {
+			w.Options = append(w.Options, f.name+"=1")
+		}
+	}
+	w.Options = append(w.Options,
+		fmt.Sprintf("max-delete=%d", o.MaxDelete),
+		fmt.Sprintf("fsync=%d", o.Durability),
+		fmt.Sprintf("bwlimit=%d", o.BandwidthLimit),
+		fmt.Sprintf("timeout=%d", o.Timeout),
+	)
+	if o.Filter != nil {
+		w.Filter = o.Filter.AppendBinary(nil)
+	}
+	return w
+}
+
+// decodeJob is the reverse of encode. An option that this program does not know
+// is refused by its name, because ignoring it could lose data.
+func decodeJob(w *wire.Job) (*Job, error) {
+	j := &Job{Files: w.Files}
+	if w.HasFiles && j.Files == nil {
+		j.Files = []string{}
+	}
+	for _, s := range w.Options {
+		name, value, _ := strings.Cut(s, "=")
+		if err := j.setOption(name, value); err != nil {
+			return nil, err
+		}
+	}
+	if len(w.Filter) > 0 {
+		set, err := filter.DecodeSet(w.Filter)
+		if err != nil {
+			return nil, fmt.Errorf("%w: filter rules: %w", wire.ErrProtocol, err)
+		}
+		j.Filter = set
+	}
+	if w.Source {
+		j.Sources = w.Paths
+		return j, nil
+	}
+	if len(w.Paths) != 1 {
+		return nil, fmt.Errorf("%w: %d destinations", wire.ErrProtocol, len(w.Paths))
+	}
+	j.Dest = w.Paths[0]
+	return j, nil
+}
+
+func (o *Options) setOption(name, value string) error {
+	for _, f := range o.flags() {
+		if f.name == name {
+			*f.p = value == "1"
+			return nil
+		}
+	}
+	n, err := strconv.ParseInt(value, 10, 64)
+	if err != nil {
+		return wire.Errorf(wire.CodeUnsupported, "option %q is not known to the far side: install the same release on both", name)
+	}
+	switch name {
+	case "max-delete":
+		o.MaxDelete = n
+	case "fsync":
+		if n < 0 || n > int64(SyncNone) {
+			return wire.Errorf(wire.CodeUnsupported, "fsync policy %d is not known to the far side", n)
+		}
+		o.Durability = Durability(n)
+	case "bwlimit":
+		o.BandwidthLimit = max(n, 0)
+	case "timeout":
+		o.Timeout = max(time.Duration(n), 0)
+	default:
+		return wire.Errorf(wire.CodeUnsupported, "option %q is not known to the far side: install the same release on both", name)
+	}
+	return nil
+}

@@ -1,0 +1,43 @@
+package engine
+
+import (
+	"time"
+
+	"gosync/walker/filter"
+	"gosync/walker/manifest"
+)
+
+// Options says what a run does. It travels to the far end in the job frame.
+// The zero value copies the named regular files, whole or by delta, and
+// preserves nothing.
+type Options struct {
+	manifest.Policy
+
+	Recursive bool // enter directories
+	Dirs      bool // take directories without entering them
+	Relative  bool // keep the source's path at the destination
+	HardLinks bool // reproduce hard links among the files of the run
+
+	DryRun    bool // change nothing
+	Update    bool // keep destination files that are newer
+	WholeFile bool // no delta
+	InPlace   bool // write into the destination files themselves
+	Partial   bool // keep what was received when a file cannot be finished
+	Sparse    bool // make holes
+	Compress  bool // zstd on the wire
+
+	Delete            bool  // remove what the source does not have
+	DeleteEmptySource bool  // ... even when the source is empty
+	ForceDelete       bool  // ... even when that is most of the destination
+	MaxDelete         int64 // remove at most so many entries; negative for no limit. The zero value of Options must be given -1 where Delete is set without a limit
+
+	Durability Durability
+
+	BandwidthLimit int64         // bytes of content per second, 0 for no limit
+	Timeout        time.Duration // give up when nothing useful has moved for so long, 0 for never
+
+	Filter *filter.Set // names that take part; nil for all
+
+	Itemize    bool // events are wanted for every change (-i, -v, -n)
+	ItemizeAll bool // ... and for entries that do not change (-ii)
+}

@@ -1,0 +1,334 @@
+package engine
+
+import (
+	"fmt"
+
+	"gosync/transport/wire"
+	"gosync/walker/manifest"
+)
+
+// wanted returns the entry as it is to be at the destination: with its owner
+// translated, and the mode that the policy gives it.
+func (d *dest) wanted(e, dst *manifest.Entry) manifest.Entry {
+	w := *e
+	w.UID, w.GID = d.ids.translate(e)
+	if !d.job.Perms {
+		if dst != nil && dst.Type == e.Type {
+			w.Mode = dst.Mode
+		} else {
+			w.Mode = e.Mode & 0o777 &^ d.host.IDs().Umask()
+		}
+	}
+	return w
+}
+
+// allAttrs returns the attributes to set on a new entry.
+func (d *dest) allAttrs(w *manifest.Entry) (a manifest.Attrs) {
+	if w.Type != manifest.Symlink {
+		a |= manifest.AttrMode
+	}
+	if d.job.Times {
+		a |= manifest.AttrTimes
+	}
+	if d.ids.owner {
+		a |= manifest.AttrOwner
+	}
+	if d.ids.canGroup(w.GID) {
+		a |= manifest.AttrGroup
+	}
+	return a
+}
+
+// differences returns the attribute changes between what is wanted and what is there.
+func (d *dest) differences(w, dst *manifest.Entry) manifest.Change {
+	policy := d.job.Policy
+	policy.Owner, policy.Group = d.ids.owner, d.ids.canGroup(w.GID)
+	return policy.Attributes(w, dst, w.UID, w.GID)
+}
+
+// item reports what is done to an entry.
+func (d *dest) item(dir *destDir, entry int, e *manifest.Entry, c manifest.Change, link string) {
+	if ev := d.itemEvent(dir, entry, e, c, link); ev != nil {
+		d.rep.post(ev)
+	}
+}
+
+func (d *dest) itemEvent(dir *destDir, entry int, e *manifest.Entry, c manifest.Change, link string) Event {
+	if !d.job.Itemize || c == 0 && !d.job.ItemizeAll {
+		return nil
+	}
+	ev := ItemEvent{Entry: *e, Change: c, Link: link, id: wire.ID{Dir: dir.index, Entry: entry}}
+	if entry != rootEntry {
+		ev.Path = shownPath(dir, e)
+	}
+	return ev
+}
+
+// made counts an entry that is created.
+func (d *dest) made(e *manifest.Entry) { count(&d.sum.Created, e) }
+
+// root plans the destination directory itself, where a source's content goes
+// into it.
+func (p *planner) root(dir *destDir) error {
+	d := p.d
+	if !d.rootMsg.HasRoot {
+		return nil
+	}
+	var st manifest.Entry
+	if d.tree != nil {
+		var err error
+		if st, err = d.tree.Stat(p.ctx, ""); err != nil {
+			return d.fileFailed("stat", d.base, err)
+		}
+	}
+	dir.want = d.wanted(&d.rootMsg.Root, &st)
+	c := d.differences(&dir.want, &st)
+	if d.empty && d.tree == nil {
+		c |= manifest.ChangeNew | manifest.ChangeLocal
+	}
+	dir.attrs = c.Attrs()
+	d.item(dir, rootEntry, &d.rootMsg.Root, c, "")
+	return p.access(dir, &st)
+}
+
+// announce plans a subdirectory: it is made, or its attributes are compared.
+func (p *planner) announce(parent, dir *destDir, entry int) error {
+	d, e := p.d, &parent.entries[entry]
+	if parent.failed {
+		dir.failed = true
+		return nil
+	}
+	dst := parent.find(e.Name)
+	dir.want = d.wanted(e, dst)
+	if dst != nil && dst.IsDir() {
+		c := d.differences(&dir.want, dst)
+		dir.attrs = c.Attrs()
+		d.itemDir(parent, entry, e, c)
+		return p.access(dir, dst)
+	}
+	d.itemDir(parent, entry, e, manifest.ChangeNew|manifest.ChangeLocal)
+	d.made(e)
+	dir.attrs = d.allAttrs(&dir.want)
+	parent.touched = true
+	if d.job.DryRun {
+		return nil
+	}
+	if dst != nil { // something else is in the way
+		if err := d.tree.Remove(p.ctx, dir.path, dst); err != nil {
+			dir.failed = true
+			return d.fileFailed("remove", dir.shown, err)
+		}
+	}
+	if err := d.tree.Mkdir(p.ctx, dir.path); err != nil {
+		dir.failed = true
+		return d.fileFailed("mkdir", dir.shown, err)
+	}
+	return nil
+}
+
+func (d *dest) itemDir(parent *destDir, entry int, e *manifest.Entry, c manifest.Change) {
+	d.item(parent, entry, e, c, "")
+}
+
+// access lets this process work in a directory that its owner may not write:
+// the mode that it is to have is set at the end.
+func (p *planner) access(dir *destDir, dst *manifest.Entry) error {
+	d := p.d
+	if d.job.DryRun || d.host.IDs().Root() || dst.Mode&0o700 == 0o700 || !dir.exists {
+		return nil
+	}
+	open := dir.want
+	open.Mode = dst.Mode | 0o700
+	if err := d.tree.SetAttrs(p.ctx, dir.path, &open, manifest.AttrMode); err != nil {
+		return nil //nolint:nilerr // whatever is done in it will say what it needs
+	}
+	dir.want.Mode, dir.attrs = d.finalMode(dir, dst), dir.attrs|manifest.AttrMode
+	return nil
+}
+
+func (d *dest) finalMode(dir *destDir, dst *manifest.Entry) uint16 {
+	if d.job.Perms {
+		return dir.want.Mode
+	}
+	return dst.Mode
+}
+
+// entry plans one entry that is not a directory.
+func (p *planner) entry(dir *destDir, i int) error {
+	d, e := p.d, &dir.entries[i]
+	dst := dir.find(d.nameFor(dir, e))
+	if !d.copies(e) {
+		d.rep.post(SkipEvent{Path: shownPath(dir, e), Reason: "skipping non-regular file"})
+		return nil
+	}
+	if d.job.Update && dst != nil && dst.IsRegular() && e.IsRegular() && dst.Sec > e.Sec {
+		return nil
+	}
+	if _, _, ok := e.Leader(); ok && d.job.HardLinks {
+		return p.link(dir, i, e, dst)
+	}
+	if dst != nil && dst.Type != e.Type {
+		if dst.IsDir() {
+			return p.displace(dir, i, e, dst)
+		}
+		dst = nil // anything but a directory is replaced in one step
+	}
+	if e.IsRegular() {
+		return p.regular(dir, i, e, dst)
+	}
+	return p.other(dir, i, e, dst)
+}
+
+// nameFor returns the name that an entry has at the destination.
+func (d *dest) nameFor(dir *destDir, e *manifest.Entry) string {
+	if d.rename != "" && dir.index == 0 {
+		return d.rename
+	}
+	return e.Name
+}
+
+// pathFor returns the path that an entry has at the destination.
+func (d *dest) pathFor(dir *destDir, e *manifest.Entry) string {
+	return manifest.Join(dir.path, d.nameFor(dir, e))
+}
+
+// copies reports whether the run copies entries of this type.
+func (d *dest) copies(e *manifest.Entry) bool {
+	switch {
+	case e.Type == manifest.Symlink:
+		return d.job.Links
+	case e.Type.IsDevice():
+		return d.job.Devices
+	case e.Type.IsSpecial():
+		return d.job.Specials
+	}
+	return true
+}
+
+// regular plans a regular file.
+func (p *planner) regular(dir *destDir, i int, e, dst *manifest.Entry) error {
+	d := p.d
+	switch {
+	case dst == nil:
+		p.transfer(dir, i, e, nil, d.transferChange(e, nil))
+	case d.job.Checksum && dst.Size == e.Size && e.Size > 0:
+		p.checks = append(p.checks, i)
+	case d.job.SameContent(e, dst) || d.job.Checksum && dst.Size == e.Size:
+		return p.same(dir, i, e, dst)
+	default:
+		p.transfer(dir, i, e, dst, d.transferChange(e, dst))
+	}
+	return nil
+}
+
+// transferChange returns what is reported of a file whose content is transferred.
+func (d *dest) transferChange(e, dst *manifest.Entry) manifest.Change {
+	if dst == nil {
+		return manifest.ChangeNew | manifest.ChangeTransfer
+	}
+	w := d.wanted(e, dst)
+	c := manifest.ChangeTransfer | d.differences(&w, dst)
+	if e.Size != dst.Size {
+		c |= manifest.ChangeSize
+	}
+	if d.job.Checksum {
+		c |= manifest.ChangeContent
+	}
+	if !d.job.Times {
+		c |= manifest.ChangeTimeNow
+	}
+	return c
+}
+
+// same plans a file whose content is right: only attributes may differ.
+func (p *planner) same(dir *destDir, i int, e, dst *manifest.Entry) error {
+	d := p.d
+	w := d.wanted(e, dst)
+	c := d.differences(&w, dst)
+	d.item(dir, i, e, c, "")
+	return d.setAttrs(p.ctx, dir, e, &w, c)
+}
+
+// transfer reports and asks for a file.
+func (p *planner) transfer(dir *destDir, i int, e, dst *manifest.Entry, c manifest.Change) {
+	p.d.item(dir, i, e, c, "")
+	p.d.countTransfer(e, dst)
+	dir.touched = true
+	if !p.d.job.DryRun {
+		p.wants = append(p.wants, i)
+	}
+}
+
+func (d *dest) countTransfer(e, dst *manifest.Entry) {
+	d.transfers.Add(1)
+	d.transBytes.Add(e.Size)
+	if dst == nil {
+		d.mu.Lock()
+		d.made(e)
+		d.mu.Unlock()
+	}
+}
+
+// other plans a symlink, a device, a FIFO or a socket.
+func (p *planner) other(dir *destDir, i int, e, dst *manifest.Entry) error {
+	d := p.d
+	w := d.wanted(e, dst)
+	if dst != nil && sameSpecial(e, dst) {
+		c := d.differences(&w, dst)
+		d.item(dir, i, e, c, "")
+		return d.setAttrs(p.ctx, dir, e, &w, c)
+	}
+	c := manifest.ChangeLocal | manifest.ChangeNew
+	if dst != nil {
+		c = manifest.ChangeLocal | manifest.ChangeContent | d.differences(&w, dst)
+	} else {
+		d.mu.Lock()
+		d.made(e)
+		d.mu.Unlock()
+	}
+	d.item(dir, i, e, c, "")
+	dir.touched = true
+	if d.job.DryRun {
+		return nil
+	}
+	return d.makeOther(p.ctx, dir, e, &w)
+}
+
+// sameSpecial reports whether two entries of one type stand for the same thing.
+func sameSpecial(a, b *manifest.Entry) bool {
+	if a.Type == manifest.Symlink {
+		return a.Link() == b.Link()
+	}
+	am, an := a.Device()
+	bm, bn := b.Device()
+	return am == bm && an == bn
+}
+
+// displace plans an entry where the destination has a directory: that is
+// removed first, if it is empty or if deletions are asked for.
+func (p *planner) displace(dir *destDir, i int, e, dst *manifest.Entry) error {
+	d := p.d
+	if !d.job.Delete {
+		path := d.pathFor(dir, e)
+		entries, err := d.tree.List(p.ctx, path)
+		if err == nil && len(entries) > 0 {
+			return d.fileFailed("replace", shownPath(dir, e), fmt.Errorf("a directory is in the way and not empty: remove it, or use --delete"))
+		}
+		if err == nil && !d.job.DryRun {
+			err = d.tree.Remove(p.ctx, path, dst)
+		}
+		if err != nil {
+			return d.fileFailed("remove", shownPath(dir, e), err)
+		}
+		if e.IsRegular() {
+			return p.regular(dir, i, e, nil)
+		}
+		return p.other(dir, i, e, nil)
+	}
+	gone, err := p.subtree(d.pathFor(dir, e), shownPath(dir, e), dst, dir.scope)
+	if err != nil {
+		return err
+	}
+	d.blocked = append(d.blocked, blockedEntry{dir: dir, entry: i, gone: gone})
+	return nil
+}

@@ -1,0 +1,386 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"gosync/transport/wire"
+	"gosync/walker/filter"
+	"gosync/walker/manifest"
+)
+
+// destDir is a directory of the source as the destination deals with it.
+type destDir struct {
+	index      int              // in the source's walk, -1 before its listing came
+	path       string           // at the destination
+	shown      string           // in messages
+	entries    []manifest.Entry // of the source
+	incomplete bool             // the source could not list all
+	dst        []manifest.Entry // of the destination, while it is planned
+	protected  []bool           // of dst; nil if none
+	scope      *filter.Scope    // rules that protect from deletion; nil if none
+	subdirs    map[int]*destDir // planned subdirectories, by entry
+	order      []int            // entries that are directories, in the order of the run
+	next       int              // position in order up to which they were planned
+	failed     bool             // it cannot be made or entered: nothing below it can be made
+	exists     bool             // it was there before the run
+	touched    bool             // something in it is changed: its time is to be set again
+	want       manifest.Entry   // the attributes that it is to have
+	attrs      manifest.Attrs   // ... of which these are set at the end
+}
+
+// planner compares the source's listings with the destination, in order, and
+// decides what is done to each entry. It runs on one goroutine.
+type planner struct {
+	d       *dest
+	ctx     context.Context // of run, which the value does not outlive
+	stack   []*destDir      // from the root to the directory that was planned last
+	byIndex map[int]*destDir
+	partial *destDir // its listing is not complete yet
+	wants   []int    // of the directory in hand: files to ask for
+	checks  []int
+}
+
+func (p *planner) run() error {
+	p.byIndex = map[int]*destDir{}
+	for {
+		var it planItem
+		select {
+		case it = <-p.d.plan:
+		case <-p.ctx.Done():
+			return p.ctx.Err()
+		}
+		switch {
+		case it.owner != nil:
+			p.d.ids.learn(it.owner)
+		case it.rec != nil:
+			if err := p.record(it.rec); err != nil {
+				return err
+			}
+		default:
+			return p.end(it.end)
+		}
+	}
+}
+
+// record takes a listing, or a part of one, that the source sent.
+func (p *planner) record(r *wire.ListingRecord) error {
+	if p.partial != nil {
+		if r.Dir != p.partial.index {
+			return fmt.Errorf("%w: the listing of directory %d is broken off", wire.ErrProtocol, p.partial.index)
+		}
+		last := &p.partial.entries[len(p.partial.entries)-1]
+		if len(r.Entries) == 0 || r.Entries[0].Name <= last.Name {
+			return fmt.Errorf("%w: the listing of directory %d is not sorted", wire.ErrProtocol, r.Dir)
+		}
+		p.partial.entries = append(p.partial.entries, r.Entries...)
+		p.partial.incomplete = p.partial.incomplete || r.Incomplete
+		return p.complete(r, p.partial)
+	}
+	dir, err := p.place(r)
+	if err != nil {
+		return err
+	}
+	dir.entries, dir.incomplete = r.Entries, r.Incomplete
+	return p.complete(r, dir)
+}
+
+func (p *planner) complete(r *wire.ListingRecord, dir *destDir) error {
+	if r.More {
+		if len(dir.entries) == 0 {
+			return fmt.Errorf("%w: a listing begins with nothing", wire.ErrProtocol)
+		}
+		p.partial = dir
+		return nil
+	}
+	p.partial = nil
+	if err := p.checkEntries(dir); err != nil {
+		return err
+	}
+	return p.contents(dir)
+}
+
+// place finds the directory that a listing is of, having planned what comes
+// before it.
+func (p *planner) place(r *wire.ListingRecord) (*destDir, error) {
+	if p.byIndex[r.Dir] != nil {
+		return nil, fmt.Errorf("%w: directory %d is listed twice", wire.ErrProtocol, r.Dir)
+	}
+	var dir *destDir
+	if r.Dir == 0 {
+		dir = p.rootDir()
+	} else {
+		parent := p.byIndex[r.Parent]
+		if parent == nil || r.Entry >= len(parent.entries) || !parent.entries[r.Entry].IsDir() {
+			return nil, fmt.Errorf("%w: directory %d has no parent", wire.ErrProtocol, r.Dir)
+		}
+		if err := p.ascend(parent); err != nil {
+			return nil, err
+		}
+		if err := p.subdirsBefore(parent, r.Entry); err != nil {
+			return nil, err
+		}
+		dir = p.subdir(parent, r.Entry)
+	}
+	dir.index = r.Dir
+	p.byIndex[r.Dir] = dir
+	p.stack = append(p.stack, dir)
+	return dir, nil
+}
+
+// ascend leaves the directories below parent, planning what is left in them.
+func (p *planner) ascend(parent *destDir) error {
+	for len(p.stack) > 0 {
+		top := p.stack[len(p.stack)-1]
+		if top == parent {
+			return nil
+		}
+		if err := p.leave(top); err != nil {
+			return err
+		}
+		p.stack = p.stack[:len(p.stack)-1]
+	}
+	return fmt.Errorf("%w: directories come out of order", wire.ErrProtocol)
+}
+
+// leave plans the subdirectories of dir that the source does not list.
+func (p *planner) leave(dir *destDir) error {
+	for dir.next < len(dir.order) {
+		i := dir.order[dir.next]
+		dir.next++
+		if err := p.announce(dir, p.subdir(dir, i), i); err != nil {
+			return err
+		}
+	}
+	dir.dst, dir.protected, dir.subdirs = nil, nil, nil
+	return nil
+}
+
+// subdirsBefore plans the subdirectories of parent that come before entry.
+func (p *planner) subdirsBefore(parent *destDir, entry int) error {
+	for parent.next < len(parent.order) {
+		i := parent.order[parent.next]
+		parent.next++
+		if i == entry {
+			return nil
+		}
+		if err := p.announce(parent, p.subdir(parent, i), i); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: directories come out of order", wire.ErrProtocol)
+}
+
+// checkEntries checks what only the whole listing shows: that the first
+// members of hard link groups came before.
+func (p *planner) checkEntries(dir *destDir) error {
+	if dir.index == 0 && p.d.rootMsg.Single && (len(dir.entries) > 1 || len(dir.entries) == 1 && dir.entries[0].IsDir()) {
+		return fmt.Errorf("%w: a single file was announced and others came", wire.ErrProtocol)
+	}
+	for i := range dir.entries {
+		ld, le, ok := dir.entries[i].Leader()
+		if !ok {
+			continue
+		}
+		lead := p.byIndex[ld]
+		if lead == nil && p.d.own != nil && ld < dir.index {
+			continue // the leader's directory is equal at both ends and was not sent
+		}
+		if lead == nil || le >= len(lead.entries) || lead == dir && le >= i || lead.entries[le].IsDir() || dir.entries[i].IsDir() {
+			return fmt.Errorf("%w: entry %d of directory %d is linked to nothing", wire.ErrProtocol, i, dir.index)
+		}
+	}
+	return nil
+}
+
+// rootDir is the directory that stands for the destination itself.
+func (p *planner) rootDir() *destDir {
+	d := p.d
+	dir := &destDir{exists: !d.empty || d.tree != nil, scope: d.scope(), subdirs: map[int]*destDir{}}
+	d.dirs = append(d.dirs, dir)
+	return dir
+}
+
+// scope returns the rules that protect entries of the destination's root.
+func (d *dest) scope() *filter.Scope {
+	if d.job.Filter == nil || d.job.Filter.Empty() || d.tree == nil {
+		return nil
+	}
+	return d.job.Filter.Root()
+}
+
+// subdir returns the directory for an entry of its parent, made on demand.
+func (p *planner) subdir(parent *destDir, entry int) *destDir {
+	if dir := parent.subdirs[entry]; dir != nil {
+		return dir
+	}
+	name := parent.entries[entry].Name
+	dir := &destDir{
+		index: -1, path: manifest.Join(parent.path, name), shown: manifest.Join(parent.shown, name),
+		failed: parent.failed, subdirs: map[int]*destDir{},
+	}
+	if dst := parent.find(name); dst != nil {
+		dir.exists = dst.IsDir()
+	}
+	if parent.subdirs != nil {
+		parent.subdirs[entry] = dir
+	}
+	p.d.dirs = append(p.d.dirs, dir)
+	return dir
+}
+
+// find returns the destination's entry of a name, nil if there is none.
+func (dir *destDir) find(name string) *manifest.Entry {
+	if i, ok := manifest.Find(dir.dst, name); ok {
+		return &dir.dst[i]
+	}
+	return nil
+}
+
+// contents plans a directory whose listing is complete: deletions in it, the
+// directory itself, then everything in it but its subdirectories, which come
+// when their listings do.
+func (p *planner) contents(dir *destDir) error {
+	if err := p.list(dir); err != nil {
+		return err
+	}
+	if err := p.deletions(dir); err != nil {
+		return err
+	}
+	if dir.index == 0 {
+		if err := p.root(dir); err != nil {
+			return err
+		}
+	} else if parent, entry := p.parentOf(dir); true {
+		if err := p.announce(parent, dir, entry); err != nil {
+			return err
+		}
+	}
+	dir.order = manifest.Dirs(dir.entries)
+	if dir.failed {
+		return nil
+	}
+	for i := range dir.entries {
+		if dir.entries[i].IsDir() {
+			continue
+		}
+		if err := p.entry(dir, i); err != nil {
+			return err
+		}
+	}
+	return p.request(dir)
+}
+
+// parentOf returns the directory above dir, which is on the stack, and dir's
+// entry in it: the one that was reached last.
+func (p *planner) parentOf(dir *destDir) (*destDir, int) {
+	parent := p.stack[len(p.stack)-2]
+	return parent, parent.order[parent.next-1]
+}
+
+// list reads what the destination has in a directory.
+func (p *planner) list(dir *destDir) error {
+	d := p.d
+	switch {
+	case dir.failed || !dir.exists || d.tree == nil:
+		return nil
+	case d.own != nil:
+		if own := d.own.byPath[dir.path]; own != nil {
+			dir.dst, dir.protected = own.Entries, own.Protected
+			d.dstEntries += int64(len(dir.dst))
+			return nil
+		}
+	}
+	entries, err := d.tree.List(p.ctx, dir.path)
+	if err != nil {
+		if p.ctx.Err() != nil {
+			return p.ctx.Err()
+		}
+		// What is there cannot be compared, so it cannot be deleted either;
+		// the files are sent, and fail or not.
+		dir.incomplete = true
+		d.fail("opendir", d.name(dir), err)
+	}
+	kept := entries[:0]
+	for _, e := range entries {
+		if !d.tree.Temporary(e.Name) {
+			kept = append(kept, e)
+		}
+	}
+	manifest.Sort(kept)
+	dir.dst = kept
+	d.dstEntries += int64(len(kept))
+	return p.protect(dir)
+}
+
+// protect marks the entries that filter rules keep from deletion.
+func (p *planner) protect(dir *destDir) error {
+	d := p.d
+	if d.scope() == nil || !d.job.Delete {
+		return nil
+	}
+	if dir.index > 0 {
+		parent, entry := p.parentOf(dir)
+		if parent.scope == nil {
+			return nil
+		}
+		var err error
+		if dir.scope, err = parent.scope.Enter(parent.entries[entry].Name, p.mergeFile(dir)); err != nil {
+			return d.fileFailed("filter", d.name(dir), err)
+		}
+	} else {
+		var err error
+		if dir.scope, err = dir.scope.Open(p.mergeFile(dir)); err != nil {
+			return d.fileFailed("filter", d.name(dir), err)
+		}
+	}
+	dir.protected = make([]bool, len(dir.dst))
+	for i := range dir.dst {
+		dir.protected[i] = dir.scope.Excluded(dir.dst[i].Name, dir.dst[i].IsDir(), filter.Receiver)
+	}
+	return nil
+}
+
+// mergeLimit is the greatest size in bytes of a per-directory filter file.
+const mergeLimit = 1 << 20
+
+func (p *planner) mergeFile(dir *destDir) func(name string) ([]byte, error) {
+	return func(name string) ([]byte, error) {
+		return p.d.tree.ReadFile(p.ctx, manifest.Join(dir.path, name), mergeLimit)
+	}
+}
+
+// name returns a directory's path for messages.
+func (d *dest) name(dir *destDir) string {
+	if dir.shown == "" {
+		return "."
+	}
+	return dir.shown
+}
+
+// end finishes the plan when the source has listed everything.
+func (p *planner) end(m *wire.ListEnd) error {
+	d := p.d
+	if p.partial != nil {
+		return fmt.Errorf("%w: the last listing is broken off", wire.ErrProtocol)
+	}
+	for len(p.stack) > 0 {
+		top := p.stack[len(p.stack)-1]
+		if err := p.leave(top); err != nil {
+			return err
+		}
+		p.stack = p.stack[:len(p.stack)-1]
+	}
+	if m.Dirs != len(p.byIndex) {
+		return fmt.Errorf("%w: %d directories were listed, %d announced", wire.ErrProtocol, len(p.byIndex), m.Dirs)
+	}
+	d.listEnd = *m
+	d.judgeDeletions()
+	if err := p.unblock(); err != nil {
+		return err
+	}
+	d.own = nil
+	d.prog.Planned.Store(true)
+	d.rep.post(PlanEvent{})
+	return nil
+}

@@ -1,0 +1,176 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+
+	"gosync/transport/wire"
+)
+
+// reporter delivers events in the order in which they were posted, from one
+// goroutine. An event may be posted before it is known in full: its place in
+// the order is kept until it is settled.
+type reporter struct {
+	queue   *queue[*slot]
+	deliver func(Event) error
+	idle    func() error // called when nothing is left to deliver for now
+	done    chan struct{}
+	err     error // of deliver; read after done
+
+	errs, vanished atomic.Int64
+}
+
+// slot is a place in the order of events.
+type slot struct {
+	ready chan struct{} // nil: ready at once
+	told  chan struct{} // closed when it was delivered; nil if nobody waits
+	ev    Event         // nil: nothing to tell
+}
+
+func (s *slot) settle(ev Event) {
+	s.ev = ev
+	close(s.ready)
+}
+
+func newReporter(deliver func(Event) error, idle func() error) *reporter {
+	return &reporter{queue: newQueue[*slot](), deliver: deliver, idle: idle, done: make(chan struct{})}
+}
+
+// run delivers until stop; the owner starts it and waits for done.
+func (r *reporter) run(ctx context.Context) {
+	defer close(r.done)
+	for {
+		s, ok := r.queue.try()
+		if !ok {
+			if r.err == nil && r.idle != nil {
+				r.err = r.idle()
+			}
+			if s, ok = r.queue.get(); !ok {
+				return
+			}
+		}
+		if s == nil {
+			return // the mark that stop left
+		}
+		if s.ready != nil {
+			select {
+			case <-s.ready:
+			case <-ctx.Done():
+				return
+			}
+		}
+		if s.ev != nil && r.err == nil {
+			r.err = r.deliver(s.ev)
+		}
+		if s.told != nil {
+			if r.err == nil && r.idle != nil {
+				r.err = r.idle()
+			}
+			close(s.told)
+		}
+	}
+}
+
+// stop delivers what was posted before, and ends run.
+func (r *reporter) stop() error {
+	r.queue.put(nil)
+	<-r.done
+	return r.err
+}
+
+// flush waits until everything that was posted before is delivered.
+func (r *reporter) flush(ctx context.Context) {
+	s := &slot{told: make(chan struct{})}
+	r.queue.put(s)
+	select {
+	case <-s.told:
+	case <-r.done:
+	case <-ctx.Done():
+	}
+}
+
+func (r *reporter) post(ev Event) { r.queue.put(&slot{ev: ev}) }
+
+func (r *reporter) hold() *slot {
+	s := &slot{ready: make(chan struct{})}
+	r.queue.put(s)
+	return s
+}
+
+// fail reports an error that concerns one file.
+func (r *reporter) fail(err *FileError) {
+	if err.Vanished() {
+		r.vanished.Add(1)
+	} else {
+		r.errs.Add(1)
+	}
+	r.post(ErrorEvent{err})
+}
+
+// outcome returns the error that a run ends with when nothing worse happened.
+func (r *reporter) outcome() error {
+	switch {
+	case r.errs.Load() > 0:
+		return ErrPartial
+	case r.vanished.Load() > 0:
+		return ErrVanished
+	}
+	return nil
+}
+
+// toTrouble and fromTrouble carry file errors across the wire.
+func toTrouble(e *FileError) *wire.Trouble {
+	t := &wire.Trouble{Vanished: e.Vanished()}
+	t.Err = wire.Error{Code: wire.CodePartial, Kind: kindOf(e.Err), Op: e.Op, Path: e.Path, Text: text(e.Err)}
+	return t
+}
+
+func fromTrouble(t *wire.Trouble) *FileError {
+	var err error = &wire.Error{Code: t.Err.Code, Kind: t.Err.Kind, Text: t.Err.Text}
+	switch {
+	case t.Vanished:
+		err = remoteError{ErrVanished, t.Err.Text}
+	case t.Err.Kind == wire.KindChanged:
+		err = remoteError{ErrChanged, t.Err.Text}
+	case t.Err.Kind == wire.KindContent:
+		err = remoteError{ErrContent, t.Err.Text}
+	}
+	return &FileError{Op: t.Err.Op, Path: t.Err.Path, Err: err}
+}
+
+// remoteError is one of this package's errors with the far side's words.
+type remoteError struct {
+	error
+	text string
+}
+
+func (e remoteError) Error() string { return e.text }
+func (e remoteError) Unwrap() error { return e.error }
+
+func kindOf(err error) wire.Kind {
+	switch {
+	case errors.Is(err, ErrChanged):
+		return wire.KindChanged
+	case errors.Is(err, ErrContent):
+		return wire.KindContent
+	case errors.Is(err, ErrVanished):
+		return wire.KindVanished
+	}
+	return wire.KindOf(err)
+}
+
+// text returns what happened without the operation and path that a path error
+// repeats.
+func text(err error) string {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err.Error()
+		}
+		if _, ok := err.(interface{ Timeout() bool }); !ok { // only *fs.PathError and its like repeat the path
+			return err.Error()
+		}
+		err = inner
+	}
+}

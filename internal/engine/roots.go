@@ -1,0 +1,357 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"gosync/transport/wire"
+	"gosync/walker"
+	"gosync/walker/manifest"
+)
+
+// forest puts the sources of a job together into the tree that is walked.
+type forest struct {
+	host  Host
+	job   *Job
+	trees map[string]Source // by path, so that many files of one directory share a tree
+	root  *walker.Node
+
+	hasRoot bool // the root has a source's attributes
+	named   int  // sources that exist
+	single  *walker.Node
+	skipped []string
+	errs    []*FileError
+	opened  []Source
+}
+
+// plant builds the forest of a job. What cannot be found is recorded, not
+// returned: the run goes on without it.
+func plant(ctx context.Context, host Host, job *Job, expand bool) (*forest, error) {
+	f := &forest{host: host, job: job, trees: map[string]Source{}, root: &walker.Node{}}
+	f.root.Entry.Type = manifest.Directory
+	if len(job.Sources) == 0 {
+		return nil, wire.Errorf(wire.CodeUsage, "no source given")
+	}
+	if job.Files != nil {
+		return f, f.plantFiles(ctx)
+	}
+	for _, arg := range job.Sources {
+		paths := []string{arg}
+		if expand {
+			var err error
+			if paths, err = host.Expand(ctx, arg); err != nil {
+				f.fail("expand", arg, err)
+				continue
+			}
+		}
+		for _, p := range paths {
+			if err := f.add(ctx, p); err != nil {
+				return f, err
+			}
+		}
+	}
+	return f, nil
+}
+
+func (f *forest) fail(op, path string, err error) {
+	f.errs = append(f.errs, &FileError{Op: op, Path: path, Err: err})
+}
+
+// splitPath returns the directory and the last component of path, and whether
+// the path means the content of a directory: it ends in a slash, "." or "..".
+func splitPath(path string) (dir, name string, content bool) {
+	content = strings.HasSuffix(path, "/")
+	path = strings.TrimRight(path, "/")
+	if path == "" {
+		return "/", "", true
+	}
+	if i := strings.LastIndexByte(path, '/'); i >= 0 {
+		dir, name = path[:i], path[i+1:]
+		if dir == "" {
+			dir = "/"
+		}
+	} else {
+		dir, name = ".", path
+	}
+	if name == "." || name == ".." {
+		content = true
+	}
+	return dir, name, content
+}
+
+func (f *forest) add(ctx context.Context, path string) error {
+	if path == "" {
+		path = "."
+	}
+	if f.job.Relative {
+		return f.addRelative(ctx, path)
+	}
+	dir, name, content := splitPath(path)
+	if content {
+		f.addContent(ctx, f.root, path, path)
+		return nil
+	}
+	n := f.leaf(ctx, path, dir, name)
+	if n == nil {
+		return nil
+	}
+	f.named++
+	f.single = n
+	f.graft(f.root, n)
+	return nil
+}
+
+// addContent adds the content of the directory at path to node.
+func (f *forest) addContent(ctx context.Context, node *walker.Node, path, shown string) {
+	e, err := f.host.Stat(ctx, path)
+	if err != nil {
+		f.fail("link_stat", shown, err)
+		return
+	}
+	if !e.IsDir() {
+		f.fail("change_dir", shown, errors.New("not a directory"))
+		return
+	}
+	if !f.job.Recursive && !f.job.Dirs {
+		f.skipped = append(f.skipped, shown)
+		return
+	}
+	tree, err := f.tree(ctx, path)
+	if err != nil {
+		f.fail("open", shown, err)
+		return
+	}
+	f.named++
+	e.Name = node.Entry.Name
+	if node == f.root && !f.hasRoot {
+		f.hasRoot = true
+		node.Entry = e
+	}
+	node.Contents = append(node.Contents, walker.Origin{Tree: tree})
+}
+
+// leaf makes the node for the file or directory name in dir; nil where it
+// does not exist or takes no part.
+func (f *forest) leaf(ctx context.Context, path, dir, name string) *walker.Node {
+	e, err := f.host.Lstat(ctx, path)
+	if err != nil {
+		f.fail("link_stat", path, err)
+		return nil
+	}
+	if e.IsDir() && !f.job.Recursive && !f.job.Dirs {
+		f.skipped = append(f.skipped, path)
+		return nil
+	}
+	where := dir
+	if e.IsDir() {
+		where = path
+	}
+	tree, err := f.tree(ctx, where)
+	if err != nil {
+		f.fail("open", path, err)
+		return nil
+	}
+	e.Name = name
+	n := &walker.Node{Entry: e}
+	switch {
+	case e.IsDir() && f.job.Recursive:
+		n.Contents = []walker.Origin{{Tree: tree}}
+	case !e.IsDir():
+		n.Tree, n.Path = tree, name
+	}
+	return n
+}
+
+func (f *forest) tree(ctx context.Context, path string) (Source, error) {
+	if t, ok := f.trees[path]; ok {
+		return t, nil
+	}
+	t, err := f.host.Source(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	f.trees[path] = t
+	f.opened = append(f.opened, t)
+	return t, nil
+}
+
+// graft puts n below parent. Of two nodes with one name the first wins, but
+// directories are merged and win over everything else.
+func (f *forest) graft(parent, n *walker.Node) *walker.Node {
+	for i, c := range parent.Children {
+		if c.Entry.Name != n.Entry.Name {
+			continue
+		}
+		switch {
+		case c.Entry.IsDir() && n.Entry.IsDir():
+			c.Contents = append(c.Contents, n.Contents...)
+			return c
+		case n.Entry.IsDir():
+			parent.Children[i] = n
+			return n
+		default:
+			return c
+		}
+	}
+	parent.Children = append(parent.Children, n)
+	return n
+}
+
+// addRelative adds path with its parents (-R). What stands before "/./" is not
+// part of the name at the destination.
+func (f *forest) addRelative(ctx context.Context, path string) error {
+	base, rest := ".", path
+	if i := strings.Index(path, "/./"); i >= 0 {
+		base, rest = path[:i], path[i+3:]
+		if base == "" {
+			base = "/"
+		}
+	} else if strings.HasPrefix(path, "/") {
+		base = "/"
+	}
+	return f.addBelow(ctx, base, rest)
+}
+
+// addBelow adds the path rest below the directory base, parents included.
+func (f *forest) addBelow(ctx context.Context, base, rest string) error {
+	content := strings.HasSuffix(rest, "/") || rest == "" || rest == "." || strings.HasSuffix(rest, "/.")
+	var parts []string
+	for part := range strings.SplitSeq(rest, "/") {
+		switch part {
+		case "", ".":
+		case "..":
+			return wire.Errorf(wire.CodeUsage, "%q has .. in the part that is kept with --relative: name the directory itself", rest)
+		default:
+			parts = append(parts, part)
+		}
+	}
+	if !f.hasRoot {
+		// The root stands for base, whose attributes are kept as those of any implied parent.
+		if e, err := f.host.Stat(ctx, base); err == nil && len(parts) == 0 {
+			e.Name = ""
+			f.root.Entry, f.hasRoot = e, true
+		}
+	}
+	node, at := f.root, strings.TrimSuffix(base, "/")
+	for i, part := range parts {
+		parent := at
+		if parent == "" {
+			parent = "/"
+		}
+		at += "/" + part
+		if last := i == len(parts)-1; last && !content {
+			if n := f.leaf(ctx, at, parent, part); n != nil {
+				f.named++
+				f.graft(node, n)
+			}
+			return nil
+		}
+		e, err := f.host.Stat(ctx, at)
+		if err != nil {
+			f.fail("link_stat", strings.Join(parts, "/"), err)
+			return nil
+		}
+		if !e.IsDir() {
+			f.fail("link_stat", at, errors.New("not a directory"))
+			return nil
+		}
+		e.Name = part
+		node = f.graft(node, &walker.Node{Entry: e})
+	}
+	if at == "" {
+		at = "/"
+	}
+	f.addContent(ctx, node, at, at)
+	return nil
+}
+
+// plantFiles adds the names of --files-from below the single source.
+func (f *forest) plantFiles(ctx context.Context) error {
+	if len(f.job.Sources) != 1 {
+		return wire.Errorf(wire.CodeUsage, "--files-from takes exactly one source, the directory that the names are relative to")
+	}
+	base := f.job.Sources[0]
+	for _, name := range f.job.Files {
+		clean := clampPath(name)
+		if f.job.Relative {
+			if err := f.addBelow(ctx, base, clean); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := f.add(ctx, strings.TrimSuffix(base, "/")+"/"+clean); err != nil {
+			return err
+		}
+	}
+	f.single = nil
+	return nil
+}
+
+// clampPath removes leading slashes and resolves "..", which cannot climb above
+// the top.
+func clampPath(name string) string {
+	content := strings.HasSuffix(name, "/") || strings.HasSuffix(name, "/.")
+	var parts []string
+	for part := range strings.SplitSeq(name, "/") {
+		switch part {
+		case "", ".":
+		case "..":
+			if len(parts) > 0 {
+				parts = parts[:len(parts)-1]
+			}
+		default:
+			parts = append(parts, part)
+		}
+	}
+	clean := strings.Join(parts, "/")
+	if content && clean != "" {
+		clean += "/"
+	}
+	return clean
+}
+
+// message returns what the destination is told about the sources.
+func (f *forest) message(ctx context.Context) *wire.Roots {
+	m := &wire.Roots{Complete: true, HasRoot: f.hasRoot, Root: f.root.Entry}
+	m.Root.Name = ""
+	if f.named == 1 && f.single != nil && !f.single.Entry.IsDir() && !f.hasRoot {
+		m.Single, m.Name = true, f.single.Entry.Name
+	}
+	for _, c := range f.root.Children {
+		if c.Entry.IsDir() {
+			m.TopNames = append(m.TopNames, c.Entry.Name)
+		}
+	}
+	empty := len(f.root.Children) == 0
+	for _, o := range f.root.Contents {
+		entries, err := o.Tree.List(ctx, o.Dir)
+		if err != nil {
+			m.Complete = false
+		}
+		empty = empty && len(entries) == 0 && err == nil
+		for i := range entries {
+			if entries[i].IsDir() {
+				m.TopNames = append(m.TopNames, entries[i].Name)
+			}
+		}
+	}
+	if len(m.TopNames) > 10_000 {
+		m.TopNames, m.Complete = nil, false
+	}
+	m.Empty = empty && f.named > 0
+	return m
+}
+
+// close closes the trees.
+func (f *forest) close() error {
+	var errs []error
+	for _, t := range f.opened {
+		errs = append(errs, t.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("closing sources: %w", err)
+	}
+	return nil
+}

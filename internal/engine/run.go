@@ -1,0 +1,373 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
+
+	"gosync/transport/wire"
+)
+
+// Release is the version that this program tells its peer.
+const Release = "0.1.0"
+
+// Send runs a job whose sources are on host and whose destination is behind
+// conn, where [Serve] answers. conn is closed at the end.
+func Send(ctx context.Context, host Host, conn io.ReadWriteCloser, job Job, rep Report) (Summary, error) {
+	start := time.Now()
+	f, err := plant(ctx, host, &job, false)
+	if err != nil {
+		return Summary{}, errors.Join(err, conn.Close())
+	}
+	defer f.close() // read only: nothing to lose
+	c, err := greet(ctx, conn, job.encode(false), f.message(ctx))
+	if err != nil {
+		return Summary{}, err
+	}
+	defer c.Close()
+	begin(c, &job)
+	r := startReporter(ctx, rep)
+	s := newSource(host, c, &job, f, r, rep.Progress)
+	err = s.run(ctx)
+	sum := s.summary(start)
+	return sum, conclude(r, err, &s.done)
+}
+
+// Receive runs a job whose sources are behind conn and whose destination is on
+// host.
+func Receive(ctx context.Context, host Host, conn io.ReadWriteCloser, job Job, rep Report) (Summary, error) {
+	start := time.Now()
+	c, err := greet(ctx, conn, job.encode(true))
+	if err != nil {
+		return Summary{}, err
+	}
+	defer c.Close()
+	begin(c, &job)
+	r := startReporter(ctx, rep)
+	d := newDest(host, c, &job, r, rep.Progress, seed(host))
+	err = d.run(ctx)
+	if err != nil {
+		tellFatal(c, err)
+	}
+	return d.summary(start), conclude(r, err, &d.sum)
+}
+
+// Copy runs a job with both ends on host.
+func Copy(ctx context.Context, host Host, job Job, rep Report) (Summary, error) {
+	start := time.Now()
+	f, err := plant(ctx, host, &job, false)
+	if err != nil {
+		return Summary{}, err
+	}
+	defer f.close() // read only: nothing to lose
+	a, b := wire.Pipe()
+	near, err := wire.New(a, wire.Config{})
+	if err != nil {
+		return Summary{}, err
+	}
+	defer near.Close()
+	far, err := wire.New(b, wire.Config{})
+	if err != nil {
+		return Summary{}, err
+	}
+	defer far.Close()
+	near.Start()
+	far.Start()
+	r := startReporter(ctx, rep)
+	s := newSource(host, near, &job, f, r, rep.Progress)
+	d := newDest(host, far, &job, r, rep.Progress, seed(host))
+	if job.BandwidthLimit == 0 {
+		d.local = s // content need not pass the pipe
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.run(gctx) })
+	g.Go(func() error { return d.run(gctx) })
+	if err = near.Send(ctx, f.message(ctx)); err == nil {
+		err = g.Wait()
+	} else {
+		_ = g.Wait() // the first error is told
+	}
+	sum := d.summary(start)
+	sum.addTotals(&s.totals)
+	sum.BytesSent, sum.BytesReceived = near.Sent()+d.literalLocal(), near.Received()
+	return sum, conclude(r, err, &d.sum)
+}
+
+// Serve answers one job that comes over conn, with its end on host. What it
+// has to say goes to the client; log is for what cannot.
+func Serve(ctx context.Context, host Host, conn io.ReadWriteCloser, log *slog.Logger) error {
+	c, err := wire.New(conn, wire.Config{})
+	if err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	defer c.Close()
+	if err := c.Greet(hello(time.Now())); err != nil {
+		return err
+	}
+	if _, _, err := c.Welcome(ctx); err != nil {
+		return err
+	}
+	job, source, err := readJob(c)
+	if err != nil {
+		c.Start()
+		tellFatal(c, err)
+		return err
+	}
+	begin(c, job)
+	if source {
+		err = serveSource(ctx, host, c, job)
+	} else {
+		err = serveDest(ctx, host, c, job)
+	}
+	if err != nil {
+		log.Debug("run ended", "err", err)
+		tellFatal(c, err)
+	}
+	return err
+}
+
+func readJob(c *wire.Conn) (*Job, bool, error) {
+	f, err := c.Next()
+	if err != nil {
+		return nil, false, err
+	}
+	payload, err := f.Payload()
+	if err != nil {
+		return nil, false, err
+	}
+	m := new(wire.Job)
+	if f.Type != wire.TypeJob {
+		return nil, false, fmt.Errorf("%w: message %d in place of a job", wire.ErrProtocol, f.Type)
+	}
+	if err := wire.DecodeInto(m, payload); err != nil {
+		return nil, false, err
+	}
+	job, err := decodeJob(m)
+	return job, m.Source, err
+}
+
+func serveSource(ctx context.Context, host Host, c *wire.Conn, job *Job) error {
+	r := newReporter((&farReporter{ctx: ctx, c: c}).source, nil)
+	go r.run(ctx) // stop waits for it
+	f, err := plant(ctx, host, job, true)
+	if err == nil {
+		defer f.close() // read only: nothing to lose
+		if err = c.Send(ctx, f.message(ctx)); err == nil {
+			err = newSource(host, c, job, f, r, nil).run(ctx)
+		}
+	}
+	return errors.Join(err, r.stop())
+}
+
+func serveDest(ctx context.Context, host Host, c *wire.Conn, job *Job) error {
+	far := &farReporter{ctx: ctx, c: c}
+	r := newReporter(far.dest, far.flush)
+	go r.run(ctx) // stop waits for it
+	paths, err := host.Expand(ctx, job.Dest)
+	if err == nil && len(paths) == 1 {
+		job.Dest = paths[0]
+	}
+	err = newDest(host, c, job, r, nil, seed(host)).run(ctx)
+	return errors.Join(err, r.stop())
+}
+
+// greet opens a connection to a server and sends it the job.
+func greet(ctx context.Context, rw io.ReadWriteCloser, job *wire.Job, more ...wire.Msg) (*wire.Conn, error) {
+	c, err := wire.New(rw, wire.Config{})
+	if err != nil {
+		return nil, errors.Join(err, rw.Close())
+	}
+	if err := c.Greet(hello(time.Now()), append([]wire.Msg{job}, more...)...); err != nil {
+		// The far side may have ended with a message that is worth more.
+		if _, _, werr := c.Welcome(ctx); werr != nil {
+			err = werr
+		}
+		return nil, errors.Join(err, c.Close())
+	}
+	if _, _, err := c.Welcome(ctx); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+func hello(now time.Time) *wire.Hello {
+	return &wire.Hello{Version: wire.Version, MinVersion: wire.MinVersion, Release: Release, ClockSec: now.Unix()}
+}
+
+// begin configures the connection for a job and starts it.
+func begin(c *wire.Conn, job *Job) {
+	cfg := wire.Config{Compress: job.Compress, Timeout: job.Timeout}
+	if job.BandwidthLimit > 0 {
+		// The burst holds a whole frame; the average is what was asked for.
+		lim := rate.NewLimiter(rate.Limit(job.BandwidthLimit), wire.MaxFrame+1024)
+		lim.AllowN(time.Now(), wire.MaxFrame)
+		cfg.RateLimit = lim.WaitN
+	}
+	c.Configure(cfg)
+	c.Start()
+}
+
+// seed returns a number for the hashes of this run.
+func seed(host Host) uint64 { return host.Seed() }
+
+// tellFatal tells the far side why the run ends, if that can be told.
+func tellFatal(c *wire.Conn, err error) {
+	var w *wire.Error
+	if !errors.As(err, &w) {
+		w = &wire.Error{Code: wire.Code(ExitCode(err)), Kind: wire.KindOf(err), Text: err.Error()}
+	}
+	select {
+	case <-c.Dead():
+		return
+	default:
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if c.Send(ctx, &wire.Fatal{Err: *w}) == nil {
+		_ = c.Drain(ctx) // the far side may be gone: then nobody needs to be told
+	}
+}
+
+// startReporter starts to deliver events to the user of this process.
+func startReporter(ctx context.Context, rep Report) *reporter {
+	r := newReporter(func(ev Event) error {
+		if rep.Event != nil {
+			rep.Event(ev)
+		}
+		return nil
+	}, nil)
+	go r.run(ctx) // conclude waits for it
+	return r
+}
+
+// conclude delivers the last events and returns what the run ended with.
+func conclude(r *reporter, err error, done *wire.Done) error {
+	if rerr := r.stop(); err == nil {
+		err = rerr
+	}
+	switch {
+	case err != nil:
+		return err
+	case r.outcome() != nil:
+		return r.outcome()
+	case done.Refused != "":
+		return fmt.Errorf("%w: %s", ErrDeleteGuard, done.Refused)
+	case done.Limited:
+		return ErrDeleteLimit
+	}
+	return nil
+}
+
+// farReporter sends events to the client.
+type farReporter struct {
+	ctx   context.Context // of the run, which the value does not outlive
+	c     *wire.Conn
+	items []wire.Item
+}
+
+// itemBatch is how many items go into one message.
+const itemBatch = 512
+
+// source delivers the events of a source: errors and remarks.
+func (f *farReporter) source(ev Event) error {
+	switch ev := ev.(type) {
+	case ErrorEvent:
+		return f.c.Send(f.ctx, toTrouble(ev.Err))
+	case SkipEvent:
+		return f.c.Send(f.ctx, &wire.Trouble{Note: true, Err: wire.Error{Path: ev.Path, Text: ev.Reason}})
+	}
+	return nil
+}
+
+// dest delivers the events of a destination.
+func (f *farReporter) dest(ev Event) error {
+	if it, ok := ev.(ItemEvent); ok {
+		f.items = append(f.items, wire.Item{ID: it.id, Change: it.Change})
+		if len(f.items) < itemBatch {
+			return nil
+		}
+		return f.flush()
+	}
+	if err := f.flush(); err != nil {
+		return err
+	}
+	switch ev := ev.(type) {
+	case DeleteEvent:
+		p := ev.Path
+		if ev.Dir {
+			p += "/"
+		}
+		return f.c.Send(f.ctx, &wire.Removed{Paths: []string{p}})
+	case SkipEvent:
+		return f.c.Send(f.ctx, &wire.Removed{Paths: []string{ev.Path}, Skip: true, Reason: ev.Reason})
+	case ErrorEvent:
+		return f.c.Send(f.ctx, toTrouble(ev.Err))
+	case NoteEvent:
+		return f.c.Send(f.ctx, &wire.Trouble{Note: true, Err: wire.Error{Text: ev.Text}})
+	}
+	return nil
+}
+
+func (f *farReporter) flush() error {
+	if len(f.items) == 0 {
+		return nil
+	}
+	m := &wire.Items{Items: f.items}
+	f.items = nil
+	return f.c.Send(f.ctx, m)
+}
+
+// summary returns what a sending run did.
+func (s *source) summary(start time.Time) Summary {
+	var sum Summary
+	sum.addTotals(&s.totals)
+	sum.addDone(&s.done)
+	sum.Literal = s.literal.Load()
+	sum.ListBytes = s.listed.Load()
+	sum.BytesSent, sum.BytesReceived = s.conn.Sent(), s.conn.Received()
+	sum.Errors, sum.Vanished = s.rep.errs.Load(), s.rep.vanished.Load()
+	sum.Elapsed = time.Since(start)
+	return sum
+}
+
+// summary returns what a receiving run did.
+func (d *dest) summary(start time.Time) Summary {
+	var sum Summary
+	sum.addTotals(&d.listEnd.Totals)
+	sum.addDone(&d.sum)
+	sum.Literal = d.literal.Load()
+	sum.ListBytes = d.listed.Load()
+	sum.BytesSent, sum.BytesReceived = d.conn.Sent(), d.conn.Received()
+	sum.Errors, sum.Vanished = d.rep.errs.Load(), d.rep.vanished.Load()
+	sum.Elapsed = time.Since(start)
+	return sum
+}
+
+// literalLocal is the content that did not pass the pipe of a local run.
+func (d *dest) literalLocal() int64 {
+	if d.local == nil {
+		return 0
+	}
+	return d.literal.Load()
+}
+
+func (s *Summary) addTotals(t *wire.Totals) {
+	s.Files, s.Regular, s.Dirs, s.Links = t.Files, t.Regular, t.Dirs, t.Links
+	s.Devices, s.Specials, s.TotalSize = t.Devices, t.Specials, t.Size
+}
+
+func (s *Summary) addDone(d *wire.Done) {
+	c, g := &d.Created, &d.Deleted
+	s.Created, s.CreatedRegular, s.CreatedDirs, s.CreatedLinks = c.Files, c.Regular, c.Dirs, c.Links
+	s.CreatedDevices, s.CreatedSpecials = c.Devices, c.Specials
+	s.Deleted, s.DeletedRegular, s.DeletedDirs, s.DeletedLinks = g.Files, g.Regular, g.Dirs, g.Links
+	s.DeletedDevices, s.DeletedSpecials = g.Devices, g.Specials
+	s.Transferred, s.TransferredSize, s.Matched = d.Transferred, d.TransferredSize, d.Matched
+	s.DeleteLimited = d.Limited
+}

@@ -1,0 +1,483 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"gosync/transport/wire"
+	"gosync/walker"
+	"gosync/walker/filter"
+	"gosync/walker/manifest"
+)
+
+// source is the end that sends.
+type source struct {
+	job    *Job
+	conn   *wire.Conn
+	forest *forest
+	rep    *reporter
+	prog   *Progress
+	host   Host
+
+	mode  chan *wire.Mode     // from the reader to the walker: one message
+	needs chan *wire.NeedDirs // ... and those that follow
+	tasks *queue[task]
+	group *errgroup.Group // all goroutines of the end
+	cpu   chan struct{}   // held while a delta computes
+
+	mu     sync.Mutex
+	dirs   []*walker.Dir // what was walked, by index
+	deltas map[wire.ID]*deltaJob
+
+	totals  wire.Totals
+	literal atomic.Int64
+	failed  atomic.Int64
+	listed  atomic.Int64 // bytes of listings and digests
+	done    wire.Done
+}
+
+func newSource(host Host, conn *wire.Conn, job *Job, f *forest, rep *reporter, prog *Progress) *source {
+	if prog == nil {
+		prog = new(Progress)
+	}
+	return &source{
+		job: job, conn: conn, forest: f, rep: rep, prog: prog, host: host,
+		mode: make(chan *wire.Mode, 1), needs: make(chan *wire.NeedDirs, 2),
+		tasks: newQueue[task](), cpu: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		deltas: map[wire.ID]*deltaJob{},
+	}
+}
+
+// readers is how many goroutines read files for the far side: enough that one
+// waits for the disk while others send.
+const readers = 4
+
+// run sends until the destination says that everything is in place.
+func (s *source) run(ctx context.Context) error {
+	for _, e := range s.forest.errs {
+		s.trouble(ctx, e)
+	}
+	for _, p := range s.forest.skipped {
+		s.note(ctx, SkipEvent{Path: p, Reason: "skipping directory"})
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	s.group = g
+	walkCtx, stopWalk := context.WithCancel(ctx)
+	g.Go(func() error {
+		defer s.tasks.close()
+		defer stopWalk()
+		return s.read(ctx)
+	})
+	g.Go(func() error { return ignoreCancelled(s.walk(walkCtx), ctx) })
+	for range readers {
+		g.Go(func() error { return s.work(ctx) })
+	}
+	g.Go(func() error { return closeOnCancel(ctx, walkCtx, s.conn) })
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	if err := s.conn.Send(context.WithoutCancel(ctx), &wire.SourceDone{Literal: s.literal.Load(), Failed: s.failed.Load()}); err != nil {
+		return err
+	}
+	return s.conn.Drain(context.WithoutCancel(ctx))
+}
+
+// ignoreCancelled drops the error of a part that was stopped because the run
+// is over, not because the whole was cancelled.
+func ignoreCancelled(err error, ctx context.Context) error {
+	if ctx.Err() == nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// closeOnCancel ends the connection when the run is cancelled, which wakes
+// whatever waits for it. It returns when over is done.
+func closeOnCancel(ctx, over context.Context, conn *wire.Conn) error {
+	select {
+	case <-over.Done():
+	case <-conn.Dead():
+	}
+	if err := context.Cause(ctx); err != nil {
+		conn.Fail(err)
+	}
+	return nil
+}
+
+// trouble tells the user of an error with a file, here or at the far side.
+func (s *source) trouble(ctx context.Context, e *FileError) {
+	s.rep.fail(e)
+}
+
+func (s *source) note(_ context.Context, ev Event) { s.rep.post(ev) }
+
+// read handles what the destination sends. It never waits for anything but the
+// connection.
+func (s *source) read(ctx context.Context) error {
+	for {
+		f, err := s.conn.Next()
+		if err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			return err
+		}
+		payload, err := f.Payload()
+		if err != nil {
+			return err
+		}
+		m, err := wire.Decode(f.Type, payload)
+		if err != nil {
+			return err
+		}
+		over, err := s.handle(m)
+		if err != nil {
+			return err
+		}
+		if over {
+			return nil
+		}
+		// Messages alias the frame and may have been queued: the collector
+		// takes care of it. They are small.
+	}
+}
+
+func (s *source) handle(m wire.Msg) (over bool, err error) {
+	switch m := m.(type) {
+	case *wire.Mode:
+		return false, offer(s.mode, m)
+	case *wire.NeedDirs:
+		return false, offer(s.needs, m)
+	case *wire.Want:
+		return false, s.want(m)
+	case *wire.Basis:
+		return false, s.basis(m)
+	case *wire.SigPart:
+		return false, s.sigPart(m)
+	case *wire.Answer:
+		return false, s.answer(m)
+	case *wire.Resend:
+		return false, s.resend(m)
+	case *wire.Check:
+		return false, s.check(m)
+	case *wire.Items:
+		return false, s.items(m)
+	case *wire.Removed:
+		s.removed(m)
+	case *wire.Trouble:
+		s.farTrouble(m)
+	case *wire.Fatal:
+		return true, &m.Err
+	case *wire.Done:
+		s.done = *m
+		return true, nil
+	default:
+		return false, fmt.Errorf("%w: message %d from the destination", wire.ErrProtocol, m.Type())
+	}
+	return false, nil
+}
+
+// offer puts a message where one is waited for; a peer that sends more breaks
+// the protocol.
+func offer[T any](c chan T, v T) error {
+	select {
+	case c <- v:
+		return nil
+	default:
+		return fmt.Errorf("%w: %T came again", wire.ErrProtocol, v)
+	}
+}
+
+// entry returns the entry with an id that the peer named.
+func (s *source) entry(id wire.ID) (*walker.Dir, *manifest.Entry, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if id.Dir >= len(s.dirs) || id.Entry >= len(s.dirs[id.Dir].Entries) {
+		return nil, nil, fmt.Errorf("%w: there is no entry %d in directory %d", wire.ErrProtocol, id.Entry, id.Dir)
+	}
+	d := s.dirs[id.Dir]
+	return d, &d.Entries[id.Entry], nil
+}
+
+// items turns what the destination does into events for the user of this end.
+func (s *source) items(m *wire.Items) error {
+	for _, it := range m.Items {
+		ev := ItemEvent{Change: it.Change, Sent: true}
+		if it.ID.Entry == rootEntry {
+			ev.Entry = s.forest.root.Entry
+			s.rep.post(ev)
+			continue
+		}
+		d, e, err := s.entry(it.ID)
+		if err != nil {
+			return err
+		}
+		ev.Path, ev.Entry = manifest.Join(d.Path, e.Name), *e
+		if ld, le, ok := e.Leader(); ok {
+			if leadDir, lead, err := s.entry(wire.ID{Dir: ld, Entry: le}); err == nil {
+				ev.Link = manifest.Join(leadDir.Path, lead.Name)
+			}
+		}
+		s.rep.post(ev)
+	}
+	return nil
+}
+
+// rootEntry is the entry number that stands for the transfer's root itself.
+const rootEntry = 1<<31 - 1
+
+func (s *source) removed(m *wire.Removed) {
+	for _, p := range m.Paths {
+		if m.Skip {
+			s.rep.post(SkipEvent{Path: p, Reason: m.Reason})
+			continue
+		}
+		dir := len(p) > 0 && p[len(p)-1] == '/'
+		if dir {
+			p = p[:len(p)-1]
+		}
+		s.rep.post(DeleteEvent{Path: p, Dir: dir})
+	}
+}
+
+func (s *source) farTrouble(m *wire.Trouble) {
+	if m.Note {
+		s.rep.post(NoteEvent{Text: m.Err.Text})
+		return
+	}
+	s.rep.fail(fromTrouble(m))
+}
+
+// walk lists the sources and sends what the destination asks for.
+func (s *source) walk(ctx context.Context) error {
+	var mode *wire.Mode
+	select {
+	case mode = <-s.mode:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if mode.Digests {
+		return s.walkDigests(ctx, mode.Fields)
+	}
+	w := s.listingWriter(ctx)
+	owners := s.owners(ctx)
+	complete, next := true, 0
+	err := walker.Walk(ctx, s.forest.root, s.walkOptions(), func(d *walker.Dir) error {
+		s.enter(ctx, d)
+		complete = complete && d.Err == nil
+		if err := owners.send(d); err != nil {
+			return err
+		}
+		if err := w.Add(record(d)); err != nil {
+			return err
+		}
+		// The first listings go out at once, so that content follows soon.
+		if d.Index >= next {
+			next = 2*d.Index + 1
+			return w.Send()
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.endListings(ctx, w, len(s.dirs), complete)
+}
+
+func (s *source) walkOptions() walker.Options {
+	return walker.Options{
+		NoRecurse: !s.job.Recursive,
+		Filter:    s.job.Filter,
+		Side:      filter.Sender,
+		HardLinks: s.job.HardLinks,
+	}
+}
+
+func (s *source) listingWriter(ctx context.Context) *wire.ListingWriter {
+	return &wire.ListingWriter{Flush: func(payload []byte) error {
+		b := s.conn.Buffer(wire.TypeListings)
+		b.B = append(b.B, payload...)
+		s.listed.Add(int64(len(payload)))
+		return s.conn.SendBuffer(ctx, b)
+	}}
+}
+
+func (s *source) endListings(ctx context.Context, w *wire.ListingWriter, dirs int, complete bool) error {
+	if err := w.Send(); err != nil {
+		return err
+	}
+	return s.conn.Send(ctx, &wire.ListEnd{Dirs: dirs, Complete: complete && len(s.forest.errs) == 0, Totals: s.totals})
+}
+
+// enter records a directory that was walked and tells the user of what could
+// not be listed.
+func (s *source) enter(ctx context.Context, d *walker.Dir) {
+	s.mu.Lock()
+	s.dirs = append(s.dirs, d)
+	s.mu.Unlock()
+	for i := range d.Entries {
+		count(&s.totals, &d.Entries[i])
+	}
+	if d.Index == 0 && s.forest.hasRoot {
+		s.totals.Files++
+		s.totals.Dirs++
+	}
+	s.prog.Seen.Add(int64(len(d.Entries)))
+	if d.Err != nil {
+		s.trouble(ctx, &FileError{Op: "opendir", Path: s.dirName(d), Err: d.Err})
+	}
+}
+
+// dirName returns the path of a directory for messages.
+func (s *source) dirName(d *walker.Dir) string {
+	if d.Path == "" {
+		return "."
+	}
+	return d.Path
+}
+
+// count adds an entry to totals.
+func count(t *wire.Totals, e *manifest.Entry) {
+	t.Files++
+	switch {
+	case e.Type == manifest.Regular:
+		t.Regular++
+		t.Size += e.Size
+	case e.IsDir():
+		t.Dirs++
+	case e.Type == manifest.Symlink:
+		t.Links++
+		t.Size += e.Size
+	case e.Type.IsDevice():
+		t.Devices++
+	default:
+		t.Specials++
+	}
+}
+
+// record returns a directory as it is sent.
+func record(d *walker.Dir) *wire.ListingRecord {
+	return &wire.ListingRecord{Dir: d.Index, Parent: d.Parent, Entry: d.Entry, Incomplete: d.Err != nil, Entries: d.Entries}
+}
+
+// owners sends the names of numeric owners before the first entry that has them.
+type owners struct {
+	send func(d *walker.Dir) error
+}
+
+func (s *source) owners(ctx context.Context) *owners {
+	seen := [2]map[uint32]bool{{}, {}}
+	names := [2]func(uint32) string{s.host.IDs().UserName, s.host.IDs().GroupName}
+	want := [2]bool{s.job.Owner && !s.job.NumericIDs, s.job.Group && !s.job.NumericIDs}
+	one := func(kind int, id uint32) error {
+		if !want[kind] || seen[kind][id] {
+			return nil
+		}
+		seen[kind][id] = true
+		name := names[kind](id)
+		if name == "" || len(name) > 256 {
+			return nil
+		}
+		return s.conn.Send(ctx, &wire.Owner{Group: kind == 1, ID: id, Name: name})
+	}
+	both := func(e *manifest.Entry) error {
+		if err := one(0, e.UID); err != nil {
+			return err
+		}
+		return one(1, e.GID)
+	}
+	return &owners{send: func(d *walker.Dir) error {
+		if d.Index == 0 {
+			if err := both(&s.forest.root.Entry); err != nil {
+				return err
+			}
+		}
+		for i := range d.Entries {
+			if err := both(&d.Entries[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}}
+}
+
+// walkDigests walks everything, sends the root's digest, and then what the
+// destination asks for.
+func (s *source) walkDigests(ctx context.Context, fields manifest.Fields) error {
+	complete := true
+	err := walker.Walk(ctx, s.forest.root, s.walkOptions(), func(d *walker.Dir) error {
+		s.enter(ctx, d)
+		complete = complete && d.Err == nil
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	complete = complete && len(s.forest.errs) == 0
+	var root *manifest.Entry
+	if s.forest.hasRoot {
+		root = &s.forest.root.Entry
+	}
+	digests := digestTree(s.dirs, root, fields, s.host.IDs())
+	if err := s.conn.Send(ctx, &wire.RootDigest{Digest: digests[0], Incomplete: !complete, Totals: s.totals}); err != nil {
+		return err
+	}
+	for {
+		var need *wire.NeedDirs
+		select {
+		case need = <-s.needs:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if !need.Table {
+			return s.sendNeeded(ctx, need.Dirs, complete)
+		}
+		if err := s.sendTable(ctx, digests); err != nil {
+			return err
+		}
+	}
+}
+
+// tableRows is how many rows of a digest table go into one message.
+const tableRows = 1024
+
+func (s *source) sendTable(ctx context.Context, digests []manifest.Digest) error {
+	for first := 0; first < len(s.dirs); first += tableRows {
+		last := min(first+tableRows, len(s.dirs))
+		m := &wire.DirTable{First: first, Last: last == len(s.dirs)}
+		for i, d := range s.dirs[first:last] {
+			row := wire.DirDigest{Parent: d.Parent, Digest: digests[first+i], Incomplete: d.Err != nil}
+			if d.Parent >= 0 {
+				row.Name = s.dirs[d.Parent].Entries[d.Entry].Name
+			}
+			m.Dirs = append(m.Dirs, row)
+			s.listed.Add(int64(len(row.Name) + manifest.DigestSize + 3))
+		}
+		if err := s.conn.Send(ctx, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *source) sendNeeded(ctx context.Context, dirs []int, complete bool) error {
+	w, owners := s.listingWriter(ctx), s.owners(ctx)
+	for _, i := range dirs {
+		if i >= len(s.dirs) {
+			return fmt.Errorf("%w: there is no directory %d", wire.ErrProtocol, i)
+		}
+		if err := owners.send(s.dirs[i]); err != nil {
+			return err
+		}
+		if err := w.Add(record(s.dirs[i])); err != nil {
+			return err
+		}
+	}
+	return s.endListings(ctx, w, len(dirs), complete)
+}

@@ -1,0 +1,355 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"gosync/delta"
+	"gosync/transport/wire"
+	"gosync/walker/manifest"
+)
+
+// Limits of the deltas that a destination may have open at a time.
+const (
+	maxDeltas   = 64
+	segmentSize = 16 << 20 // bytes of the target that are matched at a time
+	inFlight    = 3        // segments whose questions may be open at a time
+)
+
+// deltaJob is a delta on the source's side.
+type deltaJob struct {
+	id       wire.ID
+	sig      *delta.Signature
+	complete bool
+	answers  chan *wire.Answer
+}
+
+// basis begins a delta; its signature follows.
+func (s *source) basis(m *wire.Basis) error {
+	_, e, err := s.entry(m.ID)
+	if err != nil {
+		return err
+	}
+	if !e.IsRegular() {
+		return fmt.Errorf("%w: delta of a %v asked for", wire.ErrProtocol, e.Type)
+	}
+	p, err := delta.DecodeParams(m.Params)
+	if err != nil {
+		return fmt.Errorf("%w: %w", wire.ErrProtocol, err)
+	}
+	sig, err := delta.NewSignature(p)
+	if err != nil {
+		return fmt.Errorf("%w: %w", wire.ErrProtocol, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.deltas) >= maxDeltas || s.deltas[m.ID] != nil {
+		return fmt.Errorf("%w: too many deltas", wire.ErrProtocol)
+	}
+	// An answer is never waited for while another one is open for the same
+	// segment, so inFlight is what the channel must hold.
+	s.deltas[m.ID] = &deltaJob{id: m.ID, sig: sig, answers: make(chan *wire.Answer, inFlight+1)}
+	s.prog.TotalFiles.Add(1)
+	s.prog.TotalBytes.Add(e.Size)
+	return nil
+}
+
+func (s *source) deltaFor(id wire.ID) (*deltaJob, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	j := s.deltas[id]
+	if j == nil {
+		return nil, fmt.Errorf("%w: no delta of %v is open", wire.ErrProtocol, id)
+	}
+	return j, nil
+}
+
+func (s *source) sigPart(m *wire.SigPart) error {
+	j, err := s.deltaFor(m.ID)
+	if err != nil {
+		return err
+	}
+	if j.complete {
+		return fmt.Errorf("%w: signature goes on behind its end", wire.ErrProtocol)
+	}
+	if len(m.Body) > 0 {
+		if err := j.sig.Add(m.Body); err != nil {
+			return fmt.Errorf("%w: %w", wire.ErrProtocol, err)
+		}
+	}
+	if !m.Last {
+		return nil
+	}
+	if !j.sig.Complete() {
+		return fmt.Errorf("%w: signature is too short", wire.ErrProtocol)
+	}
+	j.complete = true
+	s.tasks.put(task{kind: taskDelta, delta: j})
+	return nil
+}
+
+func (s *source) answer(m *wire.Answer) error {
+	j, err := s.deltaFor(m.ID)
+	if err != nil {
+		return err
+	}
+	return offer(j.answers, m)
+}
+
+// delta sends a file as a delta. It runs on a goroutine of its own, because it
+// waits for answers; the number of open deltas bounds these.
+func (w *fileWriter) delta(j *deltaJob) error {
+	w.s.group.Go(func() error {
+		defer func() {
+			w.s.mu.Lock()
+			delete(w.s.deltas, j.id)
+			w.s.mu.Unlock()
+		}()
+		own := &fileWriter{s: w.s, ctx: w.ctx}
+		return own.runDelta(j)
+	})
+	return nil
+}
+
+func (w *fileWriter) runDelta(j *deltaJob) error {
+	f, e, err := w.open(j.id)
+	if f == nil {
+		return err
+	}
+	defer f.Close()
+	d, _, _ := w.s.entry(j.id)
+	before, err := f.Stat()
+	if err != nil {
+		return w.failed(j.id, d, e, "stat", err)
+	}
+	r := &deltaRun{w: w, job: j, file: f, size: before.Size, matcher: delta.NewMatcher(j.sig, f, before.Size)}
+	err = r.run()
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		// What was planned cannot be sent; the next run sees another file.
+		return w.failed(j.id, d, e, "read", fmt.Errorf("%w: it shrank", ErrChanged))
+	case err != nil && isConn(w.s.conn, err):
+		return err
+	case err != nil:
+		return w.failed(j.id, d, e, "read", err)
+	}
+	after, err := f.Stat()
+	if err != nil {
+		return w.failed(j.id, d, e, "stat", err)
+	}
+	end := &wire.FileEnd{ID: j.id, Size: r.size, Digest: r.tree.Sum(r.size), Changed: !sameState(&before, &after)}
+	if end.Changed {
+		w.s.trouble(w.ctx, &FileError{Op: "read", Path: manifest.Join(d.Path, e.Name), Err: ErrChanged})
+	}
+	w.s.fileDone(e)
+	return w.s.conn.Send(w.ctx, end)
+}
+
+// isConn reports whether err is the end of the connection or of the run, or a
+// fault of the peer, and not an error with a file.
+func isConn(conn *wire.Conn, err error) bool {
+	select {
+	case <-conn.Dead():
+		return true
+	default:
+		return errors.Is(err, context.Canceled) || errors.Is(err, wire.ErrProtocol)
+	}
+}
+
+// deltaRun is a delta being sent.
+type deltaRun struct {
+	w       *fileWriter
+	job     *deltaJob
+	file    File
+	size    int64
+	matcher *delta.Matcher
+	tree    delta.Tree
+	open    []*openSegment
+}
+
+type openSegment struct {
+	n        int
+	seg      *delta.Segment
+	question *delta.Question // open, or nil
+}
+
+// run matches segment after segment. While questions about earlier ones are
+// open, the next are matched.
+func (r *deltaRun) run() error {
+	n := 0
+	for off := int64(0); off < r.size; off += segmentSize {
+		if err := r.match(n, off, min(segmentSize, r.size-off)); err != nil {
+			return err
+		}
+		n++
+		if len(r.open) == inFlight {
+			if err := r.finish(); err != nil {
+				return err
+			}
+		}
+	}
+	for len(r.open) > 0 {
+		if err := r.finish(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// match plans one segment and sends the plan with its first question.
+func (r *deltaRun) match(n int, off, size int64) error {
+	s, ctx := r.w.s, r.w.ctx
+	o := &openSegment{n: n}
+	var body []byte
+	err := s.compute(ctx, func() (err error) {
+		if o.seg, err = r.matcher.Segment(ctx, off, size); err != nil {
+			return err
+		}
+		if s.job.InPlace {
+			dropOverwritten(o.seg)
+		}
+		if body, err = o.seg.AppendBinary(nil); err != nil || s.job.InPlace {
+			return err
+		}
+		o.question, err = r.matcher.Ask(ctx, o.seg, delta.Cost{})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, sum := range o.seg.Digests {
+		r.tree.Add(sum)
+	}
+	if err := s.conn.Send(ctx, wire.NewSegment(r.job.id, r.size, n, o.question == nil, body)); err != nil {
+		return err
+	}
+	r.open = append(r.open, o)
+	return r.ask(o)
+}
+
+// dropOverwritten turns copies into gaps whose basis bytes are overwritten
+// before they are read when the file is written in place from the front.
+func dropOverwritten(seg *delta.Segment) {
+	at := seg.Off
+	ops := seg.Ops[:0]
+	for _, op := range seg.Ops {
+		if op.Basis != delta.Gap && op.Basis < at {
+			op.Basis = delta.Gap
+		}
+		at += op.Len
+		if n := len(ops); n > 0 && op.Basis == delta.Gap && ops[n-1].Basis == delta.Gap {
+			ops[n-1].Len += op.Len
+			continue
+		}
+		ops = append(ops, op)
+	}
+	seg.Ops = ops
+}
+
+// compute runs a computation when a core is free for it.
+func (s *source) compute(ctx context.Context, f func() error) error {
+	select {
+	case s.cpu <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-s.cpu }()
+	return f()
+}
+
+func (r *deltaRun) ask(o *openSegment) error {
+	if o.question == nil {
+		return nil
+	}
+	body, err := o.question.AppendBinary(nil)
+	if err != nil {
+		return err
+	}
+	return r.w.s.conn.Send(r.w.ctx, wire.NewQuestion(r.job.id, o.n, body))
+}
+
+// finish settles the oldest open segment: its questions, then its literals.
+func (r *deltaRun) finish() error {
+	s, ctx := r.w.s, r.w.ctx
+	o := r.open[0]
+	for o.question != nil {
+		m, err := r.await(o.n)
+		if err != nil {
+			return err
+		}
+		err = s.compute(ctx, func() error {
+			ans, err := delta.DecodeAnswer(m.Body, o.question)
+			if err == nil {
+				err = o.seg.Refine(o.question, ans)
+			}
+			if err != nil {
+				return fmt.Errorf("%w: %w", wire.ErrProtocol, err)
+			}
+			o.question, err = r.matcher.Ask(ctx, o.seg, delta.Cost{})
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if err := r.ask(o); err != nil {
+			return err
+		}
+	}
+	r.open = r.open[1:]
+	return r.literals(o)
+}
+
+// await waits for the answer about segment n. Answers come in the order of the
+// questions, but a later segment's first may overtake an earlier one's second.
+func (r *deltaRun) await(n int) (*wire.Answer, error) {
+	for {
+		select {
+		case m := <-r.job.answers:
+			if m.Segment == n {
+				return m, nil
+			}
+			if err := offer(r.job.answers, m); err != nil {
+				return nil, err
+			}
+		case <-r.w.ctx.Done():
+			return nil, r.w.ctx.Err()
+		}
+	}
+}
+
+// literals sends what the destination lacks of a segment.
+func (r *deltaRun) literals(o *openSegment) error {
+	s, id := r.w.s, r.job.id
+	left := o.seg.GapBytes()
+	begin := func() *wire.Buffer {
+		b := s.conn.Buffer(wire.TypeLiterals)
+		b.B = wire.NewLiterals(id, o.n, left <= wire.BulkSize, nil).AppendHeader(b.B)
+		return b
+	}
+	b, room := begin(), wire.BulkSize
+	for off, n := range o.seg.Gaps() {
+		for n > 0 {
+			if room == 0 {
+				if err := s.conn.SendBuffer(r.w.ctx, b); err != nil {
+					return err
+				}
+				b, room = begin(), wire.BulkSize
+			}
+			k := int(min(n, int64(room)))
+			at := len(b.B)
+			b.B = append(b.B, make([]byte, k)...)
+			if _, err := r.file.ReadAt(b.B[at:], off); err != nil {
+				s.conn.Discard(b)
+				if errors.Is(err, io.EOF) {
+					err = io.ErrUnexpectedEOF
+				}
+				return err
+			}
+			off, n, room, left = off+int64(k), n-int64(k), room-k, left-int64(k)
+		}
+	}
+	s.moved(o.seg.GapBytes(), o.seg.Len)
+	return s.conn.SendBuffer(r.w.ctx, b)
+}

@@ -1,0 +1,401 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"gosync/delta"
+	"gosync/transport/wire"
+	"gosync/walker"
+	"gosync/walker/manifest"
+)
+
+// task is a piece of work for a reader of the source.
+type task struct {
+	kind    taskKind
+	dir     int   // small files, checks
+	entries []int // ... of this directory
+	digests []delta.Digest
+	id      wire.ID // all other kinds
+	chunks  []int   // resend
+	all     bool
+	delta   *deltaJob
+}
+
+type taskKind uint8
+
+const (
+	taskSmall taskKind = iota
+	taskLarge
+	taskDelta
+	taskResend
+	taskCheck
+)
+
+// smallBatch is how many small files one task reads.
+const smallBatch = 64
+
+// want queues the files of a Want: small ones in batches, large ones by
+// themselves.
+func (s *source) want(m *wire.Want) error {
+	var small []int
+	flush := func() {
+		if len(small) > 0 {
+			s.tasks.put(task{kind: taskSmall, dir: m.Dir, entries: small})
+			small = nil
+		}
+	}
+	for _, i := range m.Entries {
+		id := wire.ID{Dir: m.Dir, Entry: i}
+		_, e, err := s.entry(id)
+		if err != nil {
+			return err
+		}
+		if !e.IsRegular() {
+			return fmt.Errorf("%w: content of a %v wanted", wire.ErrProtocol, e.Type)
+		}
+		s.prog.TotalFiles.Add(1)
+		s.prog.TotalBytes.Add(e.Size)
+		if e.Size > wire.MaxSmall {
+			s.tasks.put(task{kind: taskLarge, id: id})
+			continue
+		}
+		if small = append(small, i); len(small) == smallBatch {
+			flush()
+		}
+	}
+	flush()
+	return nil
+}
+
+func (s *source) resend(m *wire.Resend) error {
+	if _, _, err := s.entry(m.ID); err != nil {
+		return err
+	}
+	s.tasks.put(task{kind: taskResend, id: m.ID, chunks: m.Chunks, all: m.All})
+	return nil
+}
+
+// work does tasks until the queue is closed.
+func (s *source) work(ctx context.Context) error {
+	w := &fileWriter{s: s, ctx: ctx}
+	for {
+		t, ok := s.tasks.try()
+		if !ok {
+			if err := w.flush(); err != nil {
+				return err
+			}
+			if t, ok = s.tasks.get(); !ok {
+				return nil
+			}
+		}
+		if err := w.do(t); err != nil {
+			return err
+		}
+	}
+}
+
+// fileWriter is a reader of the source with the frame that it packs.
+type fileWriter struct {
+	s    *source
+	ctx  context.Context // of work, which the value does not outlive
+	pack *wire.Buffer
+	buf  []byte
+}
+
+func (w *fileWriter) do(t task) error {
+	switch t.kind {
+	case taskSmall:
+		for _, i := range t.entries {
+			if err := w.small(wire.ID{Dir: t.dir, Entry: i}); err != nil {
+				return err
+			}
+		}
+		return nil
+	case taskLarge:
+		return w.large(t.id, nil)
+	case taskResend:
+		if t.all {
+			return w.large(t.id, nil)
+		}
+		return w.large(t.id, t.chunks)
+	case taskCheck:
+		return w.check(t)
+	default:
+		return w.delta(t.delta)
+	}
+}
+
+func (w *fileWriter) flush() error {
+	if w.pack == nil {
+		return nil
+	}
+	b := w.pack
+	w.pack = nil
+	return w.s.conn.SendBuffer(w.ctx, b)
+}
+
+// open opens the file of an entry. When that fails the error has been reported
+// and the destination told.
+func (w *fileWriter) open(id wire.ID) (File, *manifest.Entry, error) {
+	d, e, err := w.s.entry(id)
+	if err != nil {
+		return nil, nil, err
+	}
+	f, err := w.s.openEntry(w.ctx, d, id.Entry)
+	if err != nil {
+		return nil, e, w.failed(id, d, e, "open", err)
+	}
+	return f, e, nil
+}
+
+// openEntry opens the file behind an entry of a walked directory.
+func (s *source) openEntry(ctx context.Context, d *walker.Dir, entry int) (File, error) {
+	tree, path := d.Origin(entry)
+	src, ok := tree.(Source)
+	if !ok {
+		return nil, fmt.Errorf("%s: %T has no content", path, tree)
+	}
+	return src.Open(ctx, path)
+}
+
+// failed reports that a file cannot be sent and tells the destination so.
+func (w *fileWriter) failed(id wire.ID, d *walker.Dir, e *manifest.Entry, op string, err error) error {
+	if w.ctx.Err() != nil {
+		return w.ctx.Err()
+	}
+	if isGone(err) {
+		op, err = "vanished", fmt.Errorf("%w: %w", ErrVanished, err)
+	}
+	w.s.failed.Add(1)
+	w.s.trouble(w.ctx, &FileError{Op: op, Path: manifest.Join(d.Path, e.Name), Err: err})
+	w.s.fileDone(e)
+	return w.s.conn.Send(w.ctx, &wire.FileEnd{ID: id, Failed: true})
+}
+
+func (s *source) fileDone(e *manifest.Entry) {
+	s.prog.DoneFiles.Add(1)
+}
+
+func (s *source) moved(literal, done int64) {
+	s.literal.Add(literal)
+	s.prog.MovedBytes.Add(literal)
+	s.prog.DoneBytes.Add(done)
+}
+
+// rereads is how often a file that changes while it is read is read again.
+const rereads = 2
+
+// small packs one small file.
+func (w *fileWriter) small(id wire.ID) error {
+	f, e, err := w.open(id)
+	if f == nil {
+		return err
+	}
+	defer f.Close()
+	d, _, _ := w.s.entry(id)
+	var content []byte
+	for try := 0; ; try++ {
+		before, err := f.Stat()
+		if err != nil {
+			return w.failed(id, d, e, "stat", err)
+		}
+		if before.Size > wire.MaxSmall {
+			return w.stream(id, d, e, f, nil)
+		}
+		if content, err = w.readAll(f, before.Size); err != nil {
+			return w.failed(id, d, e, "read", err)
+		}
+		after, err := f.Stat()
+		if err != nil {
+			return w.failed(id, d, e, "stat", err)
+		}
+		if sameState(&before, &after) && int64(len(content)) == after.Size {
+			break
+		}
+		if try == rereads {
+			w.s.trouble(w.ctx, &FileError{Op: "read", Path: manifest.Join(d.Path, e.Name), Err: ErrChanged})
+			break
+		}
+	}
+	if w.pack != nil && len(w.pack.B)+len(content)+wire.SmallHeader > wire.BulkSize {
+		if err := w.flush(); err != nil {
+			return err
+		}
+	}
+	if w.pack == nil {
+		w.pack = w.s.conn.Buffer(wire.TypeFiles)
+	}
+	w.pack.B = wire.AppendFile(w.pack.B, id, delta.Sum(content), content)
+	w.s.moved(int64(len(content)), e.Size)
+	w.s.fileDone(e)
+	return nil
+}
+
+// sameState reports whether two states of a file are the same as far as its
+// metadata tells.
+func sameState(a, b *manifest.Entry) bool {
+	return a.Size == b.Size && a.Sec == b.Sec && a.Nsec == b.Nsec && a.Ino == b.Ino
+}
+
+// readAll reads a file of about size bytes, at most MaxSmall.
+func (w *fileWriter) readAll(f File, size int64) ([]byte, error) {
+	if w.buf == nil {
+		w.buf = make([]byte, delta.ChunkSize)
+	}
+	n, err := f.ReadAt(w.buf[:size], 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return w.buf[:n], nil
+}
+
+// large streams a file, or only the chunks named.
+func (w *fileWriter) large(id wire.ID, chunks []int) error {
+	f, e, err := w.open(id)
+	if f == nil {
+		return err
+	}
+	defer f.Close()
+	d, _, _ := w.s.entry(id)
+	return w.stream(id, d, e, f, chunks)
+}
+
+// stream sends a file chunk by chunk and ends it with the digest of the whole,
+// or with that of nothing where only some chunks were asked for again.
+func (w *fileWriter) stream(id wire.ID, d *walker.Dir, e *manifest.Entry, f File, chunks []int) error {
+	before, err := f.Stat()
+	if err != nil {
+		return w.failed(id, d, e, "stat", err)
+	}
+	var tree delta.Tree
+	size := before.Size
+	next := nextChunk(chunks)
+	for n := int64(0); ; n++ {
+		if n, err = next(n); err != nil {
+			return err
+		}
+		off := n * delta.ChunkSize
+		if off >= size {
+			break
+		}
+		sum, got, err := w.chunk(id, f, off, size)
+		if err != nil {
+			return w.failed(id, d, e, "read", err)
+		}
+		tree.Add(sum)
+		if got < min(delta.ChunkSize, size-off) {
+			size = off + got // it shrank
+		}
+	}
+	after, err := f.Stat()
+	if err != nil {
+		return w.failed(id, d, e, "stat", err)
+	}
+	end := &wire.FileEnd{ID: id, Size: size, Changed: !sameState(&before, &after)}
+	end.Digest = tree.Sum(size)
+	if end.Changed {
+		w.s.trouble(w.ctx, &FileError{Op: "read", Path: manifest.Join(d.Path, e.Name), Err: ErrChanged})
+	}
+	w.s.fileDone(e)
+	return w.s.conn.Send(w.ctx, end) // it is a bulk message and so stays behind the content
+}
+
+// nextChunk returns a function that gives the next chunk to send at or behind
+// n: every one, or those that were asked for.
+func nextChunk(chunks []int) func(n int64) (int64, error) {
+	if chunks == nil {
+		return func(n int64) (int64, error) { return n, nil }
+	}
+	return func(n int64) (int64, error) {
+		for _, c := range chunks {
+			if int64(c) >= n {
+				return int64(c), nil
+			}
+		}
+		return 1 << 40, nil // behind any file's end
+	}
+}
+
+// chunk sends the chunk of a file at off, cut into frames, and returns its
+// digest and length.
+func (w *fileWriter) chunk(id wire.ID, f File, off, size int64) (delta.Digest, int64, error) {
+	if w.buf == nil {
+		w.buf = make([]byte, delta.ChunkSize)
+	}
+	want := min(delta.ChunkSize, size-off)
+	if start, _, err := f.NextData(off); err == nil && start >= off+want {
+		return w.zeros(id, off, want)
+	}
+	n, err := f.ReadAt(w.buf[:want], off)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return delta.Digest{}, 0, err
+	}
+	content := w.buf[:n]
+	sum := delta.Sum(content)
+	for first := true; first || len(content) > 0; first = false {
+		piece := content[:min(len(content), wire.BulkSize)]
+		content = content[len(piece):]
+		m := wire.Data{ID: id, Offset: off, Last: len(content) == 0, Digest: sum}
+		b := w.s.conn.Buffer(wire.TypeData)
+		b.B = append(m.AppendHeader(b.B), piece...)
+		if err := w.s.conn.SendBuffer(w.ctx, b); err != nil {
+			return sum, 0, err
+		}
+		off += int64(len(piece))
+	}
+	w.s.moved(int64(n), int64(n))
+	return sum, int64(n), nil
+}
+
+// zeros sends a chunk that is a hole as its length.
+func (w *fileWriter) zeros(id wire.ID, off, n int64) (delta.Digest, int64, error) {
+	clear(w.buf[:n])
+	m := wire.Data{ID: id, Offset: off, Zeros: n, Last: true, Digest: delta.Sum(w.buf[:n])}
+	b := w.s.conn.Buffer(wire.TypeData)
+	b.B = m.AppendHeader(b.B)
+	w.s.moved(0, n)
+	return m.Digest, n, w.s.conn.SendBuffer(w.ctx, b)
+}
+
+// check queues the comparison of files by content.
+func (s *source) check(m *wire.Check) error {
+	for _, i := range m.Entries {
+		_, e, err := s.entry(wire.ID{Dir: m.Dir, Entry: i})
+		if err != nil {
+			return err
+		}
+		if !e.IsRegular() {
+			return fmt.Errorf("%w: digest of a %v asked for", wire.ErrProtocol, e.Type)
+		}
+	}
+	for len(m.Entries) > 0 {
+		n := min(len(m.Entries), smallBatch)
+		s.tasks.put(task{kind: taskCheck, dir: m.Dir, entries: m.Entries[:n], digests: m.Digests[:n]})
+		m.Entries, m.Digests = m.Entries[n:], m.Digests[n:]
+	}
+	return nil
+}
+
+// check compares the digests of files. A file that cannot be read counts as
+// different: the attempt to send it will tell why.
+func (w *fileWriter) check(t task) error {
+	m := &wire.Same{}
+	for i, entry := range t.entries {
+		id := wire.ID{Dir: t.dir, Entry: entry}
+		d, e, err := w.s.entry(id)
+		if err != nil {
+			return err
+		}
+		same := false
+		if f, err := w.s.openEntry(w.ctx, d, entry); err == nil {
+			sum, err := delta.SumReaderAt(w.ctx, f, e.Size, 1, nil)
+			same = err == nil && sum == t.digests[i]
+			_ = f.Close() // it was only read
+		}
+		m.IDs, m.Same = append(m.IDs, id), append(m.Same, same)
+	}
+	return w.s.conn.Send(w.ctx, m)
+}

@@ -1,0 +1,561 @@
+package treetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"gosync/internal/engine"
+	"gosync/walker/manifest"
+)
+
+// OpenDest opens a tree on an empty directory of this machine, which it
+// returns too. The caller closes the tree.
+type OpenDest func(t *testing.T) (tree engine.Dest, root string)
+
+const allAttrs = manifest.AttrOwner | manifest.AttrGroup | manifest.AttrMode | manifest.AttrTimes
+
+// TestDest tests a tree that is written to. Each test opens one of its own.
+func TestDest(t *testing.T, open OpenDest, limits Limits) {
+	tests := []struct {
+		name string
+		skip bool
+		test func(*testing.T, engine.Dest, string)
+	}{
+		{"Create", false, testCreate},
+		{"Attributes", false, func(t *testing.T, d engine.Dest, root string) { testAttributes(t, d, root, limits) }},
+		{"Invisible", false, testInvisible},
+		{"Discard", false, testDiscard},
+		{"Replace", false, testReplace},
+		{"InPlace", limits.NoInPlace, testInPlace},
+		{"InPlaceElsewhere", limits.NoInPlace, testInPlaceElsewhere},
+		{"Sparse", false, testSparse},
+		{"CopyFrom", false, testCopyFrom},
+		{"Mkdir", false, testMkdir},
+		{"Symlink", false, testSymlink},
+		{"Link", limits.NoLinks, testLink},
+		{"Mknod", limits.NoSpecials, testMknod},
+		{"SetAttrs", false, testSetAttrs},
+		{"Setuid", limits.NoOwners || os.Geteuid() != 0, testSetuid},
+		{"Remove", false, testRemove},
+		{"Stat", false, testStat},
+		{"Temporary", false, testTemporary},
+		{"Names", false, testDestNames},
+		{"BadPaths", false, testDestBadPaths},
+		{"Symlinks", false, func(t *testing.T, d engine.Dest, root string) { testDestSymlinks(t, d, root, limits) }},
+		{"Deep", limits.NoLongPaths, testDestDeep},
+		{"Cancelled", false, testDestCancelled},
+		{"Moved", false, testMoved},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.skip {
+				t.Skip("this tree cannot do it, or this user")
+			}
+			d, root := open(t)
+			tt.test(t, d, root)
+		})
+	}
+	t.Run("Close", func(t *testing.T) { testClose(t, open) })
+}
+
+func testCreate(t *testing.T, d engine.Dest, root string) {
+	large := strings.Repeat("0123456789", 300_000)
+	for name, content := range map[string]string{"empty": "", "small": "hello", "large": large} {
+		must(t, create(t, d, name, content, engine.CreateOptions{Size: int64(len(content))}, fileEntry(0o640), manifest.AttrMode|manifest.AttrTimes))
+		wantContent(t, filepath.Join(root, name), content)
+	}
+	f, err := d.Create(t.Context(), "cut", engine.CreateOptions{Size: 100})
+	must(t, err)
+	_, err = f.WriteAt([]byte("0123456789"), 0)
+	must(t, err)
+	must(t, commit(t.Context(), t, d, f, 4, fileEntry(0o644), manifest.AttrMode))
+	wantContent(t, filepath.Join(root, "cut"), "0123")
+	wantNoTemps(t, d, root)
+}
+
+func wantNoTemps(t *testing.T, d engine.Dest, root string) {
+	t.Helper()
+	must(t, filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+		if err == nil && d.Temporary(e.Name()) {
+			t.Errorf("%s was left behind", path)
+		}
+		return err
+	}))
+}
+
+func testAttributes(t *testing.T, d engine.Dest, root string, limits Limits) {
+	for _, mode := range []uint16{0o600, 0o644, 0o755, 0o400, 0o000, 0o7777} {
+		must(t, create(t, d, "file", "x", engine.CreateOptions{}, fileEntry(mode), manifest.AttrMode|manifest.AttrTimes))
+		info, err := os.Lstat(filepath.Join(root, "file"))
+		must(t, err)
+		st := info.Sys().(*syscall.Stat_t)
+		if uint16(st.Mode)&0o7777 != mode {
+			t.Errorf("mode %o became %o", mode, st.Mode&0o7777)
+		}
+		if got := info.ModTime(); got.Unix() != mtime.Unix() || !limits.NoNanos && !got.Equal(mtime) {
+			t.Errorf("time is %v", got)
+		}
+	}
+}
+
+func testInvisible(t *testing.T, d engine.Dest, root string) {
+	write(t, filepath.Join(root, "file"), "old")
+	f, err := d.Create(t.Context(), "file", engine.CreateOptions{})
+	must(t, err)
+	_, err = f.WriteAt([]byte("new content"), 0)
+	must(t, err)
+	wantContent(t, filepath.Join(root, "file"), "old")
+	entries, err := os.ReadDir(root)
+	must(t, err)
+	for _, e := range entries {
+		if e.Name() == "file" {
+			continue
+		}
+		info, err := e.Info()
+		must(t, err)
+		if !d.Temporary(e.Name()) || info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s with mode %v is visible", e.Name(), info.Mode())
+		}
+	}
+	must(t, commit(t.Context(), t, d, f, 11, fileEntry(0o644), manifest.AttrMode))
+	wantContent(t, filepath.Join(root, "file"), "new content")
+}
+
+func testDiscard(t *testing.T, d engine.Dest, root string) {
+	write(t, filepath.Join(root, "kept"), "old")
+	for _, tt := range []struct {
+		name    string
+		content string
+		how     engine.CreateOptions
+		want    string // "" for none
+	}{
+		{"kept", "new", engine.CreateOptions{}, "old"},
+		{"gone", "new", engine.CreateOptions{}, ""},
+		{"nothing", "", engine.CreateOptions{Partial: true}, ""},
+		{"partial", "part", engine.CreateOptions{Partial: true}, "part"},
+	} {
+		f, err := d.Create(t.Context(), tt.name, tt.how)
+		must(t, err)
+		if tt.content != "" {
+			_, err = f.WriteAt([]byte(tt.content), 0)
+			must(t, err)
+		}
+		must(t, f.Discard())
+		path := filepath.Join(root, tt.name)
+		if tt.want == "" {
+			wantGone(t, path)
+			continue
+		}
+		wantContent(t, path, tt.want)
+		if info, err := os.Lstat(path); tt.how.Partial && (err != nil || info.ModTime().Unix() != 0) {
+			t.Errorf("%s has time %v, %v", tt.name, info.ModTime(), err)
+		}
+	}
+	wantNoTemps(t, d, root)
+}
+
+func testReplace(t *testing.T, d engine.Dest, root string) {
+	at := func(name string) string { return filepath.Join(root, name) }
+	write(t, at("target"), "target")
+	must(t, os.Symlink("target", at("link")))
+	must(t, syscall.Mkfifo(at("fifo"), 0o600))
+	must(t, os.Link(at("target"), at("hard")))
+	must(t, os.Mkdir(at("dir"), 0o755))
+	write(t, at("dir/file"), "in")
+	within(t, func() {
+		for _, name := range []string{"link", "fifo", "hard"} {
+			if err := create(t, d, name, "new "+name, engine.CreateOptions{}, fileEntry(0o644), manifest.AttrMode); err != nil {
+				t.Errorf("replace %s: %v", name, err)
+			}
+		}
+	})
+	for _, name := range []string{"link", "fifo", "hard"} {
+		wantContent(t, at(name), "new "+name)
+		if info, err := os.Lstat(at(name)); err != nil || !info.Mode().IsRegular() {
+			t.Errorf("%s is %v, %v", name, info.Mode(), err)
+		}
+	}
+	wantContent(t, at("target"), "target")
+	if err := create(t, d, "dir", "x", engine.CreateOptions{}, fileEntry(0o644), manifest.AttrMode); err == nil {
+		t.Error("a directory was replaced")
+	}
+	wantContent(t, at("dir/file"), "in")
+	if err := create(t, d, "none/file", "x", engine.CreateOptions{}, fileEntry(0o644), manifest.AttrMode); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("in a directory that does not exist: %v", err)
+	}
+	wantNoTemps(t, d, root)
+}
+
+func testInPlace(t *testing.T, d engine.Dest, root string) {
+	path := filepath.Join(root, "file")
+	write(t, path, "0123456789")
+	before, err := os.Lstat(path)
+	must(t, err)
+	f, err := d.Create(t.Context(), "file", engine.CreateOptions{InPlace: true})
+	must(t, err)
+	_, err = f.WriteAt([]byte("AB"), 2)
+	must(t, err)
+	if info, err := os.Lstat(path); err != nil || info.ModTime().Unix() != 0 {
+		t.Errorf("while it is written the time is %v, %v", info.ModTime(), err)
+	}
+	must(t, commit(t.Context(), t, d, f, 8, fileEntry(0o600), manifest.AttrMode|manifest.AttrTimes))
+	wantContent(t, path, "01AB4567")
+	after, err := os.Lstat(path)
+	must(t, err)
+	if !os.SameFile(before, after) || after.Mode().Perm() != 0o600 || after.ModTime().Unix() != mtime.Unix() {
+		t.Errorf("%v became %v", before, after)
+	}
+	must(t, create(t, d, "new", "content", engine.CreateOptions{InPlace: true}, fileEntry(0o644), manifest.AttrMode|manifest.AttrTimes))
+	wantContent(t, filepath.Join(root, "new"), "content")
+
+	f, err = d.Create(t.Context(), "file", engine.CreateOptions{InPlace: true})
+	must(t, err)
+	_, err = f.WriteAt([]byte("XY"), 0)
+	must(t, err)
+	must(t, f.Discard())
+	if info, err := os.Lstat(path); err != nil || info.ModTime().Unix() != 0 {
+		t.Errorf("a discarded file has time %v, %v", info.ModTime(), err)
+	}
+}
+
+// testInPlaceElsewhere: what is written in place must not reach anything else.
+func testInPlaceElsewhere(t *testing.T, d engine.Dest, root string) {
+	at := func(name string) string { return filepath.Join(root, name) }
+	write(t, at("victim"), "victim")
+	must(t, os.Link(at("victim"), at("hard")))
+	must(t, os.Symlink("victim", at("link")))
+	must(t, syscall.Mkfifo(at("fifo"), 0o600))
+	within(t, func() {
+		for _, name := range []string{"hard", "link", "fifo"} {
+			if err := create(t, d, name, "new", engine.CreateOptions{InPlace: true}, fileEntry(0o644), manifest.AttrMode); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+	wantContent(t, at("victim"), "victim")
+	for _, name := range []string{"hard", "link", "fifo"} {
+		wantContent(t, at(name), "new")
+	}
+}
+
+func testSparse(t *testing.T, d engine.Dest, root string) {
+	content := make([]byte, 300_000)
+	copy(content[5000:], "some data")
+	copy(content[200_000:], "more data")
+	f, err := d.Create(t.Context(), "holes", engine.CreateOptions{Sparse: true, Size: int64(len(content))})
+	must(t, err)
+	for off := 0; off < len(content); off += 70_001 {
+		part := content[off:min(off+70_001, len(content))]
+		n, err := f.WriteAt(part, int64(off))
+		if err != nil || n != len(part) {
+			t.Fatalf("WriteAt: %d, %v", n, err)
+		}
+	}
+	// What is written twice counts the second time, zeros too.
+	clear(content[200_000:200_100])
+	_, err = f.WriteAt(content[190_000:210_000], 190_000)
+	must(t, err)
+	must(t, commit(t.Context(), t, d, f, int64(len(content)), fileEntry(0o644), manifest.AttrMode))
+	wantContent(t, filepath.Join(root, "holes"), string(content))
+}
+
+func testCopyFrom(t *testing.T, d engine.Dest, root string) {
+	content := bytes.Repeat([]byte("abcdefgh"), 100_000)
+	file, err := os.Create(filepath.Join(root, "from"))
+	must(t, err)
+	_, err = file.Write(content)
+	must(t, err)
+	_, err = file.WriteAt([]byte("behind a hole"), 4<<20)
+	must(t, err)
+	must(t, file.Close())
+	want, err := os.ReadFile(filepath.Join(root, "from"))
+	must(t, err)
+	for _, size := range []int{len(want), len(content), 1000, 0} {
+		src, err := d.Open(t.Context(), "from")
+		must(t, err)
+		f, err := d.Create(t.Context(), "to", engine.CreateOptions{Size: int64(size)})
+		must(t, err)
+		ok, err := f.CopyFrom(t.Context(), src, int64(size))
+		must(t, err)
+		if !ok && size > 0 {
+			_, err := f.WriteAt(want[:size], 0)
+			must(t, err)
+		}
+		must(t, src.Close())
+		must(t, commit(t.Context(), t, d, f, int64(size), fileEntry(0o644), manifest.AttrMode))
+		wantContent(t, filepath.Join(root, "to"), string(want[:size]))
+	}
+}
+
+func testMkdir(t *testing.T, d engine.Dest, root string) {
+	must(t, d.Mkdir(t.Context(), "dir"))
+	must(t, d.Mkdir(t.Context(), "dir/sub"))
+	if info, err := os.Lstat(filepath.Join(root, "dir")); err != nil || !info.IsDir() || info.Mode().Perm()&0o077 != 0 {
+		t.Errorf("directory is %v, %v", info.Mode(), err)
+	}
+	if err := d.Mkdir(t.Context(), "dir"); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("twice: %v", err)
+	}
+	if err := d.Mkdir(t.Context(), "none/dir"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("below nothing: %v", err)
+	}
+	must(t, create(t, d, "dir/sub/file", "x", engine.CreateOptions{}, fileEntry(0o644), manifest.AttrMode))
+	must(t, d.Sync(t.Context()))
+}
+
+func linkEntry(target string) *manifest.Entry {
+	e := fileEntry(0o777)
+	e.Type, e.Ext = manifest.Symlink, &manifest.Ext{Link: target}
+	return e
+}
+
+func testSymlink(t *testing.T, d engine.Dest, root string) {
+	at := func(name string) string { return filepath.Join(root, name) }
+	write(t, at("file"), "old")
+	must(t, os.Symlink("old", at("link")))
+	must(t, os.Mkdir(at("dir"), 0o755))
+	for _, name := range []string{"new", "file", "link"} {
+		must(t, d.Symlink(t.Context(), name, linkEntry("../some/where"), manifest.AttrTimes))
+		if got, err := os.Readlink(at(name)); err != nil || got != "../some/where" {
+			t.Errorf("%s leads to %q, %v", name, got, err)
+		}
+		if info, err := os.Lstat(at(name)); err != nil || info.ModTime().Unix() != mtime.Unix() {
+			t.Errorf("%s has time %v, %v", name, info.ModTime(), err)
+		}
+	}
+	if err := d.Symlink(t.Context(), "dir", linkEntry("x"), 0); err == nil {
+		t.Error("a directory was replaced")
+	}
+	wantNoTemps(t, d, root)
+}
+
+func testLink(t *testing.T, d engine.Dest, root string) {
+	at := func(name string) string { return filepath.Join(root, name) }
+	write(t, at("file"), "content")
+	write(t, at("other"), "other")
+	must(t, os.Mkdir(at("dir"), 0o755))
+	for _, name := range []string{"dir/new", "other", "other", "file"} {
+		must(t, d.Link(t.Context(), name, "file"))
+		a, err := os.Lstat(at("file"))
+		must(t, err)
+		if b, err := os.Lstat(at(name)); err != nil || !os.SameFile(a, b) {
+			t.Errorf("%s is no link: %v", name, err)
+		}
+	}
+	if err := d.Link(t.Context(), "x", "none"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("link to nothing: %v", err)
+	}
+	wantNoTemps(t, d, root)
+}
+
+func testMknod(t *testing.T, d engine.Dest, root string) {
+	e := fileEntry(0o640)
+	e.Type = manifest.Fifo
+	for range 2 { // the second one replaces the first
+		must(t, d.Mknod(t.Context(), "fifo", e, manifest.AttrMode|manifest.AttrTimes))
+		info, err := os.Lstat(filepath.Join(root, "fifo"))
+		must(t, err)
+		if info.Mode() != fs.ModeNamedPipe|0o640 || info.ModTime().Unix() != mtime.Unix() {
+			t.Errorf("fifo is %v of %v", info.Mode(), info.ModTime())
+		}
+	}
+	wantNoTemps(t, d, root)
+}
+
+func testSetAttrs(t *testing.T, d engine.Dest, root string) {
+	at := func(name string) string { return filepath.Join(root, name) }
+	write(t, at("file"), "x")
+	must(t, os.Mkdir(at("dir"), 0o700))
+	must(t, os.Symlink("file", at("link")))
+	file, dir, link := fileEntry(0o604), fileEntry(0o705), linkEntry("file")
+	dir.Type = manifest.Directory
+	file.Sec, dir.Sec, link.Sec = 1000, 2000, 3000
+	for name, e := range map[string]*manifest.Entry{"file": file, "dir": dir, "link": link} {
+		must(t, d.SetAttrs(t.Context(), name, e, manifest.AttrMode|manifest.AttrTimes))
+		info, err := os.Lstat(at(name))
+		must(t, err)
+		if info.ModTime().Unix() != e.Sec || name != "link" && info.Mode().Perm() != fs.FileMode(e.Mode) {
+			t.Errorf("%s has %v %v", name, info.Mode(), info.ModTime())
+		}
+	}
+	for name, e := range map[string]*manifest.Entry{"dir": file, "link": file, "file": dir} {
+		if err := d.SetAttrs(t.Context(), name, e, manifest.AttrMode); err == nil {
+			t.Errorf("%s took the attributes of a %v", name, e.Type)
+		}
+	}
+	if err := d.SetAttrs(t.Context(), "none", file, manifest.AttrMode); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("attributes of nothing: %v", err)
+	}
+	must(t, d.SetAttrs(t.Context(), "", dir, manifest.AttrTimes))
+	if info, err := os.Lstat(root); err != nil || info.ModTime().Unix() != 2000 {
+		t.Errorf("the root has %v, %v", info.ModTime(), err)
+	}
+}
+
+// testSetuid: a change of the owner takes the setuid bit away, so it must come first.
+func testSetuid(t *testing.T, d engine.Dest, root string) {
+	path := filepath.Join(root, "file")
+	want := func(uid uint32, mode uint32) {
+		t.Helper()
+		info, err := os.Lstat(path)
+		must(t, err)
+		if st := info.Sys().(*syscall.Stat_t); st.Uid != uid || uint32(st.Mode)&0o7777 != mode {
+			t.Errorf("uid %d mode %o, want %d %o", st.Uid, st.Mode&0o7777, uid, mode)
+		}
+	}
+	e := fileEntry(0o6755)
+	e.UID, e.GID = 12345, 12346
+	must(t, create(t, d, "file", "x", engine.CreateOptions{}, e, allAttrs))
+	want(12345, 0o6755)
+	e.UID = 54321
+	must(t, d.SetAttrs(t.Context(), "file", e, manifest.AttrOwner))
+	want(54321, 0o6755)
+	link := linkEntry("file")
+	link.UID = 777
+	must(t, d.Symlink(t.Context(), "link", link, manifest.AttrOwner))
+	want(54321, 0o6755)
+	if info, err := os.Lstat(filepath.Join(root, "link")); err != nil || info.Sys().(*syscall.Stat_t).Uid != 777 {
+		t.Errorf("link: %v", err)
+	}
+}
+
+func testRemove(t *testing.T, d engine.Dest, root string) {
+	at := func(name string) string { return filepath.Join(root, name) }
+	write(t, at("file"), "x")
+	must(t, os.Mkdir(at("dir"), 0o700))
+	must(t, os.Mkdir(at("full"), 0o700))
+	write(t, at("full/file"), "x")
+	must(t, os.Symlink("full", at("link")))
+	file, link, dir := fileEntry(0), linkEntry(""), fileEntry(0)
+	dir.Type = manifest.Directory
+	for name, e := range map[string]*manifest.Entry{"file": dir, "dir": file, "link": dir, "full": dir} {
+		if err := d.Remove(t.Context(), name, e); err == nil {
+			t.Errorf("%s was removed as a %v", name, e.Type)
+		}
+	}
+	if err := d.Remove(t.Context(), "link", file); err == nil {
+		t.Error("link was removed as a file")
+	}
+	for name, e := range map[string]*manifest.Entry{"file": file, "dir": dir, "link": link} {
+		must(t, d.Remove(t.Context(), name, e))
+		wantGone(t, at(name))
+	}
+	wantContent(t, at("full/file"), "x")
+	if err := d.Remove(t.Context(), "none", file); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("remove nothing: %v", err)
+	}
+	must(t, d.Sync(t.Context()))
+}
+
+func testStat(t *testing.T, d engine.Dest, root string) {
+	write(t, filepath.Join(root, "file"), "hello")
+	must(t, os.Symlink("file", filepath.Join(root, "link")))
+	if e, err := d.Stat(t.Context(), "file"); err != nil || !e.IsRegular() || e.Size != 5 || e.Name != "file" {
+		t.Errorf("file: %+v, %v", e, err)
+	}
+	if e, err := d.Stat(t.Context(), "link"); err != nil || e.Type != manifest.Symlink || e.Link() != "file" {
+		t.Errorf("link: %+v, %v", e, err)
+	}
+	if e, err := d.Stat(t.Context(), ""); err != nil || !e.IsDir() {
+		t.Errorf("root: %+v, %v", e, err)
+	}
+	if _, err := d.Stat(t.Context(), "none"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("missing: %v", err)
+	}
+}
+
+func testTemporary(t *testing.T, d engine.Dest, _ string) {
+	for name, want := range map[string]bool{
+		".gosync.0123456789abcdef": true, ".gosync.0123456789abcdef.part": true, ".gosync.0123456789abcdef.ckpt": true,
+		".gosync.0123456789abcdeF": false, ".gosync.0123456789abcde": false, ".gosync.0123456789abcdef0": false,
+		".gosync.0123456789abcdef.bak": false, "x.gosync.0123456789abcdef": false, ".gosync.": false, "": false,
+		"gosync.0123456789abcdef": false, ".gosync.0123456789abcdeg": false,
+	} {
+		if got := d.Temporary(name); got != want {
+			t.Errorf("%q: %v", name, got)
+		}
+	}
+}
+
+func testDestNames(t *testing.T, d engine.Dest, root string) {
+	for _, name := range oddNames {
+		must(t, create(t, d, name, name, engine.CreateOptions{}, fileEntry(0o644), manifest.AttrMode))
+		wantContent(t, filepath.Join(root, name), name)
+	}
+	entries, err := d.List(t.Context(), "")
+	must(t, err)
+	if got := names(entries); !slices.Equal(got, slices.Sorted(slices.Values(oddNames))) {
+		t.Errorf("got %q", got)
+	}
+	long := strings.Repeat("x", 256)
+	if err := create(t, d, long, "x", engine.CreateOptions{}, fileEntry(0o644), manifest.AttrMode); err == nil {
+		t.Error("a name of 256 bytes was accepted")
+	}
+	wantNoTemps(t, d, root)
+}
+
+func testDestDeep(t *testing.T, d engine.Dest, root string) {
+	path := deep(t, root)
+	must(t, d.Mkdir(t.Context(), path+"/sub"))
+	must(t, create(t, d, path+"/sub/file", "very deep", engine.CreateOptions{}, fileEntry(0o644), manifest.AttrMode))
+	if data, err := d.ReadFile(t.Context(), path+"/sub/file", 100); err != nil || string(data) != "very deep" {
+		t.Errorf("%q, %v", data, err)
+	}
+	must(t, d.Remove(t.Context(), path+"/sub/file", fileEntry(0)))
+}
+
+func testDestCancelled(t *testing.T, d engine.Dest, root string) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := d.Mkdir(ctx, "dir"); !errors.Is(err, context.Canceled) {
+		t.Errorf("Mkdir: %v", err)
+	}
+	if _, err := d.Create(ctx, "file", engine.CreateOptions{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("Create: %v", err)
+	}
+	wantGone(t, filepath.Join(root, "dir"))
+}
+
+// testMoved: a directory that somebody else has replaced is found again.
+func testMoved(t *testing.T, d engine.Dest, root string) {
+	must(t, d.Mkdir(t.Context(), "dir"))
+	must(t, d.Mkdir(t.Context(), "dir/sub"))
+	must(t, create(t, d, "dir/sub/file", "one", engine.CreateOptions{}, fileEntry(0o644), manifest.AttrMode))
+	must(t, os.RemoveAll(filepath.Join(root, "dir")))
+	must(t, os.MkdirAll(filepath.Join(root, "dir", "sub"), 0o755))
+	must(t, create(t, d, "dir/sub/file", "two", engine.CreateOptions{}, fileEntry(0o644), manifest.AttrMode))
+	wantContent(t, filepath.Join(root, "dir", "sub", "file"), "two")
+	if entries, err := d.List(t.Context(), "dir/sub"); err != nil || len(entries) != 1 {
+		t.Errorf("%q, %v", names(entries), err)
+	}
+	must(t, d.Sync(t.Context()))
+}
+
+func testClose(t *testing.T, open OpenDest) {
+	d, root := open(t)
+	f, err := d.Create(t.Context(), "pending", engine.CreateOptions{})
+	must(t, err)
+	_, err = f.WriteAt([]byte("x"), 0)
+	must(t, err)
+	g, err := d.Create(t.Context(), "done", engine.CreateOptions{})
+	must(t, err)
+	result := make(chan error, 1)
+	g.Commit(t.Context(), 0, fileEntry(0o644), manifest.AttrMode, func(err error) { result <- err })
+	must(t, d.Close())
+	must(t, <-result)
+	wantGone(t, filepath.Join(root, "pending"))
+	wantContent(t, filepath.Join(root, "done"), "")
+	entries, err := os.ReadDir(root)
+	must(t, err)
+	if len(entries) != 1 {
+		t.Errorf("%d entries were left", len(entries))
+	}
+}

@@ -1,0 +1,212 @@
+package manifest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Type is the kind of a directory entry.
+type Type uint8
+
+// The kinds of entries. The numbers are part of the wire protocol.
+const (
+	Unknown Type = iota
+	Regular
+	Directory
+	Symlink
+	Fifo
+	Socket
+	CharDevice
+	BlockDevice
+)
+
+// Letter returns the letter that an itemized line shows for the type:
+// f, d, L, D (devices) or S (sockets and FIFOs).
+func (t Type) Letter() byte {
+	switch t {
+	case Directory:
+		return 'd'
+	case Symlink:
+		return 'L'
+	case CharDevice, BlockDevice:
+		return 'D'
+	case Fifo, Socket:
+		return 'S'
+	default:
+		return 'f'
+	}
+}
+
+func (t Type) String() string {
+	switch t {
+	case Regular:
+		return "file"
+	case Directory:
+		return "directory"
+	case Symlink:
+		return "symlink"
+	case Fifo:
+		return "fifo"
+	case Socket:
+		return "socket"
+	case CharDevice:
+		return "character device"
+	case BlockDevice:
+		return "block device"
+	default:
+		return "unknown"
+	}
+}
+
+// IsDevice reports whether the type carries a device number.
+func (t Type) IsDevice() bool { return t == CharDevice || t == BlockDevice }
+
+// IsSpecial reports whether the type is a FIFO or a socket.
+func (t Type) IsSpecial() bool { return t == Fifo || t == Socket }
+
+// Entry describes one name in a directory. It is kept to 64 bytes, because a
+// run holds one for each name of the tree; what few entries need is in Ext.
+type Entry struct {
+	Name string // one component; see ValidName
+	Size int64  // bytes of a regular file, length of the target of a symlink, else 0
+	Sec  int64  // modification time, seconds since 1970 (may be negative)
+	Nsec uint32 // its nanoseconds, 0..999,999,999
+	Mode uint16 // the permission bits, 07777
+	Type Type
+	UID  uint32
+	GID  uint32
+	Ino  uint64 // inode number on the machine that made the entry; 0 if unknown; not sent
+	Ext  *Ext   // nil for most entries
+}
+
+// Ext holds what only some entries have.
+type Ext struct {
+	Link         string // target of a symlink
+	Major, Minor uint32 // device number of a device
+	Dev          uint64 // device that holds the inode, where Nlink > 1 or Mount is set; not sent
+	Nlink        uint64 // number of hard links, where it is greater than 1
+	Mount        bool   // the directory lies on another file system than its parent; not sent
+
+	// With hard links kept, the first member in walk order of the group that
+	// this entry belongs to: the index of its directory plus one (0: this entry
+	// is itself the first, or is not linked) and of the entry in that listing.
+	LeaderDir, LeaderEntry uint32
+}
+
+// Link returns the target of a symlink, "" for all else.
+func (e *Entry) Link() string {
+	if e.Ext == nil {
+		return ""
+	}
+	return e.Ext.Link
+}
+
+// Device returns the major and minor number of a device.
+func (e *Entry) Device() (major, minor uint32) {
+	if e.Ext == nil {
+		return 0, 0
+	}
+	return e.Ext.Major, e.Ext.Minor
+}
+
+// Leader returns the position of the first member of the entry's hard link
+// group, and false where the entry is the first itself or has no group.
+func (e *Entry) Leader() (dir, entry int, ok bool) {
+	if e.Ext == nil || e.Ext.LeaderDir == 0 {
+		return 0, 0, false
+	}
+	return int(e.Ext.LeaderDir) - 1, int(e.Ext.LeaderEntry), true
+}
+
+// IsDir reports whether the entry is a directory.
+func (e *Entry) IsDir() bool { return e.Type == Directory }
+
+// IsRegular reports whether the entry is a regular file.
+func (e *Entry) IsRegular() bool { return e.Type == Regular }
+
+// MaxName is the greatest length of a name in bytes.
+const MaxName = 255
+
+// ErrName marks a name that no entry may have.
+var ErrName = errors.New("invalid file name")
+
+// ValidName returns an error that wraps [ErrName] unless name is a single
+// component: 1 to 255 bytes, no slash, no NUL, neither "." nor "..".
+func ValidName(name string) error {
+	switch {
+	case name == "" || len(name) > MaxName:
+		return fmt.Errorf("%w: %d bytes", ErrName, len(name))
+	case name == "." || name == "..":
+		return fmt.Errorf("%w: %q", ErrName, name)
+	case strings.IndexByte(name, '/') >= 0 || strings.IndexByte(name, 0) >= 0:
+		return fmt.Errorf("%w: %q", ErrName, name)
+	}
+	return nil
+}
+
+// Join returns the path of name below dir, where "" is the root.
+func Join(dir, name string) string {
+	if dir == "" {
+		return name
+	}
+	return dir + "/" + name
+}
+
+// Sort puts entries into the order of a listing: by the raw bytes of the names.
+func Sort(entries []Entry) {
+	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
+}
+
+// Find returns the index of name in sorted entries.
+func Find(entries []Entry, name string) (int, bool) {
+	return slices.BinarySearchFunc(entries, name, func(e Entry, n string) int { return strings.Compare(e.Name, n) })
+}
+
+// Order returns the indices of sorted entries in the order in which a run
+// visits and reports them: everything but directories first, then the
+// directories, compared as if their names ended in a slash. It is the order of
+// rsync's file list.
+func Order(entries []Entry) []int {
+	order := make([]int, 0, len(entries))
+	for i := range entries {
+		if !entries[i].IsDir() {
+			order = append(order, i)
+		}
+	}
+	return append(order, Dirs(entries)...)
+}
+
+// Dirs returns the indices of the directories among sorted entries, in visiting order.
+func Dirs(entries []Entry) []int {
+	var dirs []int
+	for i := range entries {
+		if entries[i].IsDir() {
+			dirs = append(dirs, i)
+		}
+	}
+	slices.SortStableFunc(dirs, func(a, b int) int { return compareDirNames(entries[a].Name, entries[b].Name) })
+	return dirs
+}
+
+// compareDirNames compares a+"/" with b+"/" without building them.
+func compareDirNames(a, b string) int {
+	n := min(len(a), len(b))
+	if c := strings.Compare(a[:n], b[:n]); c != 0 {
+		return c
+	}
+	next := func(s string) int {
+		if len(s) > n {
+			return int(s[n])
+		}
+		return '/'
+	}
+	if len(a) == len(b) {
+		return 0
+	}
+	if c := next(a) - next(b); c != 0 {
+		return c
+	}
+	return len(a) - len(b)
+}

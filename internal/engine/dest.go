@@ -25,10 +25,11 @@ type dest struct {
 	group *errgroup.Group
 	seed  uint64
 
-	tree   Dest   // nil in a dry run whose destination does not exist
-	base   string // path of the tree's root, for messages
-	rename string // name of the single source at the destination, "" for its own
-	empty  bool   // the destination had nothing when the run began
+	tree    Dest   // nil in a dry run whose destination does not exist
+	base    string // path of the tree's root, for messages
+	rename  string // name of the single source at the destination, "" for its own
+	empty   bool   // the destination had nothing when the run began
+	created bool   // the destination was made by this run
 
 	roots  chan *wire.Roots
 	table  chan *wire.DirTable

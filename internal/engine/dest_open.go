@@ -72,7 +72,7 @@ func (d *dest) makeRoot(ctx context.Context, path string) error {
 		}
 		return missingParent(clean, dir, err)
 	}
-	d.base = clean
+	d.base, d.created = clean, true
 	d.rep.post(NoteEvent{Text: "created directory " + clean})
 	if d.job.DryRun {
 		return nil

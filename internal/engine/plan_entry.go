@@ -81,12 +81,18 @@ func (p *planner) root(dir *destDir) error {
 			return d.fileFailed("stat", d.base, err)
 		}
 	}
-	dir.want = d.wanted(&d.rootMsg.Root, &st)
-	c := d.differences(&dir.want, &st)
-	if d.empty && d.tree == nil {
-		c |= manifest.ChangeNew | manifest.ChangeLocal
+	old := &st
+	if d.created {
+		old = nil
 	}
+	dir.want = d.wanted(&d.rootMsg.Root, old)
+	c := d.differences(&dir.want, &st)
 	dir.attrs = c.Attrs()
+	if d.created {
+		c = manifest.ChangeNew | manifest.ChangeLocal
+		dir.attrs = d.allAttrs(&dir.want)
+		d.made(&d.rootMsg.Root)
+	}
 	d.item(dir, rootEntry, &d.rootMsg.Root, c, "")
 	return p.access(dir, &st)
 }

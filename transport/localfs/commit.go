@@ -1,0 +1,125 @@
+package localfs
+
+import (
+	"context"
+
+	"golang.org/x/sys/unix"
+
+	"gosync/internal/engine"
+	"gosync/walker/manifest"
+	"gosync/walker/meta"
+)
+
+// Commit implements [engine.NewFile]. If attributes cannot be set the file
+// appears all the same, and done is told so afterwards: the content is right,
+// and the next run will try again. Commit may wait until an earlier group of
+// files is durable. done must not wait for other calls of the tree.
+func (f *newFile) Commit(ctx context.Context, size int64, e *manifest.Entry, attrs manifest.Attrs, done func(error)) {
+	if !f.t.live.end(f) {
+		done(f.pathError("commit", unix.EBADF))
+		return
+	}
+	f.done = done
+	if err := f.settle(size, e, attrs); err != nil {
+		f.failed = err
+		f.conclude()
+		return
+	}
+	if f.temp == "" {
+		f.conclude()
+		return
+	}
+	switch f.t.how.Durability {
+	case engine.SyncRun:
+		f.t.groups.add(ctx, f, size)
+	case engine.SyncEach:
+		f.failed = f.pathError("fsync", f.t.fsync(f.fd))
+		f.appear()
+		if f.failed == nil {
+			f.failed = f.pathError("fsync", f.t.fsyncDir(f.d))
+		}
+		f.conclude()
+	default:
+		f.appear()
+		f.conclude()
+	}
+}
+
+// settle gives the file its length and its attributes.
+func (f *newFile) settle(size int64, e *manifest.Entry, attrs manifest.Attrs) error {
+	length := max(f.size, f.end.Load())
+	if length != size || f.how.Size > max(size, largeFile) { // or more room was reserved than needed
+		if err := f.touch(); err != nil {
+			return err
+		}
+		if err := again(func() error { return unix.Ftruncate(f.fd, size) }); err != nil {
+			return f.pathError("truncate", err)
+		}
+	}
+	durable := f.temp == "" && f.t.how.Durability != engine.SyncNone
+	if durable {
+		if err := f.t.fsync(f.fd); err != nil {
+			return f.pathError("fsync", err)
+		}
+	}
+	known := manifest.AttrOwner | manifest.AttrGroup
+	if f.temp == "" && !f.made {
+		known |= manifest.AttrMode
+	}
+	target := meta.Target{FD: f.fd, Type: manifest.Regular, Has: f.has, Known: known}
+	if err := meta.Apply(&target, e, attrs); err != nil {
+		f.attrErr = f.t.fail("commit", f.path, err)
+	}
+	if !durable {
+		return nil
+	}
+	if err := f.t.fsync(f.fd); err != nil {
+		return f.pathError("fsync", err)
+	}
+	f.t.dirty.mark(f.d)
+	return nil
+}
+
+// appear gives the file its final name, if nothing has failed so far. Its
+// directory is found again where it was let go.
+func (f *newFile) appear() {
+	if f.failed != nil || f.temp == "" {
+		return
+	}
+	if f.d == nil {
+		up, _, err := split(f.path)
+		if err == nil {
+			f.d, err = f.t.dir(up)
+		}
+		if err != nil {
+			f.failed = err
+			return
+		}
+	}
+	if err := renameAt(f.d.fd, f.temp, f.name); err != nil {
+		f.failed = f.pathError("rename", err)
+		return
+	}
+	f.temp = ""
+	f.t.dirty.mark(f.d)
+}
+
+// conclude ends the file, whatever has become of it, and tells so.
+func (f *newFile) conclude() {
+	if f.failed != nil && f.temp != "" {
+		if f.d == nil { // it may be closed already, but its name is known
+			if up, _, err := split(f.path); err == nil {
+				f.d, _ = f.t.dir(up)
+			}
+		}
+		if f.d != nil {
+			_ = f.remove() // the failure is what counts
+		}
+	}
+	err := f.failed
+	if err == nil {
+		err = f.attrErr
+	}
+	f.release()
+	f.done(err)
+}

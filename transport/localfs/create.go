@@ -1,0 +1,227 @@
+package localfs
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"gosync/internal/engine"
+	"gosync/walker/manifest"
+	"gosync/walker/meta"
+)
+
+// largeFile is the size from which room is reserved: below, the allocator of
+// the file system does as well without being told.
+const largeFile = 64 << 20
+
+// newFile is a file in the making.
+type newFile struct {
+	t    *Tree
+	d    *dir // the directory, in use; nil once it was let go
+	path string
+	name string
+	temp string // name of the temporary, "" where the file itself is written
+	fd   int    // -1 once closed
+	how  engine.CreateOptions
+	has  manifest.Entry // what the file was given when it was created or found
+	made bool           // in place: there was no file before
+	size int64          // in place: length before
+	lost uint64         // how often the file system had lost data when the file was begun
+
+	wrote atomic.Bool  // something was written
+	end   atomic.Int64 // end of what was written
+
+	spoil    sync.Once // in place: the old time is taken away
+	spoilErr error
+
+	done    func(error)
+	attrErr error // attributes could not be set; the content is in place all the same
+	failed  error // the file cannot appear
+}
+
+// Create implements [engine.Dest].
+func (t *Tree) Create(ctx context.Context, path string, how engine.CreateOptions) (engine.NewFile, error) {
+	if err := t.mayChange(ctx); err != nil {
+		return nil, t.fail("create", path, err)
+	}
+	var f *newFile
+	err := t.in("create", path, func(d *dir, name string) error {
+		f = &newFile{t: t, d: d, path: path, name: name, fd: -1, how: how, lost: t.dirty.lost()}
+		if err := f.begin(); err != nil {
+			return err
+		}
+		t.dirs.hold(d) // until the file has appeared
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	t.live.add(f)
+	if how.Size > largeFile && !how.Sparse {
+		if err := preallocate(f.fd, how.Size); err != nil {
+			return nil, errors.Join(t.fail("allocate", path, err), f.Discard())
+		}
+	}
+	return f, nil
+}
+
+// begin opens what is written to.
+func (f *newFile) begin() error {
+	if f.how.InPlace {
+		if ok, err := f.beginInPlace(); ok || err != nil {
+			return err
+		}
+	}
+	err := withTemp(func(name string) (err error) {
+		f.temp = name
+		f.fd, err = createAt(f.d.fd, name)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return f.learn()
+}
+
+func createAt(dirfd int, name string) (int, error) {
+	return openAt(dirfd, name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
+}
+
+// learn finds out which owner new files of the directory get. It asks for the
+// first file only: it is that of the process, or what the directory's setgid
+// bit or the file system say.
+func (f *newFile) learn() error {
+	gives := f.d.gives.Load()
+	if gives == nil {
+		var st unix.Stat_t
+		if err := unix.Fstat(f.fd, &st); err != nil {
+			f.abandon()
+			return err
+		}
+		gives = &owner{st.Uid, st.Gid}
+		f.d.gives.Store(gives)
+	}
+	f.has.UID, f.has.GID = gives.uid, gives.gid
+	return nil
+}
+
+// beginInPlace opens the file itself for writing, and reports false where a
+// temporary must be used: other names of the file, if it has any, shall not
+// change, and what is no regular file is replaced.
+func (f *newFile) beginInPlace() (bool, error) {
+	var st unix.Stat_t
+	fd, err := openRegular(f.d.fd, f.name, unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY, &st)
+	var other *typeError
+	switch {
+	case err == nil && st.Nlink == 1:
+		f.fd, f.size = fd, st.Size
+		meta.Entry(&f.has, &st)
+		return true, nil
+	case err == nil:
+		return false, unix.Close(fd)
+	case err == unix.ENOENT:
+		if fd, err = createAt(f.d.fd, f.name); err == unix.EEXIST {
+			return false, nil
+		}
+		f.fd, f.made = fd, true
+		if err != nil {
+			return false, err
+		}
+		return true, f.learn()
+	case errors.As(err, &other), err == unix.ELOOP, err == unix.ENXIO, err == unix.EISDIR,
+		err == unix.EACCES, err == unix.ETXTBSY:
+		return false, nil
+	}
+	return false, err
+}
+
+// Discard implements [engine.NewFile].
+func (f *newFile) Discard() error {
+	if !f.t.live.end(f) {
+		return nil
+	}
+	keep := f.how.Partial && f.wrote.Load()
+	var err error
+	switch {
+	case keep, f.temp == "" && !f.made:
+		if f.wrote.Load() {
+			// No quick check may take it for the whole file.
+			err = meta.SetTime(f.fd, 0, 0)
+		}
+		if err == nil && f.temp != "" {
+			err = renameAt(f.d.fd, f.temp, f.name)
+		}
+		if err != nil {
+			f.abandon()
+		}
+		f.t.dirty.mark(f.d)
+	default:
+		err = f.remove()
+	}
+	f.release()
+	return f.t.fail("discard", f.path, err)
+}
+
+// remove takes away what was made under a name of ours.
+func (f *newFile) remove() error {
+	name := f.temp
+	if name == "" {
+		if !f.made || !f.mine() {
+			return nil
+		}
+		name = f.name
+	}
+	err := unix.Unlinkat(f.d.fd, name, 0)
+	if err == unix.ENOENT {
+		return nil
+	}
+	return err
+}
+
+// mine reports whether the final name still stands for the open file.
+func (f *newFile) mine() bool {
+	var own, now unix.Stat_t
+	return f.fd >= 0 && unix.Fstat(f.fd, &own) == nil && fstatAt(f.d.fd, f.name, &now) == nil &&
+		own.Dev == now.Dev && own.Ino == now.Ino
+}
+
+// abandon removes what was made after a failure that is reported anyway.
+func (f *newFile) abandon() {
+	_ = f.remove()
+	_ = f.close()
+}
+
+func (f *newFile) close() error {
+	fd := f.fd
+	f.fd = -1
+	if fd < 0 {
+		return nil
+	}
+	return unix.Close(fd)
+}
+
+// release lets go of what the file holds.
+func (f *newFile) release() {
+	_ = f.close()
+	if f.d != nil {
+		f.t.dirs.release(f.d)
+		f.d = nil
+	}
+}
+
+// renameAt renames within a directory.
+func renameAt(dirfd int, from, to string) error {
+	return again(func() error { return unix.Renameat(dirfd, from, dirfd, to) })
+}
+
+// pathError names the operation that failed on the file.
+func (f *newFile) pathError(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &fs.PathError{Op: op, Path: f.t.full(f.path), Err: err}
+}

@@ -1,0 +1,169 @@
+package localfs
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"os/user"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxMatches bounds what a pattern may expand to.
+const maxMatches = 1 << 20
+
+// Expand implements [engine.Host]. It does what a shell does with an unquoted
+// word: ~ and ~user at the start, then *, ? and [...] in each component, where
+// a leading dot is matched by a dot only and a backslash takes a character's
+// meaning. Matches are sorted; a pattern without any, or a user that does not
+// exist, stands for itself.
+func (h *Host) Expand(ctx context.Context, path string) ([]string, error) {
+	path = home(path)
+	if !hasMagic(path) {
+		return []string{unescape(path)}, nil
+	}
+	found, err := glob(ctx, path)
+	if err != nil {
+		return nil, &fs.PathError{Op: "expand", Path: path, Err: err}
+	}
+	if len(found) == 0 {
+		return []string{unescape(path)}, nil
+	}
+	slices.Sort(found)
+	return found, nil
+}
+
+// home replaces a leading ~ or ~user by the home directory.
+func home(path string) string {
+	if !strings.HasPrefix(path, "~") {
+		return path
+	}
+	name, rest, slash := strings.Cut(path[1:], "/")
+	dir := ""
+	switch {
+	case name == "":
+		dir, _ = os.UserHomeDir()
+	case !strings.ContainsAny(name, `\*?[`):
+		if u, err := user.Lookup(name); err == nil {
+			dir = u.HomeDir
+		}
+	}
+	if dir == "" {
+		return path
+	}
+	dir = escape(dir)
+	if slash {
+		return strings.TrimRight(dir, "/") + "/" + rest
+	}
+	return dir
+}
+
+// hasMagic reports whether a pattern is more than a name with quotes.
+func hasMagic(pattern string) bool {
+	for i := 0; i < len(pattern); i++ {
+		switch pattern[i] {
+		case '*', '?', '[':
+			return true
+		case '\\':
+			i++
+		}
+	}
+	return false
+}
+
+// unescape removes backslashes that quote.
+func unescape(pattern string) string {
+	if strings.IndexByte(pattern, '\\') < 0 {
+		return pattern
+	}
+	var b strings.Builder
+	for i := 0; i < len(pattern); i++ {
+		if pattern[i] == '\\' && i+1 < len(pattern) {
+			i++
+		}
+		b.WriteByte(pattern[i])
+	}
+	return b.String()
+}
+
+// escape quotes what would be special in a pattern.
+func escape(name string) string {
+	if !strings.ContainsAny(name, `\*?[`) {
+		return name
+	}
+	var b strings.Builder
+	for i := range len(name) {
+		if strings.IndexByte(`\*?[`, name[i]) >= 0 {
+			b.WriteByte('\\')
+		}
+		b.WriteByte(name[i])
+	}
+	return b.String()
+}
+
+// glob returns the paths that match a pattern, component by component.
+func glob(ctx context.Context, pattern string) ([]string, error) {
+	found := []string{""}
+	for pattern != "" && len(found) > 0 {
+		if err := context.Cause(ctx); err != nil {
+			return nil, err
+		}
+		part := pattern
+		if i := strings.IndexByte(pattern, '/'); i >= 0 {
+			for i < len(pattern) && pattern[i] == '/' {
+				i++
+			}
+			part = pattern[:i]
+		}
+		pattern = pattern[len(part):]
+		name := strings.TrimRight(part, "/")
+		slashes := part[len(name):]
+		var next []string
+		for _, dir := range found {
+			next = step(next, dir, name, slashes)
+			if len(next) > maxMatches {
+				return nil, unix.E2BIG
+			}
+		}
+		found = next
+	}
+	return found, nil
+}
+
+// step appends what matches name in dir. With slashes behind it, only
+// directories do.
+func step(to []string, dir, name, slashes string) []string {
+	if !hasMagic(name) {
+		path := dir + unescape(name) + slashes
+		if _, err := os.Lstat(path); err == nil || name == "" {
+			to = append(to, path)
+		}
+		return to
+	}
+	at := dir
+	if at == "" {
+		at = "."
+	}
+	entries, _ := os.ReadDir(at) // what cannot be read has no matches
+	for _, e := range entries {
+		n := e.Name()
+		if n[0] == '.' && name[0] != '.' && !strings.HasPrefix(name, `\.`) || !match(name, n) {
+			continue
+		}
+		if slashes != "" && !isDir(dir+n, e) {
+			continue
+		}
+		to = append(to, dir+n+slashes)
+	}
+	return to
+}
+
+func isDir(path string, e fs.DirEntry) bool {
+	if e.Type()&fs.ModeSymlink == 0 {
+		return e.IsDir()
+	}
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}

@@ -1,0 +1,37 @@
+package localfs
+
+import "golang.org/x/sys/unix"
+
+// openRef opens a directory just to reach what is in it, which needs no right
+// to read it.
+const openRef = unix.O_PATH
+
+// openTries is how often a resolution is begun anew when others keep renaming
+// directories on its way.
+const openTries = 100
+
+// openBeneath opens a path of several components below a directory.
+func openBeneath(at int, path string, flags int) (fd int, err error) {
+	how := unix.OpenHow{
+		Flags:   uint64(flags),
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS,
+	}
+	for range openTries {
+		fd, err = unix.Openat2(at, path, &how)
+		if err != unix.EAGAIN && err != unix.EINTR {
+			break
+		}
+	}
+	return fd, err
+}
+
+// canResolve reports whether the system has openat2 and lets us use it: old
+// kernels do not have it, and some sandboxes forbid it.
+func canResolve(fd int) bool {
+	probe, err := openBeneath(fd, ".", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC)
+	if err != nil {
+		return false
+	}
+	_ = unix.Close(probe)
+	return true
+}

@@ -159,8 +159,8 @@ func unique(entries []manifest.Entry) []manifest.Entry {
 }
 
 // verdict says whether an entry takes part and whether it is protected.
-func (l *lister) verdict(sc scope, e *manifest.Entry) (keep, protected bool) {
-	if l.opts.Skip != nil && l.opts.Skip(e.Name) {
+func (l *lister) verdict(dir string, sc scope, e *manifest.Entry) (keep, protected bool) {
+	if l.opts.Skip != nil && l.opts.Skip(dir, e.Name) {
 		return false, false
 	}
 	if sc == nil || !sc.Excluded(e.Name, e.IsDir(), l.opts.Side) {
@@ -175,7 +175,7 @@ func (l *lister) plain(j *job, entries []manifest.Entry) {
 	var protected []bool
 	kept := entries[:0]
 	for i := range entries {
-		keep, prot := l.verdict(sc, &entries[i])
+		keep, prot := l.verdict(j.path, sc, &entries[i])
 		if !keep {
 			continue
 		}

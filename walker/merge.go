@@ -41,7 +41,7 @@ func (l *lister) items(j *job, lists [][]manifest.Entry) []item {
 	if j.merged != nil {
 		for _, n := range j.merged.nodes {
 			for _, c := range n.Children {
-				if keep, prot := l.verdict(j.named, &c.Entry); keep {
+				if keep, prot := l.verdict(j.path, j.named, &c.Entry); keep {
 					items = append(items, item{Entry: c.Entry, node: c, protected: prot})
 				}
 			}
@@ -49,7 +49,7 @@ func (l *lister) items(j *job, lists [][]manifest.Entry) []item {
 	}
 	for p, entries := range lists {
 		for i := range entries {
-			if keep, prot := l.verdict(j.places[p].scope, &entries[i]); keep {
+			if keep, prot := l.verdict(j.path, j.places[p].scope, &entries[i]); keep {
 				items = append(items, item{Entry: entries[i], place: p, protected: prot})
 			}
 		}

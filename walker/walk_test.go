@@ -205,7 +205,7 @@ func TestNoRecurse(t *testing.T) {
 func TestSkipAndDevices(t *testing.T) {
 	tree := newTree("a/x", "m/y", "tmp1", "tmp2/z")
 	tree.entry("m").Ext = &manifest.Ext{Mount: true}
-	opts := Options{OneDevice: true, Skip: func(name string) bool { return strings.HasPrefix(name, "tmp") }}
+	opts := Options{OneDevice: true, Skip: func(_, name string) bool { return strings.HasPrefix(name, "tmp") }}
 	want(t, walk(t, root(tree), opts), ": a/> m/", "a: x")
 }
 

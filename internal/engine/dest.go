@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"gosync/transport/wire"
 	"gosync/walker"
@@ -44,8 +45,8 @@ type dest struct {
 	streams int                   // large files and deltas being received
 	checks  map[wire.ID]*checking // files whose digests were sent
 
-	work  sync.WaitGroup // everything that has to be over before the end: files, checks
-	slots chan struct{}  // held by open deltas
+	work  sync.WaitGroup      // everything that has to be over before the end: files, checks
+	slots *semaphore.Weighted // for open deltas, see deltaRoom
 	jobs  *queue[func() error]
 
 	dirs       []*destDir // all that were planned, parents first
@@ -91,7 +92,7 @@ func newDest(host Host, conn *wire.Conn, job *Job, rep *reporter, prog *Progress
 		plan: make(chan planItem, 256), small: make(chan wire.Frame, writers),
 		ids: newOwnerMap(host.IDs(), job), cpu: make(chan struct{}, 2),
 		files: map[wire.ID]*incoming{}, checks: map[wire.ID]*checking{},
-		slots: make(chan struct{}, maxDeltas), jobs: newQueue[func() error](),
+		slots: semaphore.NewWeighted(maxDeltas), jobs: newQueue[func() error](),
 	}
 }
 
@@ -301,8 +302,8 @@ func (d *dest) compare(ctx context.Context) error {
 			return err
 		}
 	}
-	p := &planner{d: d, ctx: ctx}
-	return p.run()
+	p := &planner{d: d}
+	return p.run(ctx)
 }
 
 // fail reports an error with a file of the destination.

@@ -17,19 +17,20 @@ type checking struct {
 }
 
 // startChecks digests files of dir and asks the source whether its are equal.
-func (d *dest) startChecks(ctx context.Context, dir *destDir, entries []int) {
+func (d *dest) startChecks(ctx context.Context, dir *destDir, entries []held) {
 	for len(entries) > 0 {
 		n := min(len(entries), smallBatch)
-		part := entries[:n]
-		entries = entries[n:]
-		for _, i := range part {
-			e := &dir.entries[i]
-			c := &checking{dir: dir, dst: *dir.find(d.nameFor(dir, e)), slot: d.rep.hold()}
+		part := make([]int, 0, n)
+		for _, h := range entries[:n] {
+			e := &dir.entries[h.entry]
+			c := &checking{dir: dir, dst: *dir.find(d.nameFor(dir, e)), slot: h.slot}
 			d.mu.Lock()
-			d.checks[wire.ID{Dir: dir.index, Entry: i}] = c
+			d.checks[wire.ID{Dir: dir.index, Entry: h.entry}] = c
 			d.mu.Unlock()
 			d.work.Add(1)
+			part = append(part, h.entry)
 		}
+		entries = entries[n:]
 		d.jobs.put(func() error { return d.sendChecks(ctx, dir, part) })
 	}
 }
@@ -93,6 +94,9 @@ func (d *dest) checked(ctx context.Context, id wire.ID, same bool) error {
 		w := d.wanted(e, &c.dst)
 		change := d.differences(&w, &c.dst)
 		c.slot.settle(d.itemEvent(c.dir, id.Entry, e, change, ""))
+		if d.job.Times && e.Nsec != c.dst.Nsec {
+			change |= manifest.ChangeTime // the content is known to be the same: the time is made exact, without a word
+		}
 		return d.setAttrs(ctx, c.dir, e, &w, change)
 	}
 	c.slot.settle(d.itemEvent(c.dir, id.Entry, e, d.transferChange(e, &c.dst), ""))

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -27,7 +29,7 @@ type blockedEntry struct {
 // deletions collects what the destination has in dir and the source has not.
 // What is collected is removed at the end, if at all: not before the source has
 // listed everything without error and the amount was judged.
-func (p *planner) deletions(dir *destDir) error {
+func (p *planner) deletions(ctx context.Context, dir *destDir) error {
 	d := p.d
 	if !d.job.Delete || dir.incomplete || d.rename != "" || dir.failed || !p.inScope(dir) {
 		return nil
@@ -39,7 +41,7 @@ func (p *planner) deletions(dir *destDir) error {
 		if _, ok := manifest.Find(dir.entries, dst.Name); ok || dir.protected != nil && dir.protected[i] {
 			continue
 		}
-		gone, err := p.subtree(manifest.Join(dir.path, dst.Name), manifest.Join(dir.shown, dst.Name), dst, dir.scope)
+		gone, err := p.subtree(ctx, manifest.Join(dir.path, dst.Name), manifest.Join(dir.shown, dst.Name), dst, dir.scope)
 		if err != nil {
 			return err
 		}
@@ -65,7 +67,7 @@ func (p *planner) inScope(dir *destDir) bool {
 
 // subtree lists an extraneous entry with everything below it, what is removed
 // first coming first. Directories that hold something protected are left.
-func (p *planner) subtree(path, shown string, dst *manifest.Entry, scope *filter.Scope) ([]deadEntry, error) {
+func (p *planner) subtree(ctx context.Context, path, shown string, dst *manifest.Entry, scope *filter.Scope) ([]deadEntry, error) {
 	d := p.d
 	self := deadEntry{path: path, shown: shown, entry: *dst}
 	if !dst.IsDir() {
@@ -83,12 +85,12 @@ func (p *planner) subtree(path, shown string, dst *manifest.Entry, scope *filter
 		f := &frame{self: e}
 		if scope != nil {
 			var err error
-			if f.scope, err = scope.Enter(e.entry.Name, p.mergeFile(&destDir{path: e.path})); err != nil {
+			if f.scope, err = scope.Enter(e.entry.Name, p.mergeFile(ctx, &destDir{path: e.path})); err != nil {
 				return nil, d.fileFailed("filter", e.shown, err)
 			}
 		}
 		var err error
-		if f.list, err = d.tree.List(p.ctx, e.path); err != nil {
+		if f.list, err = d.tree.List(ctx, e.path); err != nil {
 			f.kept = true
 			if err := d.fileFailed("opendir", e.shown, err); err != nil {
 				return nil, err
@@ -161,9 +163,15 @@ func (d *dest) judgeDeletions() {
 	}
 	switch {
 	case !d.listEnd.Complete:
-		d.refuse("the source could not be listed completely, so nothing is deleted")
 		d.rep.post(NoteEvent{Text: "IO error encountered -- skipping file deletion"})
-		d.refused = "" // the errors themselves were reported
+		d.dead = nil
+		d.blocked = slices.DeleteFunc(d.blocked, func(b blockedEntry) bool {
+			if len(b.gone) <= 1 {
+				return false // an empty directory makes way
+			}
+			d.fail("replace", shownPath(b.dir, &b.dir.entries[b.entry]), errors.New("a directory is in the way, and nothing is deleted after an error at the source"))
+			return true
+		})
 	case d.rootMsg.Empty && !d.job.DeleteEmptySource:
 		d.refuse("the source is empty: is it mounted? Nothing was deleted; --delete-empty-source permits it")
 	case n > guardMin && 2*n > d.dstEntries && !d.job.ForceDelete && d.job.MaxDelete < 0:
@@ -182,14 +190,17 @@ func (d *dest) refuse(why string) {
 
 // unblock removes the directories that stand where something else is to be,
 // and plans what replaces them.
-func (p *planner) unblock() error {
+func (p *planner) unblock(ctx context.Context) error {
 	d := p.d
 	for _, b := range d.blocked {
 		dir, e := b.dir, &b.dir.entries[b.entry]
 		var err error
 		if !d.job.DryRun {
-			for _, g := range b.gone {
-				if err = d.tree.Remove(p.ctx, g.path, &g.entry); err != nil {
+			for i, g := range b.gone {
+				if i < len(b.gone)-1 {
+					count(&d.sum.Deleted, &g.entry)
+				}
+				if err = d.tree.Remove(ctx, g.path, &g.entry); err != nil {
 					err = d.fileFailed("remove", g.shown, err)
 					break
 				}
@@ -200,12 +211,12 @@ func (p *planner) unblock() error {
 		}
 		dir.touched = true
 		if e.IsRegular() {
-			err = p.regular(dir, b.entry, e, nil)
+			err = p.regular(ctx, dir, b.entry, e, nil)
 		} else {
-			err = p.other(dir, b.entry, e, nil)
+			err = p.other(ctx, dir, b.entry, e, nil)
 		}
 		if err == nil {
-			err = p.request(dir)
+			err = p.request(ctx, dir)
 		}
 		if err != nil {
 			return err
@@ -215,14 +226,14 @@ func (p *planner) unblock() error {
 }
 
 // remove removes what was collected, up to the limit.
-func (d *dest) remove(p *planner) error {
+func (d *dest) remove(ctx context.Context) error {
 	for _, g := range d.dead {
 		if d.job.MaxDelete >= 0 && d.sum.Deleted.Files >= d.job.MaxDelete {
 			d.sum.Limited = true
 			return nil
 		}
 		if !d.job.DryRun {
-			if err := d.tree.Remove(p.ctx, g.path, &g.entry); err != nil && !isGone(err) {
+			if err := d.tree.Remove(ctx, g.path, &g.entry); err != nil && !isGone(err) {
 				if err := d.fileFailed("delete", g.shown, err); err != nil {
 					return err
 				}

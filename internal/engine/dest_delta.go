@@ -35,10 +35,9 @@ type patchSegment struct {
 // startDelta asks for a file as a delta. It waits for one of the places that
 // the number of open deltas has, so it runs on a goroutine that may wait.
 func (d *dest) startDelta(ctx context.Context, in *incoming) error {
-	select {
-	case d.slots <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
+	room := deltaRoom(in.e.Size)
+	if err := d.slots.Acquire(ctx, room); err != nil {
+		return err
 	}
 	d.mu.Lock()
 	d.streams++
@@ -47,12 +46,16 @@ func (d *dest) startDelta(ctx context.Context, in *incoming) error {
 	d.group.Go(func() error {
 		defer func() {
 			d.closeStream()
-			<-d.slots
+			d.slots.Release(room)
 		}()
 		return d.receiveDelta(ctx, in)
 	})
 	return nil
 }
+
+// deltaRoom is the share of maxDeltas that a delta of so many bytes takes: a
+// large one holds a segment's literals, so only a few are open at a time.
+func deltaRoom(size int64) int64 { return 1 + min(size, segmentSize)*15/segmentSize }
 
 func (d *dest) receiveDelta(ctx context.Context, in *incoming) error {
 	basis, err := d.tree.Open(ctx, in.path)

@@ -32,10 +32,10 @@ type streamed struct {
 }
 
 // request asks for the files of a directory that were found to be needed.
-func (p *planner) request(dir *destDir) error {
+func (p *planner) request(ctx context.Context, dir *destDir) error {
 	d := p.d
 	if len(p.checks) > 0 {
-		d.startChecks(p.ctx, dir, p.checks)
+		d.startChecks(ctx, dir, p.checks)
 		p.checks = nil
 	}
 	if len(p.wants) == 0 {
@@ -49,9 +49,9 @@ func (p *planner) request(dir *destDir) error {
 		in := d.expect(dir, i, e, dir.find(d.nameFor(dir, e)))
 		switch {
 		case in.delta:
-			d.jobs.put(func() error { return d.startDelta(p.ctx, in) })
+			d.jobs.put(func() error { return d.startDelta(ctx, in) })
 		case d.local != nil:
-			d.jobs.put(func() error { return d.copyLocal(p.ctx, in) })
+			d.jobs.put(func() error { return d.copyLocal(ctx, in) })
 		default:
 			whole = append(whole, i)
 		}
@@ -59,7 +59,7 @@ func (p *planner) request(dir *destDir) error {
 	if len(whole) == 0 {
 		return nil
 	}
-	return d.conn.Send(p.ctx, &wire.Want{Dir: dir.index, Entries: whole})
+	return d.conn.Send(ctx, &wire.Want{Dir: dir.index, Entries: whole})
 }
 
 // minDelta is the size in bytes of basis and target from which a delta is

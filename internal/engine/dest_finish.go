@@ -19,15 +19,15 @@ type linkTask struct {
 }
 
 // link plans an entry that is a hard link to an earlier one.
-func (p *planner) link(dir *destDir, i int, e, dst *manifest.Entry) error {
+func (p *planner) link(ctx context.Context, dir *destDir, i int, e, dst *manifest.Entry) error {
 	d := p.d
 	ld, le, _ := e.Leader()
-	leadPath, leadShown, lead, pending, err := p.leader(ld, le)
+	leadPath, leadShown, lead, pending, err := p.leader(ctx, ld, le)
 	if err != nil {
 		return err
 	}
 	if dst != nil && dst.IsDir() {
-		return p.displace(dir, i, e, dst)
+		return p.displace(ctx, dir, i, e, dst)
 	}
 	if dst != nil && !pending && lead != nil && lead.Ino == dst.Ino && lead.Type == dst.Type {
 		d.item(dir, i, e, 0, leadShown)
@@ -56,7 +56,7 @@ func (p *planner) link(dir *destDir, i int, e, dst *manifest.Entry) error {
 
 // leader returns the first member of a hard link group as the destination has
 // it, and whether it is about to be replaced.
-func (p *planner) leader(ld, le int) (path, shown string, st *manifest.Entry, pending bool, err error) {
+func (p *planner) leader(ctx context.Context, ld, le int) (path, shown string, st *manifest.Entry, pending bool, err error) {
 	d := p.d
 	lead := p.byIndex[ld]
 	if lead == nil {
@@ -71,7 +71,7 @@ func (p *planner) leader(ld, le int) (path, shown string, st *manifest.Entry, pe
 		pending = pending || lead.index == p.stack[len(p.stack)-1].index && i == le
 	}
 	if d.tree != nil && !pending {
-		if s, err := d.tree.Stat(p.ctx, path); err == nil {
+		if s, err := d.tree.Stat(ctx, path); err == nil {
 			st = &s
 		}
 	}
@@ -84,7 +84,7 @@ func (d *dest) finish(ctx context.Context) error {
 		if err := d.settle(ctx); err != nil {
 			return err
 		}
-	} else if err := d.remove(&planner{d: d, ctx: ctx}); err != nil {
+	} else if err := d.remove(ctx); err != nil {
 		return err
 	}
 	d.sum.Transferred, d.sum.TransferredSize = d.transfers.Load(), d.transBytes.Load()
@@ -111,7 +111,7 @@ func (d *dest) settle(ctx context.Context) error {
 			}
 		}
 	}
-	if err := d.remove(&planner{d: d, ctx: ctx}); err != nil {
+	if err := d.remove(ctx); err != nil {
 		return err
 	}
 	for i := len(d.dirs) - 1; i >= 0; i-- { // children stand behind their parents

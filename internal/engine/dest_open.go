@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"sync"
 
 	"gosync/transport/wire"
 	"gosync/walker"
@@ -72,7 +73,11 @@ func (d *dest) makeRoot(ctx context.Context, path string) error {
 		}
 		return missingParent(clean, dir, err)
 	}
-	d.base, d.created = clean, true
+	d.base = clean
+	if d.rootMsg.Nothing {
+		return nil // nothing will be put there
+	}
+	d.created = true
 	d.rep.post(NoteEvent{Text: "created directory " + clean})
 	if d.job.DryRun {
 		return nil
@@ -205,17 +210,59 @@ func (d *dest) walkOwn(ctx context.Context) (*ownTree, *manifest.Entry, error) {
 		return nil, nil, err
 	}
 	own := &ownTree{byPath: map[string]*walker.Dir{}}
-	opts := walker.Options{Filter: d.job.Filter, Side: filter.Receiver, HardLinks: d.job.HardLinks, Skip: d.tree.Temporary}
+	opts := walker.Options{Filter: d.job.Filter, Side: filter.Receiver, HardLinks: d.job.HardLinks}
+	var stale staleNames
+	opts.Skip = stale.skip
 	err = walker.Walk(ctx, node, opts, func(w *walker.Dir) error {
 		own.dirs = append(own.dirs, w)
 		own.byPath[w.Path] = w
 		return nil
 	})
+	if err == nil && !d.job.DryRun {
+		err = d.removeStale(ctx, own, stale.paths)
+	}
 	var root *manifest.Entry
 	if d.rootMsg.HasRoot {
 		root = &st
 	}
 	return own, root, err
+}
+
+// staleNames collects the temporaries that a walk meets.
+type staleNames struct {
+	mu    sync.Mutex
+	paths [][2]string // directory and name
+}
+
+func (n *staleNames) skip(dir, name string) bool {
+	if !manifest.Temporary(name) {
+		return false
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.paths = append(n.paths, [2]string{dir, name})
+	return true
+}
+
+// removeStale removes what killed runs have left, and gives the directories
+// back the times that the walk has seen, because these are compared.
+func (d *dest) removeStale(ctx context.Context, own *ownTree, paths [][2]string) error {
+	for _, p := range paths {
+		path := manifest.Join(p[0], p[1])
+		removed, err := d.tree.RemoveStale(ctx, path)
+		if err != nil {
+			if err := d.fileFailed("remove", path, err); err != nil {
+				return err
+			}
+		}
+		if w := own.byPath[p[0]]; removed && w != nil && w.Parent >= 0 && d.job.Times {
+			e := own.dirs[w.Parent].Entries[w.Entry]
+			if err := d.tree.SetAttrs(ctx, p[0], &e, manifest.AttrTimes); err != nil {
+				return d.fileFailed("set attributes", p[0], err)
+			}
+		}
+	}
+	return nil
 }
 
 func (d *dest) nodeForTop(ctx context.Context, node *walker.Node) error {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 
 	"gosync/transport/wire"
@@ -69,7 +70,7 @@ func (d *dest) made(e *manifest.Entry) { count(&d.sum.Created, e) }
 
 // root plans the destination directory itself, where a source's content goes
 // into it.
-func (p *planner) root(dir *destDir) error {
+func (p *planner) root(ctx context.Context, dir *destDir) error {
 	d := p.d
 	if !d.rootMsg.HasRoot {
 		return nil
@@ -77,7 +78,7 @@ func (p *planner) root(dir *destDir) error {
 	var st manifest.Entry
 	if d.tree != nil {
 		var err error
-		if st, err = d.tree.Stat(p.ctx, ""); err != nil {
+		if st, err = d.tree.Stat(ctx, ""); err != nil {
 			return d.fileFailed("stat", d.base, err)
 		}
 	}
@@ -94,11 +95,11 @@ func (p *planner) root(dir *destDir) error {
 		d.made(&d.rootMsg.Root)
 	}
 	d.item(dir, rootEntry, &d.rootMsg.Root, c, "")
-	return p.access(dir, &st)
+	return p.access(ctx, dir, &st)
 }
 
 // announce plans a subdirectory: it is made, or its attributes are compared.
-func (p *planner) announce(parent, dir *destDir, entry int) error {
+func (p *planner) announce(ctx context.Context, parent, dir *destDir, entry int) error {
 	d, e := p.d, &parent.entries[entry]
 	if parent.failed {
 		dir.failed = true
@@ -110,7 +111,7 @@ func (p *planner) announce(parent, dir *destDir, entry int) error {
 		c := d.differences(&dir.want, dst)
 		dir.attrs = c.Attrs()
 		d.itemDir(parent, entry, e, c)
-		return p.access(dir, dst)
+		return p.access(ctx, dir, dst)
 	}
 	d.itemDir(parent, entry, e, manifest.ChangeNew|manifest.ChangeLocal)
 	d.made(e)
@@ -120,14 +121,19 @@ func (p *planner) announce(parent, dir *destDir, entry int) error {
 		return nil
 	}
 	if dst != nil { // something else is in the way
-		if err := d.tree.Remove(p.ctx, dir.path, dst); err != nil {
+		if err := d.tree.Remove(ctx, dir.path, dst); err != nil {
 			dir.failed = true
 			return d.fileFailed("remove", dir.shown, err)
 		}
 	}
-	if err := d.tree.Mkdir(p.ctx, dir.path); err != nil {
+	if err := d.tree.Mkdir(ctx, dir.path); err != nil {
 		dir.failed = true
 		return d.fileFailed("mkdir", dir.shown, err)
+	}
+	if !d.job.Perms { // a setgid bit that it inherits stays
+		if st, err := d.tree.Stat(ctx, dir.path); err == nil {
+			dir.want.Mode |= st.Mode & 0o2000
+		}
 	}
 	return nil
 }
@@ -138,14 +144,14 @@ func (d *dest) itemDir(parent *destDir, entry int, e *manifest.Entry, c manifest
 
 // access lets this process work in a directory that its owner may not write:
 // the mode that it is to have is set at the end.
-func (p *planner) access(dir *destDir, dst *manifest.Entry) error {
+func (p *planner) access(ctx context.Context, dir *destDir, dst *manifest.Entry) error {
 	d := p.d
 	if d.job.DryRun || d.host.IDs().Root() || dst.Mode&0o700 == 0o700 || !dir.exists {
 		return nil
 	}
 	open := dir.want
 	open.Mode = dst.Mode | 0o700
-	if err := d.tree.SetAttrs(p.ctx, dir.path, &open, manifest.AttrMode); err != nil {
+	if err := d.tree.SetAttrs(ctx, dir.path, &open, manifest.AttrMode); err != nil {
 		return nil //nolint:nilerr // whatever is done in it will say what it needs
 	}
 	dir.want.Mode, dir.attrs = d.finalMode(dir, dst), dir.attrs|manifest.AttrMode
@@ -160,7 +166,7 @@ func (d *dest) finalMode(dir *destDir, dst *manifest.Entry) uint16 {
 }
 
 // entry plans one entry that is not a directory.
-func (p *planner) entry(dir *destDir, i int) error {
+func (p *planner) entry(ctx context.Context, dir *destDir, i int) error {
 	d, e := p.d, &dir.entries[i]
 	dst := dir.find(d.nameFor(dir, e))
 	if !d.copies(e) {
@@ -171,18 +177,18 @@ func (p *planner) entry(dir *destDir, i int) error {
 		return nil
 	}
 	if _, _, ok := e.Leader(); ok && d.job.HardLinks {
-		return p.link(dir, i, e, dst)
+		return p.link(ctx, dir, i, e, dst)
 	}
 	if dst != nil && dst.Type != e.Type {
 		if dst.IsDir() {
-			return p.displace(dir, i, e, dst)
+			return p.displace(ctx, dir, i, e, dst)
 		}
 		dst = nil // anything but a directory is replaced in one step
 	}
 	if e.IsRegular() {
-		return p.regular(dir, i, e, dst)
+		return p.regular(ctx, dir, i, e, dst)
 	}
-	return p.other(dir, i, e, dst)
+	return p.other(ctx, dir, i, e, dst)
 }
 
 // nameFor returns the name that an entry has at the destination.
@@ -212,15 +218,15 @@ func (d *dest) copies(e *manifest.Entry) bool {
 }
 
 // regular plans a regular file.
-func (p *planner) regular(dir *destDir, i int, e, dst *manifest.Entry) error {
+func (p *planner) regular(ctx context.Context, dir *destDir, i int, e, dst *manifest.Entry) error {
 	d := p.d
 	switch {
 	case dst == nil:
 		p.transfer(dir, i, e, nil, d.transferChange(e, nil))
 	case d.job.Checksum && dst.Size == e.Size && e.Size > 0:
-		p.checks = append(p.checks, i)
+		p.checks = append(p.checks, held{i, d.rep.hold()})
 	case d.job.SameContent(e, dst) || d.job.Checksum && dst.Size == e.Size:
-		return p.same(dir, i, e, dst)
+		return p.same(ctx, dir, i, e, dst)
 	default:
 		p.transfer(dir, i, e, dst, d.transferChange(e, dst))
 	}
@@ -247,12 +253,12 @@ func (d *dest) transferChange(e, dst *manifest.Entry) manifest.Change {
 }
 
 // same plans a file whose content is right: only attributes may differ.
-func (p *planner) same(dir *destDir, i int, e, dst *manifest.Entry) error {
+func (p *planner) same(ctx context.Context, dir *destDir, i int, e, dst *manifest.Entry) error {
 	d := p.d
 	w := d.wanted(e, dst)
 	c := d.differences(&w, dst)
 	d.item(dir, i, e, c, "")
-	return d.setAttrs(p.ctx, dir, e, &w, c)
+	return d.setAttrs(ctx, dir, e, &w, c)
 }
 
 // transfer reports and asks for a file.
@@ -276,13 +282,13 @@ func (d *dest) countTransfer(e, dst *manifest.Entry) {
 }
 
 // other plans a symlink, a device, a FIFO or a socket.
-func (p *planner) other(dir *destDir, i int, e, dst *manifest.Entry) error {
+func (p *planner) other(ctx context.Context, dir *destDir, i int, e, dst *manifest.Entry) error {
 	d := p.d
 	w := d.wanted(e, dst)
 	if dst != nil && sameSpecial(e, dst) {
 		c := d.differences(&w, dst)
 		d.item(dir, i, e, c, "")
-		return d.setAttrs(p.ctx, dir, e, &w, c)
+		return d.setAttrs(ctx, dir, e, &w, c)
 	}
 	c := manifest.ChangeLocal | manifest.ChangeNew
 	if dst != nil {
@@ -297,7 +303,7 @@ func (p *planner) other(dir *destDir, i int, e, dst *manifest.Entry) error {
 	if d.job.DryRun {
 		return nil
 	}
-	return d.makeOther(p.ctx, dir, e, &w)
+	return d.makeOther(ctx, dir, e, &w)
 }
 
 // sameSpecial reports whether two entries of one type stand for the same thing.
@@ -312,28 +318,31 @@ func sameSpecial(a, b *manifest.Entry) bool {
 
 // displace plans an entry where the destination has a directory: that is
 // removed first, if it is empty or if deletions are asked for.
-func (p *planner) displace(dir *destDir, i int, e, dst *manifest.Entry) error {
+func (p *planner) displace(ctx context.Context, dir *destDir, i int, e, dst *manifest.Entry) error {
 	d := p.d
 	if !d.job.Delete {
 		path := d.pathFor(dir, e)
-		entries, err := d.tree.List(p.ctx, path)
+		entries, err := d.tree.List(ctx, path)
 		if err == nil && len(entries) > 0 {
 			return d.fileFailed("replace", shownPath(dir, e), fmt.Errorf("a directory is in the way and not empty: remove it, or use --delete"))
 		}
 		if err == nil && !d.job.DryRun {
-			err = d.tree.Remove(p.ctx, path, dst)
+			err = d.tree.Remove(ctx, path, dst)
 		}
 		if err != nil {
 			return d.fileFailed("remove", shownPath(dir, e), err)
 		}
 		if e.IsRegular() {
-			return p.regular(dir, i, e, nil)
+			return p.regular(ctx, dir, i, e, nil)
 		}
-		return p.other(dir, i, e, nil)
+		return p.other(ctx, dir, i, e, nil)
 	}
-	gone, err := p.subtree(d.pathFor(dir, e), shownPath(dir, e), dst, dir.scope)
+	gone, err := p.subtree(ctx, d.pathFor(dir, e), shownPath(dir, e), dst, dir.scope)
 	if err != nil {
 		return err
+	}
+	for _, g := range gone[:max(len(gone)-1, 0)] {
+		d.rep.post(DeleteEvent{Path: g.shown, Dir: g.entry.IsDir()})
 	}
 	d.blocked = append(d.blocked, blockedEntry{dir: dir, entry: i, gone: gone})
 	return nil

@@ -33,38 +33,43 @@ type destDir struct {
 // decides what is done to each entry. It runs on one goroutine.
 type planner struct {
 	d       *dest
-	ctx     context.Context // of run, which the value does not outlive
-	stack   []*destDir      // from the root to the directory that was planned last
+	stack   []*destDir // from the root to the directory that was planned last
 	byIndex map[int]*destDir
 	partial *destDir // its listing is not complete yet
 	wants   []int    // of the directory in hand: files to ask for
-	checks  []int
+	checks  []held   // ... and files to compare by content
 }
 
-func (p *planner) run() error {
+// held is an entry whose place among the events is kept until its content is known.
+type held struct {
+	entry int
+	slot  *slot
+}
+
+func (p *planner) run(ctx context.Context) error {
 	p.byIndex = map[int]*destDir{}
 	for {
 		var it planItem
 		select {
 		case it = <-p.d.plan:
-		case <-p.ctx.Done():
-			return p.ctx.Err()
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 		switch {
 		case it.owner != nil:
 			p.d.ids.learn(it.owner)
 		case it.rec != nil:
-			if err := p.record(it.rec); err != nil {
+			if err := p.record(ctx, it.rec); err != nil {
 				return err
 			}
 		default:
-			return p.end(it.end)
+			return p.end(ctx, it.end)
 		}
 	}
 }
 
 // record takes a listing, or a part of one, that the source sent.
-func (p *planner) record(r *wire.ListingRecord) error {
+func (p *planner) record(ctx context.Context, r *wire.ListingRecord) error {
 	if p.partial != nil {
 		if r.Dir != p.partial.index {
 			return fmt.Errorf("%w: the listing of directory %d is broken off", wire.ErrProtocol, p.partial.index)
@@ -75,17 +80,17 @@ func (p *planner) record(r *wire.ListingRecord) error {
 		}
 		p.partial.entries = append(p.partial.entries, r.Entries...)
 		p.partial.incomplete = p.partial.incomplete || r.Incomplete
-		return p.complete(r, p.partial)
+		return p.complete(ctx, r, p.partial)
 	}
-	dir, err := p.place(r)
+	dir, err := p.place(ctx, r)
 	if err != nil {
 		return err
 	}
 	dir.entries, dir.incomplete = r.Entries, r.Incomplete
-	return p.complete(r, dir)
+	return p.complete(ctx, r, dir)
 }
 
-func (p *planner) complete(r *wire.ListingRecord, dir *destDir) error {
+func (p *planner) complete(ctx context.Context, r *wire.ListingRecord, dir *destDir) error {
 	if r.More {
 		if len(dir.entries) == 0 {
 			return fmt.Errorf("%w: a listing begins with nothing", wire.ErrProtocol)
@@ -97,12 +102,12 @@ func (p *planner) complete(r *wire.ListingRecord, dir *destDir) error {
 	if err := p.checkEntries(dir); err != nil {
 		return err
 	}
-	return p.contents(dir)
+	return p.contents(ctx, dir)
 }
 
 // place finds the directory that a listing is of, having planned what comes
 // before it.
-func (p *planner) place(r *wire.ListingRecord) (*destDir, error) {
+func (p *planner) place(ctx context.Context, r *wire.ListingRecord) (*destDir, error) {
 	if p.byIndex[r.Dir] != nil {
 		return nil, fmt.Errorf("%w: directory %d is listed twice", wire.ErrProtocol, r.Dir)
 	}
@@ -114,10 +119,10 @@ func (p *planner) place(r *wire.ListingRecord) (*destDir, error) {
 		if parent == nil || r.Entry >= len(parent.entries) || !parent.entries[r.Entry].IsDir() {
 			return nil, fmt.Errorf("%w: directory %d has no parent", wire.ErrProtocol, r.Dir)
 		}
-		if err := p.ascend(parent); err != nil {
+		if err := p.ascend(ctx, parent); err != nil {
 			return nil, err
 		}
-		if err := p.subdirsBefore(parent, r.Entry); err != nil {
+		if err := p.subdirsBefore(ctx, parent, r.Entry); err != nil {
 			return nil, err
 		}
 		dir = p.subdir(parent, r.Entry)
@@ -129,13 +134,13 @@ func (p *planner) place(r *wire.ListingRecord) (*destDir, error) {
 }
 
 // ascend leaves the directories below parent, planning what is left in them.
-func (p *planner) ascend(parent *destDir) error {
+func (p *planner) ascend(ctx context.Context, parent *destDir) error {
 	for len(p.stack) > 0 {
 		top := p.stack[len(p.stack)-1]
 		if top == parent {
 			return nil
 		}
-		if err := p.leave(top); err != nil {
+		if err := p.leave(ctx, top); err != nil {
 			return err
 		}
 		p.stack = p.stack[:len(p.stack)-1]
@@ -144,11 +149,11 @@ func (p *planner) ascend(parent *destDir) error {
 }
 
 // leave plans the subdirectories of dir that the source does not list.
-func (p *planner) leave(dir *destDir) error {
+func (p *planner) leave(ctx context.Context, dir *destDir) error {
 	for dir.next < len(dir.order) {
 		i := dir.order[dir.next]
 		dir.next++
-		if err := p.announce(dir, p.subdir(dir, i), i); err != nil {
+		if err := p.announce(ctx, dir, p.subdir(dir, i), i); err != nil {
 			return err
 		}
 	}
@@ -157,14 +162,14 @@ func (p *planner) leave(dir *destDir) error {
 }
 
 // subdirsBefore plans the subdirectories of parent that come before entry.
-func (p *planner) subdirsBefore(parent *destDir, entry int) error {
+func (p *planner) subdirsBefore(ctx context.Context, parent *destDir, entry int) error {
 	for parent.next < len(parent.order) {
 		i := parent.order[parent.next]
 		parent.next++
 		if i == entry {
 			return nil
 		}
-		if err := p.announce(parent, p.subdir(parent, i), i); err != nil {
+		if err := p.announce(ctx, parent, p.subdir(parent, i), i); err != nil {
 			return err
 		}
 	}
@@ -240,19 +245,19 @@ func (dir *destDir) find(name string) *manifest.Entry {
 // contents plans a directory whose listing is complete: deletions in it, the
 // directory itself, then everything in it but its subdirectories, which come
 // when their listings do.
-func (p *planner) contents(dir *destDir) error {
-	if err := p.list(dir); err != nil {
+func (p *planner) contents(ctx context.Context, dir *destDir) error {
+	if err := p.list(ctx, dir); err != nil {
 		return err
 	}
-	if err := p.deletions(dir); err != nil {
+	if err := p.deletions(ctx, dir); err != nil {
 		return err
 	}
 	if dir.index == 0 {
-		if err := p.root(dir); err != nil {
+		if err := p.root(ctx, dir); err != nil {
 			return err
 		}
 	} else if parent, entry := p.parentOf(dir); true {
-		if err := p.announce(parent, dir, entry); err != nil {
+		if err := p.announce(ctx, parent, dir, entry); err != nil {
 			return err
 		}
 	}
@@ -264,11 +269,11 @@ func (p *planner) contents(dir *destDir) error {
 		if dir.entries[i].IsDir() {
 			continue
 		}
-		if err := p.entry(dir, i); err != nil {
+		if err := p.entry(ctx, dir, i); err != nil {
 			return err
 		}
 	}
-	return p.request(dir)
+	return p.request(ctx, dir)
 }
 
 // parentOf returns the directory above dir, which is on the stack, and dir's
@@ -279,7 +284,7 @@ func (p *planner) parentOf(dir *destDir) (*destDir, int) {
 }
 
 // list reads what the destination has in a directory.
-func (p *planner) list(dir *destDir) error {
+func (p *planner) list(ctx context.Context, dir *destDir) error {
 	d := p.d
 	switch {
 	case dir.failed || !dir.exists || d.tree == nil:
@@ -291,10 +296,10 @@ func (p *planner) list(dir *destDir) error {
 			return nil
 		}
 	}
-	entries, err := d.tree.List(p.ctx, dir.path)
+	entries, err := d.tree.List(ctx, dir.path)
 	if err != nil {
-		if p.ctx.Err() != nil {
-			return p.ctx.Err()
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
 		// What is there cannot be compared, so it cannot be deleted either;
 		// the files are sent, and fail or not.
@@ -303,18 +308,22 @@ func (p *planner) list(dir *destDir) error {
 	}
 	kept := entries[:0]
 	for _, e := range entries {
-		if !d.tree.Temporary(e.Name) {
+		if !manifest.Temporary(e.Name) {
 			kept = append(kept, e)
+			continue
+		}
+		if err := p.removeStale(ctx, dir, e.Name); err != nil {
+			return err
 		}
 	}
 	manifest.Sort(kept)
 	dir.dst = kept
 	d.dstEntries += int64(len(kept))
-	return p.protect(dir)
+	return p.protect(ctx, dir)
 }
 
 // protect marks the entries that filter rules keep from deletion.
-func (p *planner) protect(dir *destDir) error {
+func (p *planner) protect(ctx context.Context, dir *destDir) error {
 	d := p.d
 	if d.scope() == nil || !d.job.Delete {
 		return nil
@@ -325,12 +334,12 @@ func (p *planner) protect(dir *destDir) error {
 			return nil
 		}
 		var err error
-		if dir.scope, err = parent.scope.Enter(parent.entries[entry].Name, p.mergeFile(dir)); err != nil {
+		if dir.scope, err = parent.scope.Enter(parent.entries[entry].Name, p.mergeFile(ctx, dir)); err != nil {
 			return d.fileFailed("filter", d.name(dir), err)
 		}
 	} else {
 		var err error
-		if dir.scope, err = dir.scope.Open(p.mergeFile(dir)); err != nil {
+		if dir.scope, err = dir.scope.Open(p.mergeFile(ctx, dir)); err != nil {
 			return d.fileFailed("filter", d.name(dir), err)
 		}
 	}
@@ -341,12 +350,25 @@ func (p *planner) protect(dir *destDir) error {
 	return nil
 }
 
+// removeStale removes what a killed run has left in dir.
+func (p *planner) removeStale(ctx context.Context, dir *destDir, name string) error {
+	if p.d.job.DryRun {
+		return nil
+	}
+	removed, err := p.d.tree.RemoveStale(ctx, manifest.Join(dir.path, name))
+	dir.touched = dir.touched || removed
+	if err != nil {
+		return p.d.fileFailed("remove", manifest.Join(dir.shown, name), err)
+	}
+	return nil
+}
+
 // mergeLimit is the greatest size in bytes of a per-directory filter file.
 const mergeLimit = 1 << 20
 
-func (p *planner) mergeFile(dir *destDir) func(name string) ([]byte, error) {
+func (p *planner) mergeFile(ctx context.Context, dir *destDir) func(name string) ([]byte, error) {
 	return func(name string) ([]byte, error) {
-		return p.d.tree.ReadFile(p.ctx, manifest.Join(dir.path, name), mergeLimit)
+		return p.d.tree.ReadFile(ctx, manifest.Join(dir.path, name), mergeLimit)
 	}
 }
 
@@ -359,14 +381,14 @@ func (d *dest) name(dir *destDir) string {
 }
 
 // end finishes the plan when the source has listed everything.
-func (p *planner) end(m *wire.ListEnd) error {
+func (p *planner) end(ctx context.Context, m *wire.ListEnd) error {
 	d := p.d
 	if p.partial != nil {
 		return fmt.Errorf("%w: the last listing is broken off", wire.ErrProtocol)
 	}
 	for len(p.stack) > 0 {
 		top := p.stack[len(p.stack)-1]
-		if err := p.leave(top); err != nil {
+		if err := p.leave(ctx, top); err != nil {
 			return err
 		}
 		p.stack = p.stack[:len(p.stack)-1]
@@ -376,7 +398,7 @@ func (p *planner) end(m *wire.ListEnd) error {
 	}
 	d.listEnd = *m
 	d.judgeDeletions()
-	if err := p.unblock(); err != nil {
+	if err := p.unblock(ctx); err != nil {
 		return err
 	}
 	d.own = nil

@@ -13,8 +13,9 @@ import (
 // the order is kept until it is settled.
 type reporter struct {
 	queue   *queue[*slot]
-	deliver func(Event) error
-	idle    func() error // called when nothing is left to deliver for now
+	deliver func(context.Context, Event) error
+	idle    func(context.Context) error // called when nothing is left to deliver for now
+	abort   chan struct{}
 	done    chan struct{}
 	err     error // of deliver; read after done
 
@@ -33,8 +34,8 @@ func (s *slot) settle(ev Event) {
 	close(s.ready)
 }
 
-func newReporter(deliver func(Event) error, idle func() error) *reporter {
-	return &reporter{queue: newQueue[*slot](), deliver: deliver, idle: idle, done: make(chan struct{})}
+func newReporter(deliver func(context.Context, Event) error, idle func(context.Context) error) *reporter {
+	return &reporter{queue: newQueue[*slot](), deliver: deliver, idle: idle, abort: make(chan struct{}), done: make(chan struct{})}
 }
 
 // run delivers until stop; the owner starts it and waits for done.
@@ -44,7 +45,7 @@ func (r *reporter) run(ctx context.Context) {
 		s, ok := r.queue.try()
 		if !ok {
 			if r.err == nil && r.idle != nil {
-				r.err = r.idle()
+				r.err = r.idle(ctx)
 			}
 			if s, ok = r.queue.get(); !ok {
 				return
@@ -56,24 +57,30 @@ func (r *reporter) run(ctx context.Context) {
 		if s.ready != nil {
 			select {
 			case <-s.ready:
+			case <-r.abort:
+				continue
 			case <-ctx.Done():
 				return
 			}
 		}
 		if s.ev != nil && r.err == nil {
-			r.err = r.deliver(s.ev)
+			r.err = r.deliver(ctx, s.ev)
 		}
 		if s.told != nil {
 			if r.err == nil && r.idle != nil {
-				r.err = r.idle()
+				r.err = r.idle(ctx)
 			}
 			close(s.told)
 		}
 	}
 }
 
-// stop delivers what was posted before, and ends run.
-func (r *reporter) stop() error {
+// stop delivers what was posted before, and ends run. Of a run that failed,
+// events that will never be settled are left out.
+func (r *reporter) stop(failed bool) error {
+	if failed {
+		close(r.abort)
+	}
 	r.queue.put(nil)
 	<-r.done
 	return r.err

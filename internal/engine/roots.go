@@ -115,7 +115,7 @@ func (f *forest) addContent(ctx context.Context, node *walker.Node, path, shown 
 		return
 	}
 	if !f.job.Recursive && !f.job.Dirs {
-		f.skipped = append(f.skipped, shown)
+		f.skipped = append(f.skipped, ".")
 		return
 	}
 	tree, err := f.tree(ctx, path)
@@ -141,7 +141,7 @@ func (f *forest) leaf(ctx context.Context, path, dir, name string) *walker.Node 
 		return nil
 	}
 	if e.IsDir() && !f.job.Recursive && !f.job.Dirs {
-		f.skipped = append(f.skipped, path)
+		f.skipped = append(f.skipped, name)
 		return nil
 	}
 	where := dir
@@ -275,6 +275,10 @@ func (f *forest) plantFiles(ctx context.Context) error {
 	base := f.job.Sources[0]
 	for _, name := range f.job.Files {
 		clean := clampPath(name)
+		full := strings.TrimSuffix(base, "/") + "/" + strings.TrimSuffix(clean, "/")
+		if st, err := f.host.Lstat(ctx, full); err == nil && !st.IsDir() {
+			clean = strings.TrimSuffix(clean, "/") // a slash behind a file's name means nothing here
+		}
 		if f.job.Relative {
 			if err := f.addBelow(ctx, base, clean); err != nil {
 				return err
@@ -340,7 +344,7 @@ func (f *forest) message(ctx context.Context) *wire.Roots {
 	if len(m.TopNames) > 10_000 {
 		m.TopNames, m.Complete = nil, false
 	}
-	m.Empty = empty && f.named > 0
+	m.Empty, m.Nothing = empty && f.named > 0, f.named == 0
 	return m
 }
 

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 
 	"gosync/transport/wire"
@@ -52,9 +52,6 @@ func Receive(ctx context.Context, host Host, conn io.ReadWriteCloser, job Job, r
 	r := startReporter(ctx, rep)
 	d := newDest(host, c, &job, r, rep.Progress, seed(host))
 	err = d.run(ctx)
-	if err != nil {
-		tellFatal(c, err)
-	}
 	return d.summary(start), conclude(r, err, &d.sum)
 }
 
@@ -77,7 +74,7 @@ func Copy(ctx context.Context, host Host, job Job, rep Report) (Summary, error) 
 		return Summary{}, err
 	}
 	defer far.Close()
-	near.Start()
+	begin(near, &job)
 	far.Start()
 	r := startReporter(ctx, rep)
 	s := newSource(host, near, &job, f, r, rep.Progress)
@@ -85,18 +82,35 @@ func Copy(ctx context.Context, host Host, job Job, rep Report) (Summary, error) 
 	if job.BandwidthLimit == 0 {
 		d.local = s // content need not pass the pipe
 	}
-	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return s.run(gctx) })
-	g.Go(func() error { return d.run(gctx) })
-	if err = near.Send(ctx, f.message(ctx)); err == nil {
-		err = g.Wait()
-	} else {
-		_ = g.Wait() // the first error is told
-	}
+	err = runBoth(ctx, near, f, s, d)
 	sum := d.summary(start)
 	sum.addTotals(&s.totals)
 	sum.BytesSent, sum.BytesReceived = near.Sent()+d.literalLocal(), near.Received()
 	return sum, conclude(r, err, &d.sum)
+}
+
+// runBoth runs both ends of a run in this process. When one fails the other
+// loses its connection, so that is the error to tell only if there is no better.
+func runBoth(ctx context.Context, near *wire.Conn, f *forest, s *source, d *dest) error {
+	var errs [2]error
+	var wg sync.WaitGroup
+	wg.Go(func() { errs[0] = s.run(ctx) })
+	wg.Go(func() {
+		if errs[1] = d.run(ctx); errs[1] != nil {
+			near.Fail(errs[1])
+		}
+	})
+	if err := near.Send(ctx, f.message(ctx)); err != nil {
+		near.Fail(err)
+	}
+	wg.Wait()
+	if errs[0] == nil || errors.Is(errs[0], wire.ErrClosed) {
+		errs[0], errs[1] = errs[1], errs[0]
+	}
+	if errs[0] != nil {
+		return errs[0]
+	}
+	return errs[1]
 }
 
 // Serve answers one job that comes over conn, with its end on host. What it
@@ -153,7 +167,7 @@ func readJob(c *wire.Conn) (*Job, bool, error) {
 }
 
 func serveSource(ctx context.Context, host Host, c *wire.Conn, job *Job) error {
-	r := newReporter((&farReporter{ctx: ctx, c: c}).source, nil)
+	r := newReporter((&farReporter{c: c}).source, nil)
 	go r.run(ctx) // stop waits for it
 	f, err := plant(ctx, host, job, true)
 	if err == nil {
@@ -162,11 +176,11 @@ func serveSource(ctx context.Context, host Host, c *wire.Conn, job *Job) error {
 			err = newSource(host, c, job, f, r, nil).run(ctx)
 		}
 	}
-	return errors.Join(err, r.stop())
+	return errors.Join(err, r.stop(err != nil))
 }
 
 func serveDest(ctx context.Context, host Host, c *wire.Conn, job *Job) error {
-	far := &farReporter{ctx: ctx, c: c}
+	far := &farReporter{c: c}
 	r := newReporter(far.dest, far.flush)
 	go r.run(ctx) // stop waits for it
 	paths, err := host.Expand(ctx, job.Dest)
@@ -174,7 +188,7 @@ func serveDest(ctx context.Context, host Host, c *wire.Conn, job *Job) error {
 		job.Dest = paths[0]
 	}
 	err = newDest(host, c, job, r, nil, seed(host)).run(ctx)
-	return errors.Join(err, r.stop())
+	return errors.Join(err, r.stop(err != nil))
 }
 
 // greet opens a connection to a server and sends it the job.
@@ -216,6 +230,9 @@ func begin(c *wire.Conn, job *Job) {
 // seed returns a number for the hashes of this run.
 func seed(host Host) uint64 { return host.Seed() }
 
+// farewell is how long an end that fails tries to say why.
+const farewell = time.Second
+
 // tellFatal tells the far side why the run ends, if that can be told.
 func tellFatal(c *wire.Conn, err error) {
 	var w *wire.Error
@@ -227,7 +244,7 @@ func tellFatal(c *wire.Conn, err error) {
 		return
 	default:
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), farewell)
 	defer cancel()
 	if c.Send(ctx, &wire.Fatal{Err: *w}) == nil {
 		_ = c.Drain(ctx) // the far side may be gone: then nobody needs to be told
@@ -236,7 +253,7 @@ func tellFatal(c *wire.Conn, err error) {
 
 // startReporter starts to deliver events to the user of this process.
 func startReporter(ctx context.Context, rep Report) *reporter {
-	r := newReporter(func(ev Event) error {
+	r := newReporter(func(_ context.Context, ev Event) error {
 		if rep.Event != nil {
 			rep.Event(ev)
 		}
@@ -248,7 +265,7 @@ func startReporter(ctx context.Context, rep Report) *reporter {
 
 // conclude delivers the last events and returns what the run ended with.
 func conclude(r *reporter, err error, done *wire.Done) error {
-	if rerr := r.stop(); err == nil {
+	if rerr := r.stop(err != nil); err == nil {
 		err = rerr
 	}
 	switch {
@@ -266,7 +283,6 @@ func conclude(r *reporter, err error, done *wire.Done) error {
 
 // farReporter sends events to the client.
 type farReporter struct {
-	ctx   context.Context // of the run, which the value does not outlive
 	c     *wire.Conn
 	items []wire.Item
 }
@@ -275,26 +291,26 @@ type farReporter struct {
 const itemBatch = 512
 
 // source delivers the events of a source: errors and remarks.
-func (f *farReporter) source(ev Event) error {
+func (f *farReporter) source(ctx context.Context, ev Event) error {
 	switch ev := ev.(type) {
 	case ErrorEvent:
-		return f.c.Send(f.ctx, toTrouble(ev.Err))
+		return f.c.Send(ctx, toTrouble(ev.Err))
 	case SkipEvent:
-		return f.c.Send(f.ctx, &wire.Trouble{Note: true, Err: wire.Error{Path: ev.Path, Text: ev.Reason}})
+		return f.c.Send(ctx, &wire.Trouble{Note: true, Err: wire.Error{Path: ev.Path, Text: ev.Reason}})
 	}
 	return nil
 }
 
 // dest delivers the events of a destination.
-func (f *farReporter) dest(ev Event) error {
+func (f *farReporter) dest(ctx context.Context, ev Event) error {
 	if it, ok := ev.(ItemEvent); ok {
 		f.items = append(f.items, wire.Item{ID: it.id, Change: it.Change})
 		if len(f.items) < itemBatch {
 			return nil
 		}
-		return f.flush()
+		return f.flush(ctx)
 	}
-	if err := f.flush(); err != nil {
+	if err := f.flush(ctx); err != nil {
 		return err
 	}
 	switch ev := ev.(type) {
@@ -303,24 +319,26 @@ func (f *farReporter) dest(ev Event) error {
 		if ev.Dir {
 			p += "/"
 		}
-		return f.c.Send(f.ctx, &wire.Removed{Paths: []string{p}})
+		return f.c.Send(ctx, &wire.Removed{Paths: []string{p}})
 	case SkipEvent:
-		return f.c.Send(f.ctx, &wire.Removed{Paths: []string{ev.Path}, Skip: true, Reason: ev.Reason})
+		return f.c.Send(ctx, &wire.Removed{Paths: []string{ev.Path}, Skip: true, Reason: ev.Reason})
 	case ErrorEvent:
-		return f.c.Send(f.ctx, toTrouble(ev.Err))
+		return f.c.Send(ctx, toTrouble(ev.Err))
+	case PlanEvent:
+		return f.c.Send(ctx, &wire.Planned{})
 	case NoteEvent:
-		return f.c.Send(f.ctx, &wire.Trouble{Note: true, Err: wire.Error{Text: ev.Text}})
+		return f.c.Send(ctx, &wire.Trouble{Note: true, Err: wire.Error{Text: ev.Text}})
 	}
 	return nil
 }
 
-func (f *farReporter) flush() error {
+func (f *farReporter) flush(ctx context.Context) error {
 	if len(f.items) == 0 {
 		return nil
 	}
 	m := &wire.Items{Items: f.items}
 	f.items = nil
-	return f.c.Send(f.ctx, m)
+	return f.c.Send(ctx, m)
 }
 
 // summary returns what a sending run did.

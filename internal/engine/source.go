@@ -97,14 +97,15 @@ func ignoreCancelled(err error, ctx context.Context) error {
 	return err
 }
 
-// closeOnCancel ends the connection when the run is cancelled, which wakes
-// whatever waits for it. It returns when over is done.
+// closeOnCancel ends the connection when the run fails or is cancelled, which
+// wakes whatever waits for it, having told the far side why. It returns when over is done.
 func closeOnCancel(ctx, over context.Context, conn *wire.Conn) error {
 	select {
 	case <-over.Done():
 	case <-conn.Dead():
 	}
 	if err := context.Cause(ctx); err != nil {
+		tellFatal(conn, err)
 		conn.Fail(err)
 	}
 	return nil
@@ -172,6 +173,9 @@ func (s *source) handle(m wire.Msg) (over bool, err error) {
 		s.removed(m)
 	case *wire.Trouble:
 		s.farTrouble(m)
+	case *wire.Planned:
+		s.prog.Planned.Store(true)
+		s.rep.post(PlanEvent{})
 	case *wire.Fatal:
 		return true, &m.Err
 	case *wire.Done:
@@ -296,6 +300,7 @@ func (s *source) walkOptions() walker.Options {
 		Filter:    s.job.Filter,
 		Side:      filter.Sender,
 		HardLinks: s.job.HardLinks,
+		Skip:      func(_, name string) bool { return manifest.Temporary(name) },
 	}
 }
 

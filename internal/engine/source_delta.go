@@ -14,8 +14,8 @@ import (
 // Limits of the deltas that a destination may have open at a time.
 const (
 	maxDeltas   = 64
-	segmentSize = 16 << 20 // bytes of the target that are matched at a time
-	inFlight    = 3        // segments whose questions may be open at a time
+	segmentSize = 8 << 20 // bytes of the target that are matched at a time
+	inFlight    = 3       // segments whose questions may be open at a time
 )
 
 // deltaJob is a delta on the source's side.
@@ -100,21 +100,21 @@ func (s *source) answer(m *wire.Answer) error {
 
 // delta sends a file as a delta. It runs on a goroutine of its own, because it
 // waits for answers; the number of open deltas bounds these.
-func (w *fileWriter) delta(j *deltaJob) error {
+func (w *fileWriter) delta(ctx context.Context, j *deltaJob) error {
 	w.s.group.Go(func() error {
 		defer func() {
 			w.s.mu.Lock()
 			delete(w.s.deltas, j.id)
 			w.s.mu.Unlock()
 		}()
-		own := &fileWriter{s: w.s, ctx: w.ctx}
-		return own.runDelta(j)
+		own := &fileWriter{s: w.s}
+		return own.runDelta(ctx, j)
 	})
 	return nil
 }
 
-func (w *fileWriter) runDelta(j *deltaJob) error {
-	f, e, err := w.open(j.id)
+func (w *fileWriter) runDelta(ctx context.Context, j *deltaJob) error {
+	f, e, err := w.open(ctx, j.id)
 	if f == nil {
 		return err
 	}
@@ -122,29 +122,29 @@ func (w *fileWriter) runDelta(j *deltaJob) error {
 	d, _, _ := w.s.entry(j.id)
 	before, err := f.Stat()
 	if err != nil {
-		return w.failed(j.id, d, e, "stat", err)
+		return w.failed(ctx, j.id, d, e, "stat", err)
 	}
 	r := &deltaRun{w: w, job: j, file: f, size: before.Size, matcher: delta.NewMatcher(j.sig, f, before.Size)}
-	err = r.run()
+	err = r.run(ctx)
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		// What was planned cannot be sent; the next run sees another file.
-		return w.failed(j.id, d, e, "read", fmt.Errorf("%w: it shrank", ErrChanged))
+		return w.failed(ctx, j.id, d, e, "read", fmt.Errorf("%w: it shrank", ErrChanged))
 	case err != nil && isConn(w.s.conn, err):
 		return err
 	case err != nil:
-		return w.failed(j.id, d, e, "read", err)
+		return w.failed(ctx, j.id, d, e, "read", err)
 	}
 	after, err := f.Stat()
 	if err != nil {
-		return w.failed(j.id, d, e, "stat", err)
+		return w.failed(ctx, j.id, d, e, "stat", err)
 	}
 	end := &wire.FileEnd{ID: j.id, Size: r.size, Digest: r.tree.Sum(r.size), Changed: !sameState(&before, &after)}
 	if end.Changed {
-		w.s.trouble(w.ctx, &FileError{Op: "read", Path: manifest.Join(d.Path, e.Name), Err: ErrChanged})
+		w.s.trouble(ctx, &FileError{Op: "read", Path: manifest.Join(d.Path, e.Name), Err: ErrChanged})
 	}
 	w.s.fileDone(e)
-	return w.s.conn.Send(w.ctx, end)
+	return w.s.conn.Send(ctx, end)
 }
 
 // isConn reports whether err is the end of the connection or of the run, or a
@@ -177,21 +177,21 @@ type openSegment struct {
 
 // run matches segment after segment. While questions about earlier ones are
 // open, the next are matched.
-func (r *deltaRun) run() error {
+func (r *deltaRun) run(ctx context.Context) error {
 	n := 0
 	for off := int64(0); off < r.size; off += segmentSize {
-		if err := r.match(n, off, min(segmentSize, r.size-off)); err != nil {
+		if err := r.match(ctx, n, off, min(segmentSize, r.size-off)); err != nil {
 			return err
 		}
 		n++
 		if len(r.open) == inFlight {
-			if err := r.finish(); err != nil {
+			if err := r.finish(ctx); err != nil {
 				return err
 			}
 		}
 	}
 	for len(r.open) > 0 {
-		if err := r.finish(); err != nil {
+		if err := r.finish(ctx); err != nil {
 			return err
 		}
 	}
@@ -199,8 +199,8 @@ func (r *deltaRun) run() error {
 }
 
 // match plans one segment and sends the plan with its first question.
-func (r *deltaRun) match(n int, off, size int64) error {
-	s, ctx := r.w.s, r.w.ctx
+func (r *deltaRun) match(ctx context.Context, n int, off, size int64) error {
+	s := r.w.s
 	o := &openSegment{n: n}
 	var body []byte
 	err := s.compute(ctx, func() (err error) {
@@ -226,7 +226,7 @@ func (r *deltaRun) match(n int, off, size int64) error {
 		return err
 	}
 	r.open = append(r.open, o)
-	return r.ask(o)
+	return r.ask(ctx, o)
 }
 
 // dropOverwritten turns copies into gaps whose basis bytes are overwritten
@@ -259,7 +259,7 @@ func (s *source) compute(ctx context.Context, f func() error) error {
 	return f()
 }
 
-func (r *deltaRun) ask(o *openSegment) error {
+func (r *deltaRun) ask(ctx context.Context, o *openSegment) error {
 	if o.question == nil {
 		return nil
 	}
@@ -267,15 +267,15 @@ func (r *deltaRun) ask(o *openSegment) error {
 	if err != nil {
 		return err
 	}
-	return r.w.s.conn.Send(r.w.ctx, wire.NewQuestion(r.job.id, o.n, body))
+	return r.w.s.conn.Send(ctx, wire.NewQuestion(r.job.id, o.n, body))
 }
 
 // finish settles the oldest open segment: its questions, then its literals.
-func (r *deltaRun) finish() error {
-	s, ctx := r.w.s, r.w.ctx
+func (r *deltaRun) finish(ctx context.Context) error {
+	s := r.w.s
 	o := r.open[0]
 	for o.question != nil {
-		m, err := r.await(o.n)
+		m, err := r.await(ctx, o.n)
 		if err != nil {
 			return err
 		}
@@ -293,17 +293,17 @@ func (r *deltaRun) finish() error {
 		if err != nil {
 			return err
 		}
-		if err := r.ask(o); err != nil {
+		if err := r.ask(ctx, o); err != nil {
 			return err
 		}
 	}
 	r.open = r.open[1:]
-	return r.literals(o)
+	return r.literals(ctx, o)
 }
 
 // await waits for the answer about segment n. Answers come in the order of the
 // questions, but a later segment's first may overtake an earlier one's second.
-func (r *deltaRun) await(n int) (*wire.Answer, error) {
+func (r *deltaRun) await(ctx context.Context, n int) (*wire.Answer, error) {
 	for {
 		select {
 		case m := <-r.job.answers:
@@ -313,14 +313,14 @@ func (r *deltaRun) await(n int) (*wire.Answer, error) {
 			if err := offer(r.job.answers, m); err != nil {
 				return nil, err
 			}
-		case <-r.w.ctx.Done():
-			return nil, r.w.ctx.Err()
+		case <-ctx.Done():
+			return nil, ctx.Err()
 		}
 	}
 }
 
 // literals sends what the destination lacks of a segment.
-func (r *deltaRun) literals(o *openSegment) error {
+func (r *deltaRun) literals(ctx context.Context, o *openSegment) error {
 	s, id := r.w.s, r.job.id
 	left := o.seg.GapBytes()
 	begin := func() *wire.Buffer {
@@ -332,7 +332,7 @@ func (r *deltaRun) literals(o *openSegment) error {
 	for off, n := range o.seg.Gaps() {
 		for n > 0 {
 			if room == 0 {
-				if err := s.conn.SendBuffer(r.w.ctx, b); err != nil {
+				if err := s.conn.SendBuffer(ctx, b); err != nil {
 					return err
 				}
 				b, room = begin(), wire.BulkSize
@@ -351,5 +351,5 @@ func (r *deltaRun) literals(o *openSegment) error {
 		}
 	}
 	s.moved(o.seg.GapBytes(), o.seg.Len)
-	return s.conn.SendBuffer(r.w.ctx, b)
+	return s.conn.SendBuffer(ctx, b)
 }

@@ -80,18 +80,18 @@ func (s *source) resend(m *wire.Resend) error {
 
 // work does tasks until the queue is closed.
 func (s *source) work(ctx context.Context) error {
-	w := &fileWriter{s: s, ctx: ctx}
+	w := &fileWriter{s: s}
 	for {
 		t, ok := s.tasks.try()
 		if !ok {
-			if err := w.flush(); err != nil {
+			if err := w.flush(ctx); err != nil {
 				return err
 			}
 			if t, ok = s.tasks.get(); !ok {
 				return nil
 			}
 		}
-		if err := w.do(t); err != nil {
+		if err := w.do(ctx, t); err != nil {
 			return err
 		}
 	}
@@ -100,53 +100,52 @@ func (s *source) work(ctx context.Context) error {
 // fileWriter is a reader of the source with the frame that it packs.
 type fileWriter struct {
 	s    *source
-	ctx  context.Context // of work, which the value does not outlive
 	pack *wire.Buffer
 	buf  []byte
 }
 
-func (w *fileWriter) do(t task) error {
+func (w *fileWriter) do(ctx context.Context, t task) error {
 	switch t.kind {
 	case taskSmall:
 		for _, i := range t.entries {
-			if err := w.small(wire.ID{Dir: t.dir, Entry: i}); err != nil {
+			if err := w.small(ctx, wire.ID{Dir: t.dir, Entry: i}); err != nil {
 				return err
 			}
 		}
 		return nil
 	case taskLarge:
-		return w.large(t.id, nil)
+		return w.large(ctx, t.id, nil)
 	case taskResend:
 		if t.all {
-			return w.large(t.id, nil)
+			return w.large(ctx, t.id, nil)
 		}
-		return w.large(t.id, t.chunks)
+		return w.large(ctx, t.id, t.chunks)
 	case taskCheck:
-		return w.check(t)
+		return w.check(ctx, t)
 	default:
-		return w.delta(t.delta)
+		return w.delta(ctx, t.delta)
 	}
 }
 
-func (w *fileWriter) flush() error {
+func (w *fileWriter) flush(ctx context.Context) error {
 	if w.pack == nil {
 		return nil
 	}
 	b := w.pack
 	w.pack = nil
-	return w.s.conn.SendBuffer(w.ctx, b)
+	return w.s.conn.SendBuffer(ctx, b)
 }
 
 // open opens the file of an entry. When that fails the error has been reported
 // and the destination told.
-func (w *fileWriter) open(id wire.ID) (File, *manifest.Entry, error) {
+func (w *fileWriter) open(ctx context.Context, id wire.ID) (File, *manifest.Entry, error) {
 	d, e, err := w.s.entry(id)
 	if err != nil {
 		return nil, nil, err
 	}
-	f, err := w.s.openEntry(w.ctx, d, id.Entry)
+	f, err := w.s.openEntry(ctx, d, id.Entry)
 	if err != nil {
-		return nil, e, w.failed(id, d, e, "open", err)
+		return nil, e, w.failed(ctx, id, d, e, "open", err)
 	}
 	return f, e, nil
 }
@@ -162,17 +161,17 @@ func (s *source) openEntry(ctx context.Context, d *walker.Dir, entry int) (File,
 }
 
 // failed reports that a file cannot be sent and tells the destination so.
-func (w *fileWriter) failed(id wire.ID, d *walker.Dir, e *manifest.Entry, op string, err error) error {
-	if w.ctx.Err() != nil {
-		return w.ctx.Err()
+func (w *fileWriter) failed(ctx context.Context, id wire.ID, d *walker.Dir, e *manifest.Entry, op string, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	if isGone(err) {
 		op, err = "vanished", fmt.Errorf("%w: %w", ErrVanished, err)
 	}
 	w.s.failed.Add(1)
-	w.s.trouble(w.ctx, &FileError{Op: op, Path: manifest.Join(d.Path, e.Name), Err: err})
+	w.s.trouble(ctx, &FileError{Op: op, Path: manifest.Join(d.Path, e.Name), Err: err})
 	w.s.fileDone(e)
-	return w.s.conn.Send(w.ctx, &wire.FileEnd{ID: id, Failed: true})
+	return w.s.conn.Send(ctx, &wire.FileEnd{ID: id, Failed: true})
 }
 
 func (s *source) fileDone(e *manifest.Entry) {
@@ -189,8 +188,8 @@ func (s *source) moved(literal, done int64) {
 const rereads = 2
 
 // small packs one small file.
-func (w *fileWriter) small(id wire.ID) error {
-	f, e, err := w.open(id)
+func (w *fileWriter) small(ctx context.Context, id wire.ID) error {
+	f, e, err := w.open(ctx, id)
 	if f == nil {
 		return err
 	}
@@ -200,28 +199,28 @@ func (w *fileWriter) small(id wire.ID) error {
 	for try := 0; ; try++ {
 		before, err := f.Stat()
 		if err != nil {
-			return w.failed(id, d, e, "stat", err)
+			return w.failed(ctx, id, d, e, "stat", err)
 		}
 		if before.Size > wire.MaxSmall {
-			return w.stream(id, d, e, f, nil)
+			return w.stream(ctx, id, d, e, f, nil)
 		}
 		if content, err = w.readAll(f, before.Size); err != nil {
-			return w.failed(id, d, e, "read", err)
+			return w.failed(ctx, id, d, e, "read", err)
 		}
 		after, err := f.Stat()
 		if err != nil {
-			return w.failed(id, d, e, "stat", err)
+			return w.failed(ctx, id, d, e, "stat", err)
 		}
 		if sameState(&before, &after) && int64(len(content)) == after.Size {
 			break
 		}
 		if try == rereads {
-			w.s.trouble(w.ctx, &FileError{Op: "read", Path: manifest.Join(d.Path, e.Name), Err: ErrChanged})
+			w.s.trouble(ctx, &FileError{Op: "read", Path: manifest.Join(d.Path, e.Name), Err: ErrChanged})
 			break
 		}
 	}
 	if w.pack != nil && len(w.pack.B)+len(content)+wire.SmallHeader > wire.BulkSize {
-		if err := w.flush(); err != nil {
+		if err := w.flush(ctx); err != nil {
 			return err
 		}
 	}
@@ -253,22 +252,22 @@ func (w *fileWriter) readAll(f File, size int64) ([]byte, error) {
 }
 
 // large streams a file, or only the chunks named.
-func (w *fileWriter) large(id wire.ID, chunks []int) error {
-	f, e, err := w.open(id)
+func (w *fileWriter) large(ctx context.Context, id wire.ID, chunks []int) error {
+	f, e, err := w.open(ctx, id)
 	if f == nil {
 		return err
 	}
 	defer f.Close()
 	d, _, _ := w.s.entry(id)
-	return w.stream(id, d, e, f, chunks)
+	return w.stream(ctx, id, d, e, f, chunks)
 }
 
 // stream sends a file chunk by chunk and ends it with the digest of the whole,
 // or with that of nothing where only some chunks were asked for again.
-func (w *fileWriter) stream(id wire.ID, d *walker.Dir, e *manifest.Entry, f File, chunks []int) error {
+func (w *fileWriter) stream(ctx context.Context, id wire.ID, d *walker.Dir, e *manifest.Entry, f File, chunks []int) error {
 	before, err := f.Stat()
 	if err != nil {
-		return w.failed(id, d, e, "stat", err)
+		return w.failed(ctx, id, d, e, "stat", err)
 	}
 	var tree delta.Tree
 	size := before.Size
@@ -281,9 +280,9 @@ func (w *fileWriter) stream(id wire.ID, d *walker.Dir, e *manifest.Entry, f File
 		if off >= size {
 			break
 		}
-		sum, got, err := w.chunk(id, f, off, size)
+		sum, got, err := w.chunk(ctx, id, f, off, size)
 		if err != nil {
-			return w.failed(id, d, e, "read", err)
+			return w.failed(ctx, id, d, e, "read", err)
 		}
 		tree.Add(sum)
 		if got < min(delta.ChunkSize, size-off) {
@@ -292,15 +291,15 @@ func (w *fileWriter) stream(id wire.ID, d *walker.Dir, e *manifest.Entry, f File
 	}
 	after, err := f.Stat()
 	if err != nil {
-		return w.failed(id, d, e, "stat", err)
+		return w.failed(ctx, id, d, e, "stat", err)
 	}
 	end := &wire.FileEnd{ID: id, Size: size, Changed: !sameState(&before, &after)}
 	end.Digest = tree.Sum(size)
 	if end.Changed {
-		w.s.trouble(w.ctx, &FileError{Op: "read", Path: manifest.Join(d.Path, e.Name), Err: ErrChanged})
+		w.s.trouble(ctx, &FileError{Op: "read", Path: manifest.Join(d.Path, e.Name), Err: ErrChanged})
 	}
 	w.s.fileDone(e)
-	return w.s.conn.Send(w.ctx, end) // it is a bulk message and so stays behind the content
+	return w.s.conn.Send(ctx, end) // it is a bulk message and so stays behind the content
 }
 
 // nextChunk returns a function that gives the next chunk to send at or behind
@@ -321,13 +320,13 @@ func nextChunk(chunks []int) func(n int64) (int64, error) {
 
 // chunk sends the chunk of a file at off, cut into frames, and returns its
 // digest and length.
-func (w *fileWriter) chunk(id wire.ID, f File, off, size int64) (delta.Digest, int64, error) {
+func (w *fileWriter) chunk(ctx context.Context, id wire.ID, f File, off, size int64) (delta.Digest, int64, error) {
 	if w.buf == nil {
 		w.buf = make([]byte, delta.ChunkSize)
 	}
 	want := min(delta.ChunkSize, size-off)
 	if start, _, err := f.NextData(off); err == nil && start >= off+want {
-		return w.zeros(id, off, want)
+		return w.zeros(ctx, id, off, want)
 	}
 	n, err := f.ReadAt(w.buf[:want], off)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -341,7 +340,7 @@ func (w *fileWriter) chunk(id wire.ID, f File, off, size int64) (delta.Digest, i
 		m := wire.Data{ID: id, Offset: off, Last: len(content) == 0, Digest: sum}
 		b := w.s.conn.Buffer(wire.TypeData)
 		b.B = append(m.AppendHeader(b.B), piece...)
-		if err := w.s.conn.SendBuffer(w.ctx, b); err != nil {
+		if err := w.s.conn.SendBuffer(ctx, b); err != nil {
 			return sum, 0, err
 		}
 		off += int64(len(piece))
@@ -351,13 +350,13 @@ func (w *fileWriter) chunk(id wire.ID, f File, off, size int64) (delta.Digest, i
 }
 
 // zeros sends a chunk that is a hole as its length.
-func (w *fileWriter) zeros(id wire.ID, off, n int64) (delta.Digest, int64, error) {
+func (w *fileWriter) zeros(ctx context.Context, id wire.ID, off, n int64) (delta.Digest, int64, error) {
 	clear(w.buf[:n])
 	m := wire.Data{ID: id, Offset: off, Zeros: n, Last: true, Digest: delta.Sum(w.buf[:n])}
 	b := w.s.conn.Buffer(wire.TypeData)
 	b.B = m.AppendHeader(b.B)
 	w.s.moved(0, n)
-	return m.Digest, n, w.s.conn.SendBuffer(w.ctx, b)
+	return m.Digest, n, w.s.conn.SendBuffer(ctx, b)
 }
 
 // check queues the comparison of files by content.
@@ -381,7 +380,7 @@ func (s *source) check(m *wire.Check) error {
 
 // check compares the digests of files. A file that cannot be read counts as
 // different: the attempt to send it will tell why.
-func (w *fileWriter) check(t task) error {
+func (w *fileWriter) check(ctx context.Context, t task) error {
 	m := &wire.Same{}
 	for i, entry := range t.entries {
 		id := wire.ID{Dir: t.dir, Entry: entry}
@@ -390,12 +389,12 @@ func (w *fileWriter) check(t task) error {
 			return err
 		}
 		same := false
-		if f, err := w.s.openEntry(w.ctx, d, entry); err == nil {
-			sum, err := delta.SumReaderAt(w.ctx, f, e.Size, 1, nil)
+		if f, err := w.s.openEntry(ctx, d, entry); err == nil {
+			sum, err := delta.SumReaderAt(ctx, f, e.Size, 1, nil)
 			same = err == nil && sum == t.digests[i]
 			_ = f.Close() // it was only read
 		}
 		m.IDs, m.Same = append(m.IDs, id), append(m.Same, same)
 	}
-	return w.s.conn.Send(w.ctx, m)
+	return w.s.conn.Send(ctx, m)
 }

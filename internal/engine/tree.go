@@ -75,9 +75,10 @@ type Dest interface {
 	// of which is called once more at the end) and before it reports success.
 	Sync(ctx context.Context) error
 
-	// Temporary reports whether a name is one that Create makes for files in
-	// the making. Such names take part in no run.
-	Temporary(name string) bool
+	// RemoveStale removes the temporary at path, whose name satisfies
+	// [manifest.Temporary], if a run that is over has left it behind, and
+	// reports whether it did.
+	RemoveStale(ctx context.Context, path string) (bool, error)
 
 	io.Closer
 }

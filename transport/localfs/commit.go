@@ -2,6 +2,7 @@ package localfs
 
 import (
 	"context"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -65,6 +66,12 @@ func (f *newFile) settle(size int64, e *manifest.Entry, attrs manifest.Attrs) er
 	known := manifest.AttrOwner | manifest.AttrGroup
 	if f.temp == "" && !f.made {
 		known |= manifest.AttrMode
+	}
+	if f.temp == "" && attrs&manifest.AttrTimes == 0 {
+		// What is written in place carries the epoch until it is complete.
+		now := *e
+		now.Sec, now.Nsec = time.Now().Unix(), uint32(time.Now().Nanosecond())
+		e, attrs = &now, attrs|manifest.AttrTimes
 	}
 	target := meta.Target{FD: f.fd, Type: manifest.Regular, Has: f.has, Known: known}
 	if err := meta.Apply(&target, e, attrs); err != nil {

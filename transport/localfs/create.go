@@ -76,7 +76,7 @@ func (f *newFile) begin() error {
 			return err
 		}
 	}
-	err := withTemp(func(name string) (err error) {
+	err := f.t.withTemp(func(name string) (err error) {
 		f.temp = name
 		f.fd, err = createAt(f.d.fd, name)
 		return err

@@ -94,7 +94,7 @@ func given(err error) error {
 // replace makes an entry under a temporary name and renames it.
 func (t *Tree) replace(d *dir, path, name string, make func(temp string) error) error {
 	temp := ""
-	err := withTemp(func(n string) error {
+	err := t.withTemp(func(n string) error {
 		temp = n
 		return make(n)
 	})

@@ -16,11 +16,11 @@ const maxMatches = 1 << 20
 
 // Expand implements [engine.Host]. It does what a shell does with an unquoted
 // word: ~ and ~user at the start, then *, ? and [...] in each component, where
-// a leading dot is matched by a dot only and a backslash takes a character's
-// meaning. Matches are sorted; a pattern without any, or a user that does not
+// a leading dot is matched by a dot only and a backslash takes the meaning of
+// the wildcard behind it (elsewhere it is itself, as in rsync's arguments). Matches are sorted; a pattern without any, or a user that does not
 // exist, stands for itself.
 func (h *Host) Expand(ctx context.Context, path string) ([]string, error) {
-	path = home(path)
+	path = home(plainBackslashes(path))
 	if !hasMagic(path) {
 		return []string{unescape(path)}, nil
 	}
@@ -84,6 +84,21 @@ func unescape(pattern string) string {
 			i++
 		}
 		b.WriteByte(pattern[i])
+	}
+	return b.String()
+}
+
+// plainBackslashes doubles the backslashes that do not stand before a wildcard.
+func plainBackslashes(path string) string {
+	if strings.IndexByte(path, '\\') < 0 {
+		return path
+	}
+	var b strings.Builder
+	for i := range len(path) {
+		b.WriteByte(path[i])
+		if path[i] == '\\' && (i+1 == len(path) || strings.IndexByte(`*?[]`, path[i+1]) < 0) {
+			b.WriteByte('\\')
+		}
 	}
 	return b.String()
 }

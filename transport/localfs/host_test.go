@@ -45,7 +45,7 @@ func TestExpand(t *testing.T) {
 		"x*":           "x*",
 		"x\\*":         "x*",
 		"star\\*":      "star*",
-		"a\\1":         "a1",
+		"a\\1":         "a\\1",
 		"b[1]":         "b[1]", // as in a shell: the pattern matches b1, which does not exist
 		"b\\[1]":       "b[1]",
 		"b[[]1*":       "b[1]",
@@ -54,12 +54,13 @@ func TestExpand(t *testing.T) {
 		"~/x":          "/home/me/x",
 		"~/":           "/home/me/",
 		"~nobody-such": "~nobody-such",
-		"\\~":          "~",
+		"\\~":          "\\~",
 		"./a*":         "./a1 ./a2",
 		dir + "/a*":    dir + "/a1 " + dir + "/a2",
 		"d1//x":        "d1//x",
 		"d*//x":        "d1//x d2//x dl//x",
-		"back\\\\*":    "back\\slash",
+		"back\\slash":  "back\\slash",
+		"*\\slash":     "back\\slash",
 	} {
 		got, err := NewHost().Expand(t.Context(), pattern)
 		if err != nil || strings.Join(got, " ") != want {

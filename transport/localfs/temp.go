@@ -3,49 +3,37 @@ package localfs
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"gosync/walker/manifest"
 )
 
-// Names of files in the making: the prefix, 64 random bits, and for what a
-// later run may resume a suffix.
+// Names of files in the making: the prefix, 16 hexadecimal digits, and for what
+// a later run may resume a suffix. Of the digits the first four stand for the
+// machine, the next four for the run (see ownership), the rest is random. A name
+// that somebody has guessed and planted costs another try, nothing else: the
+// files are created with O_EXCL.
 const (
-	tempPrefix = ".gosync."
-	tempDigits = 16
+	tempPrefix = manifest.TempPrefix
+	tempDigits = manifest.TempDigits
 )
 
 // tempTries is how many random names are tried; that one is taken means that
 // something is wrong with the randomness or that somebody plays with us.
 const tempTries = 8
 
-// Temporary implements [engine.Dest].
-func (t *Tree) Temporary(name string) bool {
-	rest, ok := strings.CutPrefix(name, tempPrefix)
-	if !ok || len(rest) < tempDigits {
-		return false
-	}
-	for i := range tempDigits {
-		if c := rest[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
-	}
-	switch rest[tempDigits:] {
-	case "", ".part", ".ckpt":
-		return true
-	}
-	return false
-}
-
 // withTemp calls f with names for a temporary until one is not taken.
-func withTemp(f func(name string) error) error {
+func (t *Tree) withTemp(f func(name string) error) error {
 	var bits [tempDigits / 2]byte
+	tag := t.owner.tag()
+	copy(bits[:], tag[:])
 	name := make([]byte, len(tempPrefix)+tempDigits)
 	copy(name, tempPrefix)
 	err := error(unix.EEXIST)
 	for i := 0; i < tempTries && err == unix.EEXIST; i++ {
-		_, _ = rand.Read(bits[:]) // never fails
+		_, _ = rand.Read(bits[len(tag):]) // never fails
 		hex.Encode(name[len(tempPrefix):], bits[:])
 		err = f(string(name))
 	}

@@ -31,6 +31,7 @@ type Tree struct {
 	dirs  dirs
 	scans sync.Pool // of *scan
 
+	owner  ownership
 	live   live
 	groups groups
 	dirty  dirty
@@ -76,6 +77,7 @@ func Open(path string, how engine.DestOptions, log *slog.Logger) (*Tree, error) 
 	t.scans.New = func() any { return new(scan) }
 	t.dirs.init()
 	t.live.init()
+	t.owner.log = log
 	t.groups.init(t)
 	t.dirty.init(t)
 	return t, nil
@@ -93,6 +95,7 @@ func (t *Tree) Close() error {
 		err = e
 	}
 	t.dirs.close()
+	t.owner.close()
 	return errors.Join(err, unix.Close(t.top.fd))
 }
 

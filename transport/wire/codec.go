@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/binary"
+	"io"
 	"math"
 )
 
@@ -27,7 +28,7 @@ func (d *Dec) fail(format string, args ...any) {
 
 func (d *Dec) byte() byte {
 	if len(d.b) < 1 {
-		d.fail("message is too short")
+		d.fail("message is too short: %w", io.ErrUnexpectedEOF)
 		return 0
 	}
 	v := d.b[0]
@@ -47,7 +48,11 @@ func (d *Dec) bool() bool {
 // a number is accepted, so that every message has one encoding.
 func (d *Dec) uvarint(limit uint64) uint64 {
 	v, n := binary.Uvarint(d.b)
-	if n <= 0 || (n > 1 && d.b[n-1] == 0) {
+	if n == 0 {
+		d.fail("message is too short: %w", io.ErrUnexpectedEOF)
+		return 0
+	}
+	if n < 0 || (n > 1 && d.b[n-1] == 0) {
 		d.fail("bad number")
 		return 0
 	}
@@ -71,7 +76,7 @@ func (d *Dec) index() int  { return int(d.uvarint(maxIndex)) }
 // take returns the next n bytes, which remain part of the message.
 func (d *Dec) take(n int) []byte {
 	if n > len(d.b) {
-		d.fail("message is too short")
+		d.fail("message is too short: %w", io.ErrUnexpectedEOF)
 		return nil
 	}
 	v := d.b[:n:n]

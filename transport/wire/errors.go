@@ -153,9 +153,10 @@ func Errorf(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Kind: KindOf(err), Text: err.Error()}
 }
 
-// protocolError wraps ErrProtocol with what was wrong.
+// protocolError wraps ErrProtocol, and what args hold for a %w, with what was
+// wrong.
 func protocolError(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", ErrProtocol, fmt.Sprintf(format, args...))
+	return fmt.Errorf("%w: %w", ErrProtocol, fmt.Errorf(format, args...))
 }
 
 // unexpectedEOF turns an end of stream within a frame into io.ErrUnexpectedEOF.

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bufio"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ const (
 	MaxFrame   = 1 << 20   // greatest payload, before and after decompression
 	BulkSize   = 256 << 10 // content bytes that an end packs into one frame at the most
 	bufferSize = BulkSize + 4<<10
+	smallFrame = 4 << 10  // payloads up to here are not worth a pooled buffer
 	growStep   = 64 << 10 // memory for a frame that is larger than a buffer grows by so much as it arrives
 )
 
@@ -32,8 +32,8 @@ type Buffer struct {
 // Payload returns the bytes that were appended so far.
 func (f *Buffer) Payload() []byte { return f.B[headerSize:] }
 
-// Frame is a frame that was received. Release gives its memory back; slices of
-// the payload are invalid afterwards.
+// Frame is a frame that was received. It may be copied, but only one copy may be
+// used further: Payload and Release change what the frame holds.
 type Frame struct {
 	Type    Type
 	flags   byte
@@ -43,7 +43,7 @@ type Frame struct {
 }
 
 // Payload returns the payload, decompressed. It may be called from any
-// goroutine, once.
+// goroutine, but not from two at a time.
 func (f *Frame) Payload() ([]byte, error) {
 	if f.flags&flagZstd == 0 {
 		return f.payload, nil
@@ -51,7 +51,9 @@ func (f *Frame) Payload() ([]byte, error) {
 	return f.conn.decompress(f)
 }
 
-// Release returns the frame's memory to the connection.
+// Release returns the frame's memory to the connection; slices of the payload
+// are invalid afterwards. A frame that is not released is left to the garbage
+// collector.
 func (f *Frame) Release() {
 	if f.home != nil {
 		f.conn.pool.Put(f.home)
@@ -60,36 +62,34 @@ func (f *Frame) Release() {
 }
 
 // readFrame reads one frame. At a clean end between frames it returns io.EOF.
-func readFrame(r *bufio.Reader, take func() *[]byte) (typ Type, flags byte, payload []byte, home *[]byte, err error) {
+func (c *Conn) readFrame() (f Frame, err error) {
 	var h [headerSize]byte
-	if _, err := io.ReadFull(r, h[:]); err != nil {
-		return 0, 0, nil, nil, err // io.EOF if nothing was read, else io.ErrUnexpectedEOF
+	if _, err := io.ReadFull(c.br, h[:]); err != nil {
+		return f, err // io.EOF if nothing was read, else io.ErrUnexpectedEOF
 	}
 	n := binary.BigEndian.Uint32(h[:4])
-	typ, flags = Type(h[4]), h[5]
-	if n > MaxFrame {
-		return 0, 0, nil, nil, protocolError("frame of %d bytes exceeds %d", n, MaxFrame)
+	f = Frame{Type: Type(h[4]), flags: h[5], conn: c}
+	switch {
+	case n > MaxFrame:
+		return f, protocolError("frame of %d bytes exceeds %d", n, MaxFrame)
+	case !f.Type.known():
+		return f, protocolError("unknown message %d", f.Type)
+	case f.flags&^flagsMask != 0:
+		return f, protocolError("unknown flags %#x", f.flags)
+	case n > bufferSize:
+		f.payload, err = readGrowing(c.br, int(n))
+		return f, err
+	case n > smallFrame:
+		f.home = c.pool.Get().(*[]byte)
+		f.payload = (*f.home)[:n:n]
+	default:
+		f.payload = make([]byte, n)
 	}
-	if !typ.known() {
-		return 0, 0, nil, nil, protocolError("unknown message %d", typ)
+	if _, err := io.ReadFull(c.br, f.payload); err != nil {
+		f.Release()
+		return f, fmt.Errorf("reading frame: %w", unexpectedEOF(err))
 	}
-	if flags&^flagsMask != 0 {
-		return 0, 0, nil, nil, protocolError("unknown flags %#x", flags)
-	}
-	if n <= bufferSize {
-		if n > 4<<10 {
-			home = take()
-			payload = (*home)[:n]
-		} else {
-			payload = make([]byte, n)
-		}
-		if _, err := io.ReadFull(r, payload); err != nil {
-			return 0, 0, nil, home, fmt.Errorf("reading frame: %w", unexpectedEOF(err))
-		}
-		return typ, flags, payload, home, nil
-	}
-	payload, err = readGrowing(r, int(n))
-	return typ, flags, payload, nil, err
+	return f, nil
 }
 
 // readGrowing reads n bytes into memory that grows with what has arrived.

@@ -28,17 +28,17 @@ const (
 	noiseTime = 2 * time.Second // from the first byte on: before it somebody may be typing a password
 )
 
-// Greet writes the magic and this end's Hello at once, ahead of Start.
+// Greet writes the magic, this end's Hello and the messages in more at once,
+// ahead of Start. It blocks until the stream has taken them.
 func (c *Conn) Greet(h *Hello, more ...Msg) error {
 	b := []byte(Magic)
 	for _, m := range append([]Msg{h}, more...) {
-		f := m.append(make([]byte, headerSize))
-		n := len(f) - headerSize
-		f[0], f[1], f[2], f[3], f[4] = byte(n>>24), byte(n>>16), byte(n>>8), byte(n), byte(m.Type())
-		if n > MaxFrame {
-			return fmt.Errorf("wire: %d bytes of job exceed %d", n, MaxFrame)
+		f := Buffer{B: m.append(make([]byte, headerSize)), typ: m.Type()}
+		if n := len(f.Payload()); n > MaxFrame {
+			return fmt.Errorf("wire: message %d of %d bytes exceeds %d", m.Type(), n, MaxFrame)
 		}
-		b = append(b, f...)
+		f.seal(0)
+		b = append(b, f.B...)
 	}
 	n, err := c.rw.Write(b)
 	c.out.Add(int64(n))
@@ -50,24 +50,42 @@ func (c *Conn) Greet(h *Hello, more ...Msg) error {
 
 // Welcome reads the peer's magic and Hello and returns the version to use. It
 // must be called before Next. What stands in front of the magic is skipped, up
-// to 4 KiB, and quoted in the error where no magic comes; the error then wraps
-// ErrVersion.
+// to 4 KiB, and quoted in the error where no magic comes. The error wraps
+// ErrVersion, unless ctx ended or the greeting broke the protocol.
+//
+// It waits for the first byte as long as ctx lets it, because somebody may be
+// typing a password; the rest of the greeting has to follow within two seconds.
 func (c *Conn) Welcome(ctx context.Context) (*Hello, int, error) {
-	type result struct {
-		h   *Hello
-		err error
-	}
-	first, done := make(chan struct{}), make(chan result, 1)
+	first, done := make(chan struct{}), make(chan greeting, 1)
 	c.wg.Go(func() {
 		h, err := c.readHello(first)
-		done <- result{h, err}
+		done <- greeting{h, err}
 	})
-	var r result
+	r, err := c.awaitHello(ctx, first, done)
+	if err != nil {
+		return nil, 0, err
+	}
+	v := min(r.Version, Version)
+	if v < r.MinVersion || v < MinVersion {
+		return nil, 0, fmt.Errorf("%w: the far side speaks protocol %d to %d (%s), this one %d to %d: install the same release on both",
+			ErrVersion, r.MinVersion, r.Version, cut([]byte(r.Release)), MinVersion, Version)
+	}
+	return r, v, nil
+}
+
+type greeting struct {
+	h   *Hello
+	err error
+}
+
+// awaitHello waits for the greeting, for the end of ctx, or until it is too
+// late. It fails the connection to stop the reader.
+func (c *Conn) awaitHello(ctx context.Context, first <-chan struct{}, done <-chan greeting) (*Hello, error) {
 	var expired <-chan time.Time
-	for waiting := true; waiting; {
+	for {
 		select {
-		case r = <-done:
-			waiting = false
+		case r := <-done:
+			return r.h, r.err
 		case <-first:
 			timer := time.NewTimer(noiseTime)
 			defer timer.Stop()
@@ -75,60 +93,52 @@ func (c *Conn) Welcome(ctx context.Context) (*Hello, int, error) {
 		case <-ctx.Done():
 			c.fail(ctx.Err())
 			<-done
-			return nil, 0, ctx.Err()
+			return nil, ctx.Err()
 		case <-expired:
 			c.fail(ErrClosed)
-			r = <-done
+			r := <-done
 			if r.err == nil {
-				r.err = fmt.Errorf("%w: the greeting was not complete after %v", ErrVersion, noiseTime)
+				return nil, fmt.Errorf("%w: the greeting took more than %v", ErrVersion, noiseTime)
 			}
-			waiting = false
+			return nil, fmt.Errorf("the greeting took more than %v: %w", noiseTime, r.err)
 		}
 	}
-	if r.err != nil {
-		return nil, 0, r.err
-	}
-	v := min(r.h.Version, Version)
-	if v < r.h.MinVersion || v < MinVersion {
-		return nil, 0, fmt.Errorf("%w: the far side speaks protocol %d to %d (%s), this one %d to %d: install the same release on both",
-			ErrVersion, r.h.MinVersion, r.h.Version, r.h.Release, MinVersion, Version)
-	}
-	return r.h, v, nil
 }
 
 func (c *Conn) readHello(first chan<- struct{}) (*Hello, error) {
 	if err := c.skipToMagic(first); err != nil {
 		return nil, err
 	}
-	typ, flags, payload, _, err := readFrame(c.br, func() *[]byte { return c.pool.Get().(*[]byte) })
+	f, err := c.readFrame()
 	if err != nil {
 		return nil, fmt.Errorf("%w: reading the greeting: %w", ErrVersion, unexpectedEOF(err))
 	}
-	c.in.Add(int64(len(Magic) + headerSize + len(payload)))
-	if typ != TypeHello || flags != 0 {
-		return nil, protocolError("the greeting is a message of type %d", typ)
+	defer f.Release()
+	c.in.Add(int64(len(Magic) + headerSize + len(f.payload)))
+	if f.Type != TypeHello || f.flags != 0 {
+		return nil, protocolError("the greeting is a message of type %d, flags %#x", f.Type, f.flags)
 	}
 	h := new(Hello)
-	if err := decodeInto(h, payload); err != nil {
+	if err := decodeInto(h, f.payload); err != nil {
 		return nil, err
 	}
 	return h, nil
 }
 
-// skipToMagic reads up to and including the magic.
-// first is closed when anything has arrived.
+// skipToMagic reads up to and including the magic. first is closed when
+// anything has arrived.
 func (c *Conn) skipToMagic(first chan<- struct{}) error {
 	var seen []byte
 	for {
 		b, err := c.br.ReadByte()
-		if err != nil {
-			if errors.Is(err, io.EOF) && len(seen) == 0 {
-				return fmt.Errorf("%w: the far side ended without a greeting", ErrVersion)
-			}
-			if len(seen) == 0 {
-				return fmt.Errorf("%w: %w", ErrVersion, err)
-			}
-			return fmt.Errorf("%w: the far side printed %q and ended (%w)", ErrVersion, cut(seen), err)
+		switch {
+		case err == nil:
+		case len(seen) > 0:
+			return fmt.Errorf("%w: the far side printed %q in place of a greeting (%w)", ErrVersion, cut(seen), unexpectedEOF(err))
+		case errors.Is(err, io.EOF):
+			return fmt.Errorf("%w: the far side ended without a greeting", ErrVersion)
+		default:
+			return fmt.Errorf("%w: waiting for a greeting: %w", ErrVersion, err)
 		}
 		if len(seen) == 0 {
 			close(first)

@@ -1,8 +1,6 @@
 package wire
 
-import (
-	"gosync/walker/manifest"
-)
+import "gosync/walker/manifest"
 
 // Listings carries listings of directories. Its payload is built and read
 // record by record: see ListingWriter and NextListing.
@@ -195,8 +193,11 @@ func (m *Listings) NextListing() (r ListingRecord, more bool, err error) {
 		r.Entries = append(r.Entries, e)
 		prev = e
 	}
+	if d.err != nil {
+		return r, false, d.err // again, if it is asked again
+	}
 	m.Data = d.b
-	return r, d.err == nil, d.err
+	return r, true, nil
 }
 
 // entry reads one entry; name is a buffer that holds the previous name.
@@ -207,11 +208,10 @@ func (d *Dec) entry(prev *manifest.Entry, name *[]byte) (e manifest.Entry) {
 		d.fail("unknown type of entry %#x", h)
 		return e
 	}
-	shared := d.uvarint(uint64(len(*name)))
-	*name = append((*name)[:shared], d.bytes(manifest.MaxName)...)
+	d.entryName(name)
 	e.Name = string(*name)
 	d.name(e.Name)
-	e.Sec = prev.Sec + d.varint()
+	e.Sec = prev.Sec + d.varint() // wraps around at both ends alike
 	if h&entryNsec != 0 {
 		e.Nsec = uint32(d.uvarint(999_999_999))
 	}
@@ -222,6 +222,27 @@ func (d *Dec) entry(prev *manifest.Entry, name *[]byte) (e manifest.Entry) {
 	if h&entrySameOwner == 0 {
 		e.UID, e.GID = d.u32(), d.u32()
 	}
+	if h&entryNsec != 0 && e.Nsec == 0 ||
+		h&entrySameMode == 0 && e.Mode == prev.Mode ||
+		h&entrySameOwner == 0 && e.UID == prev.UID && e.GID == prev.GID {
+		d.fail("entry %q is not in its shortest form", e.Name)
+	}
+	d.entryExt(h, &e)
+	return e
+}
+
+// entryName reads a name that begins like the previous one, which name holds.
+func (d *Dec) entryName(name *[]byte) {
+	shared := int(d.uvarint(uint64(len(*name))))
+	suffix := d.bytes(manifest.MaxName)
+	if shared < len(*name) && len(suffix) > 0 && (*name)[shared] == suffix[0] {
+		d.fail("name is not in its shortest form")
+	}
+	*name = append((*name)[:shared], suffix...)
+}
+
+// entryExt reads what only some entries have.
+func (d *Dec) entryExt(h byte, e *manifest.Entry) {
 	var ext manifest.Ext
 	switch {
 	case e.Type == manifest.Regular:
@@ -238,7 +259,7 @@ func (d *Dec) entry(prev *manifest.Entry, name *[]byte) (e manifest.Entry) {
 		ext.Nlink = 2 // at least
 	}
 	if ext != (manifest.Ext{}) || e.Type == manifest.Symlink {
-		e.Ext = &ext
+		kept := ext // so that only this one escapes
+		e.Ext = &kept
 	}
-	return e
 }

@@ -55,6 +55,9 @@ func (h *half) write(p []byte) (n int, err error) {
 }
 
 func (h *half) read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for len(h.buf) == h.off {

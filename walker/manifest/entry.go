@@ -154,6 +154,33 @@ func Join(dir, name string) string {
 	return dir + "/" + name
 }
 
+// Prefix and form of the names of files in the making. They take part in no
+// run: a source does not send them, a destination does not compare them.
+const (
+	TempPrefix = ".gosync."
+	TempDigits = 16
+)
+
+// Temporary reports whether a name is that of a file in the making: the prefix,
+// 16 lower-case hexadecimal digits, and for files that can be resumed ".part" or
+// ".ckpt".
+func Temporary(name string) bool {
+	rest, ok := strings.CutPrefix(name, TempPrefix)
+	if !ok || len(rest) < TempDigits {
+		return false
+	}
+	for i := range TempDigits {
+		if c := rest[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	switch rest[TempDigits:] {
+	case "", ".part", ".ckpt":
+		return true
+	}
+	return false
+}
+
 // Sort puts entries into the order of a listing: by the raw bytes of the names.
 func Sort(entries []Entry) {
 	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })

@@ -46,7 +46,6 @@ func TestDest(t *testing.T, open OpenDest, limits Limits) {
 		{"Setuid", limits.NoOwners || os.Geteuid() != 0, testSetuid},
 		{"Remove", false, testRemove},
 		{"Stat", false, testStat},
-		{"Temporary", false, testTemporary},
 		{"Names", false, testDestNames},
 		{"BadPaths", false, testDestBadPaths},
 		{"Symlinks", false, func(t *testing.T, d engine.Dest, root string) { testDestSymlinks(t, d, root, limits) }},
@@ -84,7 +83,7 @@ func testCreate(t *testing.T, d engine.Dest, root string) {
 func wantNoTemps(t *testing.T, d engine.Dest, root string) {
 	t.Helper()
 	must(t, filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
-		if err == nil && d.Temporary(e.Name()) {
+		if err == nil && manifest.Temporary(e.Name()) {
 			t.Errorf("%s was left behind", path)
 		}
 		return err
@@ -121,7 +120,7 @@ func testInvisible(t *testing.T, d engine.Dest, root string) {
 		}
 		info, err := e.Info()
 		must(t, err)
-		if !d.Temporary(e.Name()) || info.Mode().Perm()&0o077 != 0 {
+		if !manifest.Temporary(e.Name()) || info.Mode().Perm()&0o077 != 0 {
 			t.Errorf("%s with mode %v is visible", e.Name(), info.Mode())
 		}
 	}
@@ -469,19 +468,6 @@ func testStat(t *testing.T, d engine.Dest, root string) {
 	}
 	if _, err := d.Stat(t.Context(), "none"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("missing: %v", err)
-	}
-}
-
-func testTemporary(t *testing.T, d engine.Dest, _ string) {
-	for name, want := range map[string]bool{
-		".gosync.0123456789abcdef": true, ".gosync.0123456789abcdef.part": true, ".gosync.0123456789abcdef.ckpt": true,
-		".gosync.0123456789abcdeF": false, ".gosync.0123456789abcde": false, ".gosync.0123456789abcdef0": false,
-		".gosync.0123456789abcdef.bak": false, "x.gosync.0123456789abcdef": false, ".gosync.": false, "": false,
-		"gosync.0123456789abcdef": false, ".gosync.0123456789abcdeg": false,
-	} {
-		if got := d.Temporary(name); got != want {
-			t.Errorf("%q: %v", name, got)
-		}
 	}
 }
 

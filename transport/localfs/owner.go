@@ -1,0 +1,223 @@
+package localfs
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"hash/fnv"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"gosync/walker/manifest"
+)
+
+// A run that was killed leaves temporaries behind, and the next one removes
+// them. To tell them from those of a run that is alive, each run that makes any
+// holds a lock on a file in $XDG_STATE_HOME/gosync, and the names of its
+// temporaries say which. What other machines have made on a shared file system
+// is removed when it has become old.
+
+// staleAge is the age at which a temporary is stale whose run cannot be asked.
+const staleAge = 7 * 24 * time.Hour
+
+// noRun is the tag of runs that could not get a lock.
+const noRun = "\x00\x00"
+
+// ownership is what a tree knows of runs and their temporaries. The zero value
+// is ready, once log is set.
+type ownership struct {
+	log *slog.Logger
+
+	mu   sync.Mutex
+	have [4]byte // the tag; zero before the first use
+	set  bool
+	lock *os.File
+	seen map[string]bool // runs by tag: whether they are alive
+}
+
+// tag returns the first bytes of this run's temporaries' names.
+func (o *ownership) tag() [4]byte {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.set {
+		return o.have
+	}
+	o.set = true
+	host := hostTag()
+	copy(o.have[:], host[:])
+	dir, err := stateDir()
+	if err == nil {
+		err = o.register(dir)
+	}
+	if err != nil {
+		o.log.Debug("temporaries of this run cannot be told from stale ones for a week", "err", err)
+		copy(o.have[2:], noRun)
+	}
+	return o.have
+}
+
+// register takes a number that no other run has, and locks it.
+func (o *ownership) register(dir string) error {
+	for range tempTries {
+		_, _ = rand.Read(o.have[2:]) // never fails
+		if string(o.have[2:]) == noRun {
+			continue
+		}
+		f, err := os.OpenFile(lockPath(dir, o.have), os.O_RDWR|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+			_ = f.Close() // it holds nothing
+			return &fs.PathError{Op: "lock", Path: f.Name(), Err: err}
+		}
+		o.lock = f
+		return nil
+	}
+	return fs.ErrExist
+}
+
+// close gives the lock back.
+func (o *ownership) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.lock != nil {
+		_ = os.Remove(o.lock.Name()) // an empty file that the next run would remove
+		_ = o.lock.Close()
+		o.lock = nil
+	}
+}
+
+// alive reports whether the run with a tag of this machine is still going on.
+// Where it is not, its lock file is removed.
+func (o *ownership) alive(tag [4]byte) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.set && tag == o.have {
+		return true
+	}
+	key := string(tag[:])
+	if a, ok := o.seen[key]; ok {
+		return a
+	}
+	a := askRun(tag)
+	if o.seen == nil {
+		o.seen = map[string]bool{}
+	}
+	o.seen[key] = a
+	return a
+}
+
+// askRun finds out whether the lock of a run is held.
+func askRun(tag [4]byte) bool {
+	dir, err := stateDir()
+	if err != nil {
+		return true
+	}
+	f, err := os.OpenFile(lockPath(dir, tag), os.O_RDWR|unix.O_NOFOLLOW, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	if err != nil {
+		return true
+	}
+	defer f.Close()
+	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		return true
+	}
+	_ = os.Remove(f.Name()) // the run is over; if it stays, the next one asks again
+	return false
+}
+
+func lockPath(dir string, tag [4]byte) string {
+	return filepath.Join(dir, "run-"+hex.EncodeToString(tag[:])+".lock")
+}
+
+// stateDir returns the directory for locks, made if need be. It must be ours
+// alone: whoever can remove a lock can make this user's temporaries stale.
+func stateDir() (string, error) {
+	base := os.Getenv("XDG_STATE_HOME")
+	if base == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", err
+		}
+		base = filepath.Join(home, ".local", "state")
+	}
+	dir := filepath.Join(base, "gosync")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	var st unix.Stat_t
+	if err := unix.Lstat(dir, &st); err != nil {
+		return "", &fs.PathError{Op: "lstat", Path: dir, Err: err}
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR || int(st.Uid) != os.Geteuid() || st.Mode&0o022 != 0 {
+		return "", &fs.PathError{Op: "use", Path: dir, Err: errors.New("it belongs to or can be written by somebody else")}
+	}
+	return dir, nil
+}
+
+// hostTag stands for this machine.
+func hostTag() [2]byte {
+	h := fnv.New32a()
+	id, _ := os.ReadFile("/etc/machine-id") // the host name does where there is none
+	name, _ := os.Hostname()
+	_, _ = h.Write(append(id, name...)) // a hash cannot fail
+	s := h.Sum32()
+	return [2]byte{byte(s), byte(s >> 8)}
+}
+
+// RemoveStale implements [engine.Dest]: it removes the temporary at path if it
+// was left behind by a run that is over, and reports whether it did.
+func (t *Tree) RemoveStale(ctx context.Context, path string) (bool, error) {
+	removed := false
+	err := t.change(ctx, "remove", path, func(d *dir, name string) error {
+		var tag [4]byte
+		if !manifest.Temporary(name) || strings.Count(name, ".") != 2 {
+			return nil
+		}
+		if _, err := hex.Decode(tag[:], []byte(name[len(tempPrefix):len(tempPrefix)+2*len(tag)])); err != nil {
+			return nil //nolint:nilerr // not one of ours
+		}
+		var st unix.Stat_t
+		if err := again(func() error { return unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) }); err != nil {
+			return ignoreGone(err)
+		}
+		if int(st.Uid) != os.Geteuid() || st.Mode&unix.S_IFMT == unix.S_IFDIR || !t.stale(tag, &st) {
+			return nil
+		}
+		err := again(func() error { return unix.Unlinkat(d.fd, name, 0) })
+		removed = err == nil
+		return ignoreGone(err)
+	})
+	return removed, err
+}
+
+func ignoreGone(err error) error {
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	return err
+}
+
+// stale reports whether the run that made a temporary is over.
+func (t *Tree) stale(tag [4]byte, st *unix.Stat_t) bool {
+	host := hostTag()
+	if [2]byte(tag[:2]) == host && string(tag[2:]) != noRun {
+		return !t.owner.alive(tag)
+	}
+	sec, _ := st.Mtim.Unix()
+	return time.Since(time.Unix(sec, 0)) > staleAge
+}

@@ -1,0 +1,239 @@
+package sshconn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"slices"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
+)
+
+const (
+	clientVersion = "SSH-2.0-gosync"
+	// authTimeout bounds each answer of the server while keys are tried: sshd gives two minutes for all of it.
+	authTimeout = 2 * time.Minute
+	fastCipher  = ssh.CipherAES128GCM // measured: aes256-gcm costs a fifth more, chacha20 twice as much
+)
+
+// Client is an authenticated connection. Its methods may be called by several goroutines at once.
+type Client struct {
+	conn *ssh.Client
+	tcp  *tcpConn
+	stop func() bool // ends the watch on the context
+	info Resolved
+}
+
+// Dial connects to the host that c describes and logs in. Cancelling ctx ends it, and later closes the connection: ctx
+// must live as long as the connection is wanted. Time spent on questions to the user does not count against
+// ConnectTimeout. Errors are ErrConfig, ErrConnect, ErrHostKey, ErrAuth or the context's.
+func Dial(ctx context.Context, c Config) (*Client, error) {
+	r, err := Resolve(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	log := c.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	for _, w := range r.Warnings {
+		log.Warn(w)
+	}
+	d := &dialer{r: &r, log: log, prompt: c.Prompt}
+	if d.prompt == nil {
+		d.prompt = terminalPrompt
+	}
+	client, err := d.dial(ctx)
+	if err == nil {
+		return client, nil
+	}
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("connecting to %s: %w", r.Host, context.Cause(ctx))
+	}
+	return nil, err
+}
+
+// A dialer is one attempt to connect.
+type dialer struct {
+	r      *Resolved
+	log    *slog.Logger
+	prompt func(ctx context.Context, text string, echo bool) (string, error)
+
+	tcp   *tcpConn
+	agent net.Conn // nil: none
+	limit time.Duration
+}
+
+func (d *dialer) dial(ctx context.Context) (*Client, error) {
+	ask := func(text string, echo bool) (string, error) { return d.ask(ctx, text, echo) }
+	checker, err := newHostKeyChecker(d.r, d.log, ask)
+	if err != nil {
+		return nil, d.fail(ErrHostKey, err, "")
+	}
+	nd := net.Dialer{Timeout: d.r.ConnectTimeout}
+	tcp, err := nd.DialContext(ctx, "tcp", d.r.Address())
+	if err != nil {
+		return nil, d.fail(ErrConnect, err, connectHint(err))
+	}
+	d.tcp = newTCPConn(tcp)
+	auth := &authenticator{r: d.r, log: d.log, ask: ask}
+	if d.agent, err = dialAgent(ctx, d.r.IdentityAgent); err != nil {
+		auth.note("agent "+d.r.IdentityAgent, err)
+	} else if d.agent != nil {
+		auth.agent = agent.NewClient(d.agent)
+		defer d.agent.Close()
+	}
+	stop := context.AfterFunc(ctx, d.abort)
+	conn, chans, reqs, err := d.handshake(checker, auth)
+	if err != nil {
+		stop()
+		d.tcp.Close()
+		return nil, d.explain(err, checker, auth)
+	}
+	return &Client{conn: ssh.NewClient(conn, chans, reqs), tcp: d.tcp, stop: stop, info: *d.r}, nil
+}
+
+// abort ends every wait of the attempt; after it has succeeded it closes the connection.
+func (d *dialer) abort() {
+	d.tcp.Close()
+	if d.agent != nil {
+		d.agent.Close()
+	}
+}
+
+func (d *dialer) handshake(checker *hostKeyChecker, auth *authenticator) (ssh.Conn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
+	d.limit = d.r.ConnectTimeout
+	config := &ssh.ClientConfig{
+		Config:            ssh.Config{Ciphers: ciphers()},
+		User:              d.r.User,
+		ClientVersion:     clientVersion,
+		HostKeyCallback:   checker.callback,
+		HostKeyAlgorithms: checker.algorithms(),
+		BannerCallback: func(message string) error {
+			d.log.Info("message of the server", "text", safeText(message[:min(len(message), 4096)]))
+			return nil
+		},
+		AuthCallback: func(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+			auth.started = true
+			d.limit = max(authTimeout, d.r.ConnectTimeout)
+			m, err := auth.next(c)
+			return m, errors.Join(err, d.tcp.SetDeadline(time.Now().Add(d.limit)))
+		},
+	}
+	if err := d.tcp.SetDeadline(time.Now().Add(d.limit)); err != nil {
+		return nil, nil, nil, err
+	}
+	conn, chans, reqs, err := ssh.NewClientConn(d.tcp, d.r.Address(), config)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if err := d.tcp.SetDeadline(time.Time{}); err != nil {
+		conn.Close()
+		return nil, nil, nil, err
+	}
+	return conn, chans, reqs, nil
+}
+
+// ask stops the clock of the connection while the user thinks.
+func (d *dialer) ask(ctx context.Context, text string, echo bool) (string, error) {
+	if d.r.BatchMode {
+		return "", fmt.Errorf("%w: BatchMode is on", ErrNoTerminal)
+	}
+	_ = d.tcp.SetDeadline(time.Time{}) // fails only on a closed connection, and then so does what follows
+	defer func() { _ = d.tcp.SetDeadline(time.Now().Add(d.limit)) }()
+	return d.prompt(ctx, text, echo)
+}
+
+// ciphers is the library's list with the cheapest in front.
+func ciphers() []string {
+	all := ssh.SupportedAlgorithms().Ciphers
+	i := slices.Index(all, fastCipher)
+	if i <= 0 {
+		return all
+	}
+	return slices.Concat(all[i:i+1], all[:i], all[i+1:])
+}
+
+func (d *dialer) fail(kind, err error, hint string) error {
+	host := d.r.Host
+	if a := d.r.Address(); a != host {
+		host += " (" + a + ")"
+	}
+	return &Error{Kind: kind, Host: host, Hint: hint, Err: err}
+}
+
+// explain turns the end of a handshake into one of the errors callers know.
+func (d *dialer) explain(err error, checker *hostKeyChecker, auth *authenticator) error {
+	if checker.err != nil {
+		hint := ""
+		if e, ok := errors.AsType[*HostKeyError](checker.err); ok {
+			hint = e.hint(d.r.Host)
+		}
+		return d.fail(ErrHostKey, checker.err, hint)
+	}
+	if !auth.started {
+		return d.fail(ErrConnect, handshakeCause(err), handshakeHint(err))
+	}
+	if isTimeout(err) {
+		return d.fail(ErrConnect, err, "the server stopped answering while logging in")
+	}
+	auth.settle(auth.partial)
+	if errors.Is(err, errExhausted) {
+		return d.fail(ErrAuth, fmt.Errorf("no way to log in as %s: %s", d.r.User, auth.summary()),
+			fmt.Sprintf("put a public key into ~/.ssh/authorized_keys of that user (ssh-copy-id %s), or name a key with IdentityFile", d.r.Host))
+	}
+	return d.fail(ErrAuth, fmt.Errorf("%w (%s)", err, auth.summary()), "fewer keys can be offered with IdentitiesOnly yes and IdentityFile")
+}
+
+// handshakeCause shortens what the library says of a server that hung up.
+func handshakeCause(err error) error {
+	if errors.Is(err, io.EOF) {
+		return fmt.Errorf("the server closed the connection before it showed its key: %w", io.ErrUnexpectedEOF)
+	}
+	return err
+}
+
+func handshakeHint(err error) string {
+	if _, ok := errors.AsType[*ssh.AlgorithmNegotiationError](err); ok {
+		return "client and server share no algorithm; an old server may work with -e ssh"
+	}
+	if isTimeout(err) {
+		return "something listens there, but it does not answer as an SSH server"
+	}
+	return "check that an SSH server listens on that port"
+}
+
+func connectHint(err error) string {
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		return "check the host name, or give it a HostName in ~/.ssh/config"
+	}
+	if isTimeout(err) {
+		return "no answer: check the network, the firewall and the port"
+	}
+	return "check that the SSH server is running and that the port is right"
+}
+
+func isTimeout(err error) bool {
+	ne, ok := errors.AsType[net.Error](err)
+	return ok && ne.Timeout() || errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// Info tells what the connection was made with.
+func (c *Client) Info() Resolved { return c.info }
+
+// Close ends the connection and everything that runs on it.
+func (c *Client) Close() error {
+	c.stop()
+	err := c.conn.Close()
+	_ = c.conn.Wait() // the reason of the end is ours
+	if errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,120 @@
+package sshconn
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+)
+
+// terminalPrompt asks on the controlling terminal, or through the program in SSH_ASKPASS by the rules of ssh(1):
+// SSH_ASKPASS_REQUIRE=force always takes the program, prefer takes it where there is a display, never does not, and
+// without that variable the program is for when there is a display but no terminal.
+func terminalPrompt(ctx context.Context, text string, echo bool) (string, error) {
+	program, require := os.Getenv("SSH_ASKPASS"), os.Getenv("SSH_ASKPASS_REQUIRE")
+	display := os.Getenv("DISPLAY") != "" || os.Getenv("WAYLAND_DISPLAY") != ""
+	if program != "" && (require == "force" || require == "prefer" && display) {
+		return askpass(ctx, program, text)
+	}
+	answer, err := askTerminal(ctx, text, echo)
+	if errors.Is(err, ErrNoTerminal) && program != "" && display && require != "never" {
+		return askpass(ctx, program, text)
+	}
+	return answer, err
+}
+
+// askpass runs the program with the question as its argument and reads the answer from its output.
+func askpass(ctx context.Context, program, text string) (string, error) {
+	cmd := exec.CommandContext(ctx, program, text)
+	cmd.WaitDelay = time.Second // a helper that keeps the pipe open must not hold us
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("%w: SSH_ASKPASS %s: %w", ErrNoTerminal, program, err)
+	}
+	answer, _, _ := bytes.Cut(out, []byte("\n"))
+	return strings.TrimSuffix(string(answer), "\r"), nil
+}
+
+// askTerminal asks on the controlling terminal, which is opened anew: standard input may be data. The terminal is in
+// raw mode meanwhile, so that an interrupt arrives as a character, and cancelling ctx ends the read; in both cases the
+// terminal's mode is restored.
+func askTerminal(ctx context.Context, text string, echo bool) (answer string, err error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	f, err := openTerminal()
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrNoTerminal, err)
+	}
+	defer f.Close()
+	restore, err := rawMode(f)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrNoTerminal, err)
+	}
+	defer restore()
+	stop := context.AfterFunc(ctx, func() {
+		_ = f.SetReadDeadline(time.Now()) // where terminals have no deadlines the read ends with the next key
+	})
+	defer stop()
+
+	t := term.NewTerminal(f, "")
+	lines := strings.Split(text, "\n")
+	last := lines[len(lines)-1]
+	for _, l := range lines[:len(lines)-1] {
+		fmt.Fprintf(t, "%s\r\n", safeText(l))
+	}
+	last = safeText(last)
+	if echo {
+		t.SetPrompt(last)
+		answer, err = t.ReadLine()
+	} else {
+		answer, err = t.ReadPassword(last)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case errors.Is(err, io.EOF): // interrupt, or end of file typed
+		return "", errInterrupted
+	case err != nil:
+		return "", fmt.Errorf("reading from the terminal: %w", err)
+	}
+	return answer, nil
+}
+
+// errInterrupted ends the whole connection: the user does not want the next question.
+var errInterrupted = errors.New("interrupted at the prompt")
+
+func openTerminal() (*os.File, error) {
+	if runtime.GOOS == "windows" {
+		return os.OpenFile("CONIN$", os.O_RDWR, 0)
+	}
+	return os.OpenFile("/dev/tty", os.O_RDWR, 0)
+}
+
+// rawMode switches f and returns what undoes it. The descriptor is borrowed through SyscallConn because f.Fd would make
+// the file blocking, and then no deadline could end a read.
+func rawMode(f *os.File) (restore func(), err error) {
+	c, err := f.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var old *term.State
+	var rawErr error
+	if err := c.Control(func(fd uintptr) { old, rawErr = term.MakeRaw(int(fd)) }); err != nil {
+		return nil, err
+	}
+	if rawErr != nil {
+		return nil, rawErr
+	}
+	return func() {
+		_ = c.Control(func(fd uintptr) { _ = term.Restore(int(fd), old) })
+	}, nil
+}

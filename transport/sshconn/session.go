@@ -1,0 +1,187 @@
+package sshconn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// A Session is one command that runs on the far side. Stdin, Stdout and Stderr may be used by one goroutine each, all
+// at the same time. All output shares one window: whoever reads Stdout must see to it that Stderr is read as well, or
+// the command stalls after 2 MiB of messages.
+type Session struct {
+	Stdin  io.WriteCloser // Close sends end of file
+	Stdout io.Reader      // io.EOF where the command has ended its output, io.ErrUnexpectedEOF where the connection broke
+	Stderr io.Reader
+
+	ch   ssh.Channel
+	tcp  *tcpConn
+	stop func() bool   // ends the watch on the context
+	done chan struct{} // closed when the far side has closed the channel
+	end  error         // how it ended; valid after done
+}
+
+// Start runs command by the login shell of the far side. Cancelling ctx closes the whole connection, for only that is
+// sure to end a write that waits for the far side.
+//
+// It returns when the far side has agreed, one round trip after asking: OpenSSH gives the channel a window to write into
+// only with that answer, so that nothing could be sent earlier. What the command says first need not be waited for.
+func (c *Client) Start(ctx context.Context, command string) (*Session, error) {
+	return c.start(ctx, "exec", command)
+}
+
+// StartSubsystem runs a subsystem, such as sftp, in place of a command. The same rules hold.
+func (c *Client) StartSubsystem(ctx context.Context, name string) (*Session, error) {
+	return c.start(ctx, "subsystem", name)
+}
+
+func (c *Client) start(ctx context.Context, request, name string) (*Session, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = c.conn.Close() })
+	s, err := c.open(request, name)
+	if err != nil {
+		stop()
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return nil, fmt.Errorf("starting %q on %s: %w", name, c.info.Host, err)
+	}
+	s.stop = stop
+	return s, nil
+}
+
+func (c *Client) open(request, name string) (*Session, error) {
+	ch, reqs, err := c.conn.OpenChannel("session", nil)
+	if err != nil {
+		return nil, err
+	}
+	s := &Session{Stdin: stdin{ch}, Stderr: ch.Stderr(), ch: ch, tcp: c.tcp, done: make(chan struct{})}
+	s.Stdout = stdout{s}
+	go s.serve(reqs) // ends when the channel or the connection does
+	ok, err := ch.SendRequest(request, true, ssh.Marshal(struct{ Name string }{name}))
+	if err == nil && !ok {
+		err = fmt.Errorf("the server refuses it (%s request)", request)
+	}
+	if errors.Is(err, io.EOF) {
+		err = fmt.Errorf("the connection ended: %w", io.ErrUnexpectedEOF)
+	}
+	if err != nil {
+		_ = ch.Close() // the error that counts is the one before
+		return nil, err
+	}
+	return s, nil
+}
+
+// serve collects how the command ends.
+func (s *Session) serve(reqs <-chan *ssh.Request) {
+	defer close(s.done)
+	s.end = fmt.Errorf("the connection broke before the remote command ended: %w", io.ErrUnexpectedEOF)
+	for r := range reqs {
+		switch r.Type {
+		case "exit-status":
+			var m struct{ Status uint32 }
+			if ssh.Unmarshal(r.Payload, &m) == nil {
+				s.end = nil
+				if m.Status != 0 {
+					s.end = &ExitError{Status: int(m.Status & 0xff)}
+				}
+			}
+		case "exit-signal":
+			var m struct {
+				Signal  string
+				Core    bool
+				Message string
+				Lang    string
+			}
+			if ssh.Unmarshal(r.Payload, &m) == nil {
+				s.end = &ExitError{Status: 128 + signalNumber(m.Signal), Signal: m.Signal}
+			}
+		}
+		if r.WantReply {
+			_ = r.Reply(false, nil) // fails only when the connection is gone, which ends the loop
+		}
+	}
+}
+
+// signalNumber maps the names of RFC 4254, 6.10 to the numbers that shells add to 128; 0 for others.
+func signalNumber(name string) int {
+	numbers := map[string]int{
+		"HUP": 1, "INT": 2, "QUIT": 3, "ILL": 4, "ABRT": 6, "FPE": 8, "KILL": 9, "USR1": 10, "SEGV": 11, "USR2": 12,
+		"PIPE": 13, "ALRM": 14, "TERM": 15,
+	}
+	return numbers[name]
+}
+
+// Wait waits for the end of the command and returns nil for exit status 0, an *ExitError for another end, or an error
+// that wraps io.ErrUnexpectedEOF where the far side did not say how it ended. It does not wait for Stdout to be read.
+// It may be called more than once and by several goroutines.
+func (s *Session) Wait() error {
+	<-s.done
+	s.stop()
+	return s.end
+}
+
+// Close abandons the command: it closes the channel, whereupon the far side sees end of file on its streams. The
+// connection stays. Output that has arrived can still be read.
+func (s *Session) Close() error {
+	s.stop()
+	if err := s.ch.Close(); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("closing the remote command: %w", err)
+	}
+	return nil
+}
+
+// stdin is the write half of a channel: closing it leaves the other half open.
+type stdin struct{ ch ssh.Channel }
+
+func (s stdin) Write(p []byte) (int, error) { return s.ch.Write(p) }
+
+func (s stdin) Close() error {
+	if err := s.ch.CloseWrite(); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("closing the remote command's input: %w", err)
+	}
+	return nil
+}
+
+// closeGrace bounds the wait that tells a broken connection from the end of output.
+const closeGrace = 250 * time.Millisecond
+
+// stdout reads the output of a command. The library ends a channel with io.EOF whether the far side has closed it or the
+// connection is gone; a truncated stream must not look like a whole one.
+type stdout struct{ s *Session }
+
+func (o stdout) Read(p []byte) (int, error) {
+	n, err := o.s.ch.Read(p)
+	switch {
+	case err == io.EOF:
+		err = o.s.endOfOutput()
+	case err != nil: // giving back the window failed: what was read is good, no more will come
+		err = fmt.Errorf("the connection broke: %w: %w", io.ErrUnexpectedEOF, err)
+	}
+	return n, err
+}
+
+// endOfOutput decides what an io.EOF means. When the connection ends, the channel's requests end in the next moment, and
+// then it is known whether the command has. Where the connection is not known to have ended, that moment is waited for
+// with a bound: a command may close its output and go on.
+func (s *Session) endOfOutput() error {
+	if s.tcp.ended.Load() {
+		<-s.done
+	}
+	t := time.NewTimer(closeGrace)
+	defer t.Stop()
+	select {
+	case <-s.done:
+		if errors.Is(s.end, io.ErrUnexpectedEOF) {
+			return s.end
+		}
+	case <-t.C:
+	}
+	return io.EOF
+}

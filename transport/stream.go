@@ -1,0 +1,164 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"gosync/transport/sshconn"
+)
+
+// A Stream carries the protocol to a command on the far side: what is written becomes its standard input, what is read
+// is its standard output. Reading and writing may go on at the same time, each from one goroutine.
+type Stream interface {
+	// Read returns io.EOF when the command has closed its output, and an error that wraps io.ErrUnexpectedEOF when the
+	// connection broke and that could be told.
+	io.Reader
+	io.Writer
+	// Close gives the command up and frees everything; it may be called at any time, by any goroutine, more than once,
+	// and ends a Read or Write that is under way. It does not return before the goroutines of the stream have ended.
+	io.Closer
+	// CloseWrite tells the command that no more is coming.
+	CloseWrite() error
+	// Wait returns how the command ended: nil, or an *ExitError. It may be called more than once and from several
+	// goroutines. Output should be read to its end first.
+	Wait() error
+	// StderrTail returns the last messages of the command, made safe for a terminal, without a final newline.
+	StderrTail() string
+}
+
+// ExitError is a command on the far side that did not end well, together with what it last said.
+type ExitError struct {
+	Status int    // exit status; 128 or more after a signal, -1 where the far side did not say
+	Stderr string // the last messages, safe for a terminal
+	Err    error  // what the connection says about it
+}
+
+func (e *ExitError) Error() string {
+	s := e.Err.Error()
+	if e.Stderr != "" {
+		s += ": " + e.Stderr
+	}
+	return s
+}
+
+func (e *ExitError) Unwrap() error { return e.Err }
+
+// Options say how to reach the far side. The zero value connects in this process, by the user's ssh configuration.
+type Options struct {
+	Rsh           []string  // the words of -e COMMAND, see SplitRsh; empty: the SSH client in this process
+	SSHConfig     string    // path of an ssh_config; "": the usual files; "none": no file
+	Port          int       // 1 to 65535; 0: the target's, or the configuration's
+	RemoteCommand []string  // words, joined by spaces for the remote shell; never quoted
+	Stderr        io.Writer // takes the messages of the far side, escaped and limited; nil: they are dropped
+
+	ConnectTimeout time.Duration                                                     // 0: the configuration's
+	Log            *slog.Logger                                                      // nil: no log
+	Prompt         func(ctx context.Context, text string, echo bool) (string, error) // see sshconn.Config
+}
+
+// Connect starts the remote command on the target's host, in one of two ways: over the SSH client in this process, or
+// by the command of -e. Cancelling ctx ends connecting, and later the stream; ctx must live as long as the stream.
+// Errors are those of sshconn.Dial and StartCommand.
+func Connect(ctx context.Context, t Target, o Options) (Stream, error) {
+	if !t.Remote || t.Host == "" {
+		return nil, fmt.Errorf("%w %q: it names no host", ErrTarget, t.String())
+	}
+	if len(o.RemoteCommand) == 0 {
+		return nil, errors.New("no remote command is given")
+	}
+	port := o.Port
+	if port == 0 {
+		port = t.Port
+	}
+	if len(o.Rsh) > 0 {
+		argv, err := rshArgv(o.Rsh, o.SSHConfig, port)
+		if err != nil {
+			return nil, err
+		}
+		return startCommand(ctx, argv, t.Host, t.User, o.RemoteCommand, o.Stderr)
+	}
+	client, err := sshconn.Dial(ctx, sshconn.Config{
+		Host: t.Host, User: t.User, Port: port, ConfigFile: o.SSHConfig, ConnectTimeout: o.ConnectTimeout, Log: o.Log, Prompt: o.Prompt,
+	})
+	if err != nil {
+		return nil, err
+	}
+	session, err := client.Start(ctx, strings.Join(o.RemoteCommand, " "))
+	if err != nil {
+		client.Close()
+		return nil, err
+	}
+	return newSSHStream(client, session, o.Stderr), nil
+}
+
+// rshArgv adds what ssh(1) needs for a port and a configuration file. Other programs have no such options that could
+// be known.
+func rshArgv(rsh []string, config string, port int) ([]string, error) {
+	if config == "" && port == 0 {
+		return rsh, nil
+	}
+	name := strings.TrimSuffix(path.Base(strings.ReplaceAll(rsh[0], `\`, "/")), ".exe")
+	if name != "ssh" {
+		return nil, fmt.Errorf("a port or ssh configuration cannot be handed to %q: put its options into the command of -e", rsh[0])
+	}
+	argv := append([]string{}, rsh...)
+	if config != "" {
+		argv = append(argv, "-F", config)
+	}
+	if port != 0 {
+		argv = append(argv, "-p", strconv.Itoa(port))
+	}
+	return argv, nil
+}
+
+// An sshStream is a Stream over the SSH client in this process. It owns the connection.
+type sshStream struct {
+	client  *sshconn.Client
+	session *sshconn.Session
+	sink    *stderrSink
+	drained chan struct{} // closed when the messages have ended
+}
+
+func newSSHStream(c *sshconn.Client, s *sshconn.Session, stderr io.Writer) *sshStream {
+	st := &sshStream{client: c, session: s, sink: newStderrSink(stderr, time.Now), drained: make(chan struct{})}
+	go func() {
+		defer close(st.drained)
+		st.sink.drain(s.Stderr)
+	}()
+	return st
+}
+
+func (s *sshStream) Read(p []byte) (int, error) { return s.session.Stdout.Read(p) }
+
+func (s *sshStream) Write(p []byte) (int, error) { return s.session.Stdin.Write(p) }
+
+func (s *sshStream) CloseWrite() error { return s.session.Stdin.Close() }
+
+func (s *sshStream) StderrTail() string { return s.sink.Tail() }
+
+func (s *sshStream) Wait() error {
+	err := s.session.Wait()
+	<-s.drained // ends with the channel
+	if err == nil {
+		return nil
+	}
+	e := &ExitError{Status: -1, Stderr: s.sink.Tail(), Err: err}
+	if exit, ok := errors.AsType[*sshconn.ExitError](err); ok {
+		e.Status = exit.Status
+	}
+	return e
+}
+
+func (s *sshStream) Close() error {
+	err := s.client.Close()
+	<-s.drained
+	_ = s.session.Wait() // frees the watch on the context; how it ended is for Wait to tell
+	return err
+}

@@ -34,7 +34,9 @@ func Send(ctx context.Context, host Host, conn io.ReadWriteCloser, job Job, rep 
 	begin(c, &job)
 	r := startReporter(ctx, rep)
 	s := newSource(host, c, &job, f, r, rep.Progress)
-	err = s.run(ctx)
+	if err = s.run(ctx); err == nil {
+		linger(ctx, c)
+	}
 	sum := s.summary(start)
 	return sum, conclude(r, err, &s.done)
 }
@@ -51,7 +53,9 @@ func Receive(ctx context.Context, host Host, conn io.ReadWriteCloser, job Job, r
 	begin(c, &job)
 	r := startReporter(ctx, rep)
 	d := newDest(host, c, &job, r, rep.Progress, seed(host))
-	err = d.run(ctx)
+	if err = d.run(ctx); err == nil {
+		linger(ctx, c)
+	}
 	return d.summary(start), conclude(r, err, &d.sum)
 }
 
@@ -229,6 +233,27 @@ func begin(c *wire.Conn, job *Job) {
 
 // seed returns a number for the hashes of this run.
 func seed(host Host) uint64 { return host.Seed() }
+
+// linger waits until the far side has ended, so that it holds nothing any more
+// when this process returns to its user. Everything was said: that it does not
+// end is no error.
+func linger(ctx context.Context, c *wire.Conn) {
+	stop := context.AfterFunc(ctx, func() { c.Fail(context.Cause(ctx)) })
+	defer stop()
+	timer := time.AfterFunc(lingerTime, func() { c.Fail(wire.ErrClosed) })
+	defer timer.Stop()
+	for {
+		f, err := c.Next()
+		if err != nil {
+			return
+		}
+		f.Release()
+	}
+}
+
+// lingerTime bounds linger. A file system may take seconds to free what a large
+// file has held.
+const lingerTime = 10 * time.Second
 
 // farewell is how long an end that fails tries to say why.
 const farewell = time.Second

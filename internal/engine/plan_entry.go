@@ -293,6 +293,9 @@ func (p *planner) other(ctx context.Context, dir *destDir, i int, e, dst *manife
 	c := manifest.ChangeLocal | manifest.ChangeNew
 	if dst != nil {
 		c = manifest.ChangeLocal | manifest.ChangeContent | d.differences(&w, dst)
+		if !d.job.Times {
+			c |= manifest.ChangeTimeNow
+		}
 	} else {
 		d.mu.Lock()
 		d.made(e)

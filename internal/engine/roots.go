@@ -234,6 +234,11 @@ func (f *forest) addBelow(ctx context.Context, base, rest string) error {
 			f.root.Entry, f.hasRoot = e, true
 		}
 	}
+	full := strings.TrimSuffix(base, "/") + "/" + strings.Join(parts, "/")
+	if _, err := f.host.Lstat(ctx, full); err != nil {
+		f.fail("link_stat", full, err) // and its parents are not wanted for themselves
+		return nil
+	}
 	node, at := f.root, strings.TrimSuffix(base, "/")
 	for i, part := range parts {
 		parent := at
@@ -344,7 +349,7 @@ func (f *forest) message(ctx context.Context) *wire.Roots {
 	if len(m.TopNames) > 10_000 {
 		m.TopNames, m.Complete = nil, false
 	}
-	m.Empty, m.Nothing = empty && f.named > 0, f.named == 0
+	m.Empty, m.Nothing = empty && f.named > 0, f.named == 0 && !f.job.Relative
 	return m
 }
 

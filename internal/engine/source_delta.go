@@ -124,7 +124,7 @@ func (w *fileWriter) runDelta(ctx context.Context, j *deltaJob) error {
 	if err != nil {
 		return w.failed(ctx, j.id, d, e, "stat", err)
 	}
-	r := &deltaRun{w: w, job: j, file: f, size: before.Size, matcher: delta.NewMatcher(j.sig, f, before.Size)}
+	r := &deltaRun{early: map[int]*wire.Answer{}, w: w, job: j, file: f, size: before.Size, matcher: delta.NewMatcher(j.sig, f, before.Size)}
 	err = r.run(ctx)
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
@@ -167,6 +167,7 @@ type deltaRun struct {
 	matcher *delta.Matcher
 	tree    delta.Tree
 	open    []*openSegment
+	early   map[int]*wire.Answer // by segment
 }
 
 type openSegment struct {
@@ -302,17 +303,20 @@ func (r *deltaRun) finish(ctx context.Context) error {
 }
 
 // await waits for the answer about segment n. Answers come in the order of the
-// questions, but a later segment's first may overtake an earlier one's second.
+// questions, but a later segment's first may overtake an earlier one's second:
+// it is kept until its turn comes.
 func (r *deltaRun) await(ctx context.Context, n int) (*wire.Answer, error) {
 	for {
+		if m := r.early[n]; m != nil {
+			delete(r.early, n)
+			return m, nil
+		}
 		select {
 		case m := <-r.job.answers:
-			if m.Segment == n {
-				return m, nil
+			if r.early[m.Segment] != nil || len(r.early) > inFlight {
+				return nil, fmt.Errorf("%w: segment %d is answered twice", wire.ErrProtocol, m.Segment)
 			}
-			if err := offer(r.job.answers, m); err != nil {
-				return nil, err
-			}
+			r.early[m.Segment] = m
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}

@@ -94,12 +94,13 @@ func (d *dest) checked(ctx context.Context, id wire.ID, same bool) error {
 		w := d.wanted(e, &c.dst)
 		change := d.differences(&w, &c.dst)
 		c.slot.settle(d.itemEvent(c.dir, id.Entry, e, change, ""))
-		if d.job.Times && e.Nsec != c.dst.Nsec {
-			change |= manifest.ChangeTime // the content is known to be the same: the time is made exact, without a word
-		}
-		return d.setAttrs(ctx, c.dir, e, &w, change)
+		return d.setAttrs(ctx, c.dir, e, &w, change|d.exact(e, &c.dst))
 	}
-	c.slot.settle(d.itemEvent(c.dir, id.Entry, e, d.transferChange(e, &c.dst), ""))
+	change := d.transferChange(e, &c.dst)
+	if d.job.Times && !manifest.SameInstant(e, &c.dst) {
+		change |= manifest.ChangeTime
+	}
+	c.slot.settle(d.itemEvent(c.dir, id.Entry, e, change, ""))
 	d.countTransfer(e, &c.dst)
 	d.mu.Lock()
 	c.dir.touched = true

@@ -30,7 +30,9 @@ func (p *planner) link(ctx context.Context, dir *destDir, i int, e, dst *manifes
 		return p.displace(ctx, dir, i, e, dst)
 	}
 	if dst != nil && !pending && lead != nil && lead.Ino == dst.Ino && lead.Type == dst.Type {
-		d.item(dir, i, e, 0, leadShown)
+		if d.job.ItemizeAll {
+			d.item(dir, i, e, manifest.ChangeHardLink, "")
+		}
 		return nil
 	}
 	c := manifest.ChangeHardLink | manifest.ChangeLocal

@@ -107,7 +107,7 @@ func (d *dest) openDir(ctx context.Context, path string) error {
 func (d *dest) mode() *wire.Mode {
 	j := d.job
 	digests := !d.empty && d.tree != nil && d.rename == "" && !d.rootMsg.Single &&
-		j.Recursive && !j.Dirs && !j.Relative && j.Files == nil &&
+		j.Recursive && j.Links && j.Devices && j.Specials && !j.Dirs && !j.Relative && j.Files == nil &&
 		!j.Update && !j.IgnoreTimes && !j.SizeOnly && !j.Checksum && !j.ItemizeAll &&
 		(j.Filter == nil || !j.Filter.SideSpecific()) && (j.Delete || d.rootMsg.Complete)
 	m := &wire.Mode{Digests: digests}

@@ -12,7 +12,7 @@ type FileError struct {
 	Err  error
 }
 
-func (e *FileError) Error() string { return e.Op + " " + e.Path + ": " + e.Err.Error() }
+func (e *FileError) Error() string { return e.Op + " " + e.Path + ": " + text(e.Err) }
 
 // Unwrap returns what went wrong.
 func (e *FileError) Unwrap() error { return e.Err }

@@ -88,7 +88,7 @@ func (p *planner) root(ctx context.Context, dir *destDir) error {
 	}
 	dir.want = d.wanted(&d.rootMsg.Root, old)
 	c := d.differences(&dir.want, &st)
-	dir.attrs = c.Attrs()
+	dir.attrs = (c | d.exact(&d.rootMsg.Root, &st)).Attrs()
 	if d.created {
 		c = manifest.ChangeNew | manifest.ChangeLocal
 		dir.attrs = d.allAttrs(&dir.want)
@@ -109,7 +109,7 @@ func (p *planner) announce(ctx context.Context, parent, dir *destDir, entry int)
 	dir.want = d.wanted(e, dst)
 	if dst != nil && dst.IsDir() {
 		c := d.differences(&dir.want, dst)
-		dir.attrs = c.Attrs()
+		dir.attrs = (c | d.exact(e, dst)).Attrs()
 		d.itemDir(parent, entry, e, c)
 		return p.access(ctx, dir, dst)
 	}
@@ -223,7 +223,7 @@ func (p *planner) regular(ctx context.Context, dir *destDir, i int, e, dst *mani
 	switch {
 	case dst == nil:
 		p.transfer(dir, i, e, nil, d.transferChange(e, nil))
-	case d.job.Checksum && dst.Size == e.Size && e.Size > 0:
+	case d.doubtful(e, dst):
 		p.checks = append(p.checks, held{i, d.rep.hold()})
 	case d.job.SameContent(e, dst) || d.job.Checksum && dst.Size == e.Size:
 		return p.same(ctx, dir, i, e, dst)
@@ -231,6 +231,25 @@ func (p *planner) regular(ctx context.Context, dir *destDir, i int, e, dst *mani
 		p.transfer(dir, i, e, dst, d.transferChange(e, dst))
 	}
 	return nil
+}
+
+// doubtful reports whether only the content can tell if two files of one size
+// are equal: because that is asked for, or because their times lie within one
+// second and are not the same, which the quick check to the second would accept.
+func (d *dest) doubtful(e, dst *manifest.Entry) bool {
+	if dst.Size != e.Size || e.Size == 0 {
+		return false
+	}
+	return d.job.Checksum || d.job.SameContent(e, dst) && !d.job.SizeOnly && !manifest.SameInstant(e, dst)
+}
+
+// exact returns ChangeTime where two times count as equal but are not the same:
+// the time is then made exact without a word.
+func (d *dest) exact(e, dst *manifest.Entry) manifest.Change {
+	if d.job.Times && manifest.SameTime(e, dst) && !manifest.SameInstant(e, dst) {
+		return manifest.ChangeTime
+	}
+	return 0
 }
 
 // transferChange returns what is reported of a file whose content is transferred.
@@ -258,7 +277,7 @@ func (p *planner) same(ctx context.Context, dir *destDir, i int, e, dst *manifes
 	w := d.wanted(e, dst)
 	c := d.differences(&w, dst)
 	d.item(dir, i, e, c, "")
-	return d.setAttrs(ctx, dir, e, &w, c)
+	return d.setAttrs(ctx, dir, e, &w, c|d.exact(e, dst))
 }
 
 // transfer reports and asks for a file.
@@ -288,7 +307,7 @@ func (p *planner) other(ctx context.Context, dir *destDir, i int, e, dst *manife
 	if dst != nil && sameSpecial(e, dst) {
 		c := d.differences(&w, dst)
 		d.item(dir, i, e, c, "")
-		return d.setAttrs(ctx, dir, e, &w, c)
+		return d.setAttrs(ctx, dir, e, &w, c|d.exact(e, dst))
 	}
 	c := manifest.ChangeLocal | manifest.ChangeNew
 	if dst != nil {

@@ -211,7 +211,20 @@ func (f *forest) addRelative(ctx context.Context, path string) error {
 	} else if strings.HasPrefix(path, "/") {
 		base = "/"
 	}
+	f.implyRoot(ctx, base, path)
 	return f.addBelow(ctx, base, rest)
+}
+
+// implyRoot makes base part of the transfer for a name that begins with "./":
+// like every parent that is named, it keeps its attributes.
+func (f *forest) implyRoot(ctx context.Context, base, name string) {
+	if f.hasRoot || !strings.HasPrefix(name, "./") {
+		return
+	}
+	if e, err := f.host.Stat(ctx, base); err == nil && e.IsDir() {
+		e.Name = ""
+		f.root.Entry, f.hasRoot = e, true
+	}
 }
 
 // addBelow adds the path rest below the directory base, parents included.
@@ -285,6 +298,7 @@ func (f *forest) plantFiles(ctx context.Context) error {
 			clean = strings.TrimSuffix(clean, "/") // a slash behind a file's name means nothing here
 		}
 		if f.job.Relative {
+			f.implyRoot(ctx, base, name)
 			if err := f.addBelow(ctx, base, clean); err != nil {
 				return err
 			}

@@ -31,8 +31,7 @@ type Conn struct {
 	pool  sync.Pool
 	ctl   chan *Buffer // control frames, sent before bulk
 	bulk  chan *Buffer
-	drain chan chan struct{} // requests to be told when all frames before are written
-	dead  chan struct{}      // closed by fail
+	dead  chan struct{} // closed by fail
 	once  sync.Once
 	cause error // why dead was closed; read after dead
 	wg    sync.WaitGroup
@@ -61,7 +60,6 @@ func New(rw io.ReadWriteCloser, cfg Config) (*Conn, error) {
 		rw:    rw,
 		ctl:   make(chan *Buffer, ctlQueue),
 		bulk:  make(chan *Buffer, bulkQueue),
-		drain: make(chan chan struct{}),
 		dead:  make(chan struct{}),
 		epoch: time.Now(),
 	}
@@ -140,22 +138,11 @@ func (c *Conn) SendBuffer(ctx context.Context, f *Buffer) error {
 		}
 		q = c.bulk
 	}
-	select {
-	case <-c.dead: // first: a queue may have room although nobody empties it
+	err := c.enqueue(ctx, q, f)
+	if err != nil {
 		c.Discard(f)
-		return c.cause
-	default:
 	}
-	select {
-	case q <- f:
-		return nil
-	case <-c.dead:
-		c.Discard(f)
-		return c.cause
-	case <-ctx.Done():
-		c.Discard(f)
-		return ctx.Err()
-	}
+	return err
 }
 
 // seal fills in the header.

@@ -27,6 +27,8 @@ type Buffer struct {
 	B    []byte
 	typ  Type
 	home *[]byte // the pooled memory, nil if it was not pooled
+
+	mark chan struct{} // no frame: closed by the writer when it gets there
 }
 
 // Payload returns the bytes that were appended so far.

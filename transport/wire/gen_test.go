@@ -245,7 +245,7 @@ func drawFromSource(t *rapid.T, typ Type) Msg {
 
 func drawRoots(t *rapid.T) Msg {
 	m := &Roots{
-		Single: flag().Draw(t, "single"), Empty: flag().Draw(t, "empty"), Complete: flag().Draw(t, "complete"),
+		Single: flag().Draw(t, "single"), Empty: flag().Draw(t, "empty"), Nothing: flag().Draw(t, "nothing"), Complete: flag().Draw(t, "complete"),
 		TopNames: rapid.SliceOfN(name(), 0, 5).Draw(t, "top"), HasRoot: flag().Draw(t, "has root"),
 	}
 	if m.Single {

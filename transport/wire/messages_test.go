@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -19,8 +20,10 @@ import (
 func TestRoundTrip(t *testing.T) {
 	for _, m := range catalogue() {
 		t.Run(strings.TrimPrefix(typeName(m), "*wire."), func(t *testing.T) {
+			used := map[string]bool{}
 			rapid.Check(t, func(t *rapid.T) {
 				want := message(m.Type()).Draw(t, "message")
+				noteFields(used, reflect.ValueOf(want).Elem())
 				if want.Type() != m.Type() {
 					t.Fatalf("generator made a %T", want)
 				}
@@ -36,7 +39,24 @@ func TestRoundTrip(t *testing.T) {
 					t.Fatalf("encoded again: %x, was %x", again, b)
 				}
 			})
+			for _, f := range fieldNames(reflect.TypeOf(m).Elem()) {
+				if !used[f] {
+					t.Errorf("the generator never sets %s", f)
+				}
+			}
 		})
+	}
+}
+
+// noteFields notes the exported fields of a struct that are not zero.
+func noteFields(used map[string]bool, v reflect.Value) {
+	for i := range v.NumField() {
+		switch f := v.Type().Field(i); {
+		case f.Anonymous:
+			noteFields(used, v.Field(i))
+		case f.IsExported() && !v.Field(i).IsZero():
+			used[f.Name] = true
+		}
 	}
 }
 
@@ -162,6 +182,7 @@ func u(parts ...any) (b []byte) {
 func TestRefusedMessages(t *testing.T) {
 	sum, short := make([]byte, 32), make([]byte, 16)
 	sizes := make([]byte, 7)
+	enc := func(m Msg) []byte { return m.append(nil) }
 	for _, c := range []struct {
 		what string
 		typ  Type
@@ -180,12 +201,12 @@ func TestRefusedMessages(t *testing.T) {
 		{"names without --files-from", TypeJob, u(0, 0, 0, 1, 0, 0, 0)},
 		{"option too long", TypeJob, u(0, 0, 0, 0, 1, maxText+1, strings.Repeat("o", maxText+1), 0)},
 		{"text too long", TypeFatal, u(1, 0, 0, 0, maxText+1, strings.Repeat("o", maxText+1))},
-		{"single source without a name", TypeRoots, u(1, 0, 0, 0, 0, 0)},
-		{"single source with a path", TypeRoots, u(1, 0, 0, 3, "a/b", 0, 0)},
-		{"name without a single source", TypeRoots, u(0, 0, 0, 1, "a", 0, 0)},
-		{"top name ..", TypeRoots, u(0, 0, 0, 0, 1, 2, "..", 0)},
-		{"root with nanoseconds of a second", TypeRoots, u(0, 0, 0, 0, 0, 1, 0, 1_000_000_000, 0, 0, 0)},
-		{"root with a type in its mode", TypeRoots, u(0, 0, 0, 0, 0, 1, 0, 0, 0o40755, 0, 0)},
+		{"single source without a name", TypeRoots, enc(&Roots{Single: true})},
+		{"single source with a path", TypeRoots, enc(&Roots{Single: true, Name: "a/b"})},
+		{"name without a single source", TypeRoots, enc(&Roots{Name: "a"})},
+		{"top name ..", TypeRoots, enc(&Roots{TopNames: []string{".."}})},
+		{"root with nanoseconds of a second", TypeRoots, enc(&Roots{HasRoot: true, Root: manifest.Entry{Nsec: 1_000_000_000}})},
+		{"root with a type in its mode", TypeRoots, enc(&Roots{HasRoot: true, Root: manifest.Entry{Mode: 0o40755}})},
 		{"negative total", TypeSourceDone, u(uint64(1<<63), 0)},
 		{"negative size", TypeFileEnd, u(0, 0, 0, 0, uint64(1<<63), sum)},
 		{"first row with a name", TypeDirTable, u(0, 1, 1, 1, 1, "a", 0, short)},

@@ -28,37 +28,42 @@ func (c *Conn) write() {
 }
 
 // writeLoop writes queued frames, control first, and flushes whenever there is
-// nothing more to write. Whoever drains is told then: the queues were found
-// empty after the request came.
+// nothing more to write, or where a mark stands.
 func (c *Conn) writeLoop() error {
 	w := bufio.NewWriterSize(&timedWriter{c}, 64<<10)
-	var drains []chan struct{}
 	for {
 		f := c.queued()
-		if f == nil {
+		switch {
+		case f == nil && w.Buffered() > 0:
 			if err := w.Flush(); err != nil {
 				return err
 			}
-			for _, told := range drains {
-				close(told)
-			}
-			drains = drains[:0]
+			continue // the queues may have filled meanwhile, and control goes first
+		case f == nil:
 			select {
 			case f = <-c.ctl:
 			case f = <-c.bulk:
-			case told := <-c.drain:
-				drains = append(drains, told)
-				continue
 			case <-c.dead:
 				return nil
 			}
 		}
-		_, err := w.Write(f.B)
-		c.Discard(f)
-		if err != nil {
+		if err := c.writeFrame(w, f); err != nil {
 			return err
 		}
 	}
+}
+
+func (c *Conn) writeFrame(w *bufio.Writer, f *Buffer) error {
+	if f.mark != nil {
+		if err := w.Flush(); err != nil {
+			return err
+		}
+		close(f.mark)
+		return nil
+	}
+	_, err := w.Write(f.B)
+	c.Discard(f)
+	return err
 }
 
 // queued returns the next frame, nil if there is none or the connection is dead.
@@ -81,18 +86,34 @@ func (c *Conn) queued() *Buffer {
 	}
 }
 
-// Drain waits until all frames that were queued before it are written.
+// Drain waits until all frames that were queued before it are written. What is
+// queued meanwhile does not delay it for ever: a mark goes through each queue.
 func (c *Conn) Drain(ctx context.Context) error {
-	told := make(chan struct{})
+	for _, q := range []chan *Buffer{c.ctl, c.bulk} {
+		m := &Buffer{mark: make(chan struct{})}
+		if err := c.enqueue(ctx, q, m); err != nil {
+			return err
+		}
+		select {
+		case <-m.mark:
+		case <-c.dead:
+			return c.cause
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// enqueue puts f into a queue, unless the connection or ctx ends first.
+func (c *Conn) enqueue(ctx context.Context, q chan<- *Buffer, f *Buffer) error {
 	select {
-	case c.drain <- told:
-	case <-c.dead:
+	case <-c.dead: // first: a queue may have room although nobody empties it
 		return c.cause
-	case <-ctx.Done():
-		return ctx.Err()
+	default:
 	}
 	select {
-	case <-told:
+	case q <- f:
 		return nil
 	case <-c.dead:
 		return c.cause

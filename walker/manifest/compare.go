@@ -47,6 +47,24 @@ const (
 // second, as rsync's do unless it is told otherwise.
 func SameTime(a, b *Entry) bool { return a.Sec == b.Sec }
 
+// SameInstant reports whether two modification times are the same as far as the
+// file systems that keep them can tell: equal, or one is the other cut to a
+// coarser unit (some file systems keep seconds, microseconds or 100 ns).
+func SameInstant(a, b *Entry) bool {
+	if a.Sec != b.Sec {
+		return false
+	}
+	if a.Nsec == b.Nsec {
+		return true
+	}
+	for unit := uint32(100); unit <= 1e9; unit *= 10 {
+		if a.Nsec == b.Nsec-b.Nsec%unit || b.Nsec == a.Nsec-a.Nsec%unit {
+			return true
+		}
+	}
+	return false
+}
+
 // SameContent is the quick check: whether the regular files src and dst may be
 // taken for equal without reading them.
 func (p *Policy) SameContent(src, dst *Entry) bool {

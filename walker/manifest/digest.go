@@ -97,7 +97,7 @@ func (d *Digester) entry(e *Entry, leader string) {
 	switch {
 	case e.Type == Regular:
 		b = binary.BigEndian.AppendUint64(b, uint64(e.Size))
-		b = binary.BigEndian.AppendUint64(b, uint64(e.Sec))
+		b = appendTime(b, e)
 	case e.Type == Symlink:
 		b = appendString(b, e.Link())
 	case e.Type.IsDevice():
@@ -106,7 +106,7 @@ func (d *Digester) entry(e *Entry, leader string) {
 		b = binary.BigEndian.AppendUint32(b, minor)
 	}
 	if e.Type != Regular && d.fields&FieldTimes != 0 {
-		b = binary.BigEndian.AppendUint64(b, uint64(e.Sec))
+		b = appendTime(b, e)
 	}
 	if d.fields&FieldMode != 0 && e.Type != Symlink {
 		b = binary.BigEndian.AppendUint16(b, e.Mode)
@@ -131,6 +131,11 @@ func (d *Digester) owner(b []byte, id uint32, name func(Names, uint32) string) [
 	}
 	b = appendString(b, "")
 	return binary.BigEndian.AppendUint32(b, id)
+}
+
+func appendTime(b []byte, e *Entry) []byte {
+	b = binary.BigEndian.AppendUint64(b, uint64(e.Sec))
+	return binary.BigEndian.AppendUint32(b, e.Nsec)
 }
 
 func appendString(b []byte, s string) []byte {

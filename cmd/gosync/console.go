@@ -1,0 +1,83 @@
+package main
+
+import (
+	"bufio"
+	"io"
+	"sync"
+)
+
+// console is where lines for the user go: results to standard output, messages
+// and the progress line to standard error. It keeps them in order and keeps the
+// progress line, where there is one, below them. Callers pass finished lines;
+// names in them have gone through display.
+type console struct {
+	mu      sync.Mutex
+	out     *bufio.Writer
+	err     io.Writer
+	outTerm bool // standard output is a terminal: it shares the screen with the progress line
+	shown   bool // the progress line is on the screen
+	failed  error
+	broken  func(error) // called once when standard output cannot be written
+}
+
+func newConsole(out, err io.Writer, outTerm bool, broken func(error)) *console {
+	return &console{out: bufio.NewWriterSize(out, 32<<10), err: err, outTerm: outTerm, broken: broken}
+}
+
+// print writes text, whole lines, to standard output.
+func (c *console) print(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.outTerm {
+		c.wipe()
+	}
+	_, err := c.out.WriteString(text)
+	c.check(err)
+	if c.outTerm {
+		c.check(c.out.Flush())
+	}
+}
+
+// message writes one line to standard error, behind what was printed so far.
+func (c *console) message(line string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.check(c.out.Flush())
+	c.wipe()
+	// An error here has no place to be reported.
+	_, _ = io.WriteString(c.err, line+"\n")
+}
+
+// progress puts a frame that the bar has rendered on the screen.
+func (c *console) progress(frame []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, _ = c.err.Write(frame)
+	c.shown = len(frame) > 0 && frame[len(frame)-1] != '\n'
+}
+
+// flush writes out what is held back, and returns the first error of all output.
+func (c *console) flush() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.check(c.out.Flush())
+	return c.failed
+}
+
+// wipe clears the progress line; the next frame draws it again.
+func (c *console) wipe() {
+	if c.shown {
+		_, _ = io.WriteString(c.err, "\r\x1b[K")
+		c.shown = false
+	}
+}
+
+func (c *console) check(err error) {
+	if err == nil || c.failed != nil {
+		return
+	}
+	c.failed = err
+	if c.broken != nil {
+		c.broken(err)
+	}
+}

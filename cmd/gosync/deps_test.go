@@ -1,0 +1,209 @@
+package main
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// imports is the import table: what each package of the module may import
+// beside the standard library. A package that is not listed may not exist. The
+// table says what the layers are; do not change it to make a build work.
+func imports() map[string][]string {
+	const (
+		blake3      = "github.com/zeebo/blake3"
+		cryptoSSH   = "golang.org/x/crypto/ssh"
+		knownhosts  = "github.com/skeema/knownhosts"
+		pflag       = "github.com/spf13/pflag"
+		progressbar = "github.com/schollz/progressbar/v3"
+		sftp        = "github.com/pkg/sftp"
+		unix        = "golang.org/x/sys/unix"
+		xterm       = "golang.org/x/term"
+		xxh3        = "github.com/zeebo/xxh3"
+		zstd        = "github.com/klauspost/compress/zstd"
+	)
+	return map[string][]string{
+		"delta":             {blake3, xxh3},
+		"walker/manifest":   {blake3},
+		"walker/filter":     {},
+		"transport/sshconn": {cryptoSSH, knownhosts, xterm},
+
+		"delta/checkpoint": {"delta"},
+		"walker/meta":      {"walker/manifest", unix},
+		"transport/wire":   {"delta", "walker/manifest", zstd},
+		"walker":           {"walker/manifest", "walker/filter"},
+
+		"internal/engine": {"delta", "walker/manifest", "walker/filter", "walker", "transport/wire"},
+
+		"transport/localfs": {"internal/engine", "walker", "walker/manifest", "walker/meta", "delta/checkpoint", unix},
+
+		"transport": {"internal/engine", "transport/wire", "transport/localfs", "transport/sshconn"},
+
+		"internal/sshserver": {cryptoSSH, sftp},
+
+		"cmd/gosync": {
+			"walker/filter", "walker/manifest", "internal/engine", "internal/sshserver",
+			"transport", "transport/localfs", "transport/sshconn", "transport/wire", pflag, progressbar, xterm,
+		},
+
+		// Support for tests.
+		"internal/engine/treetest": {"internal/engine", "walker/manifest"},
+		"transport/sshtest":        {},
+	}
+}
+
+// anybody may import these.
+func anybody() []string { return []string{"golang.org/x/sync", "golang.org/x/time/rate"} }
+
+// pure are the packages that know no files and no network.
+func pure() []string {
+	return []string{"delta", "walker/manifest", "walker/filter", "delta/checkpoint", "internal/engine", "walker", "transport/wire"}
+}
+
+const modulePath = "gosync"
+
+// sourceFile is a file of the module that is not a test.
+type sourceFile struct {
+	dir  string // of the package, below the module's root
+	name string
+	ast  *ast.File
+}
+
+// sources parses all files of the module but tests.
+func sources(t *testing.T, mode parser.Mode) []sourceFile {
+	t.Helper()
+	var files []sourceFile
+	root := os.DirFS("../..")
+	err := fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (strings.HasPrefix(d.Name(), ".") && name != "." || d.Name() == "testdata"):
+			return fs.SkipDir
+		case d.IsDir() || path.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go"):
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), filepath.Join("../..", filepath.FromSlash(name)), nil, mode)
+		files = append(files, sourceFile{dir: path.Dir(name), name: name, ast: f})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) == 0 {
+		t.Fatal("no sources found")
+	}
+	return files
+}
+
+// TestImports holds the import table against the sources, for every operating
+// system, since all files are read whatever their build constraints.
+func TestImports(t *testing.T) {
+	t.Parallel()
+	table := imports()
+	for _, f := range sources(t, parser.ImportsOnly) {
+		allowed, ok := table[f.dir]
+		if !ok {
+			t.Errorf("package %s is not in the import table", f.dir)
+			continue
+		}
+		for _, spec := range f.ast.Imports {
+			name, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !mayImport(allowed, name) {
+				t.Errorf("%s imports %s, which the import table does not permit", f.name, name)
+			}
+			if slices.Contains(pure(), f.dir) && (name == "os" || name == "net" || strings.HasPrefix(name, "os/")) {
+				t.Errorf("%s imports %s: the package knows no files and no network", f.name, name)
+			}
+		}
+	}
+}
+
+// mayImport reports whether a package that may import allowed may import name.
+func mayImport(allowed []string, name string) bool {
+	if own, ok := strings.CutPrefix(name, modulePath+"/"); ok {
+		return slices.Contains(allowed, own)
+	}
+	if first, _, _ := strings.Cut(name, "/"); !strings.Contains(first, ".") {
+		return true // the standard library
+	}
+	return slices.ContainsFunc(slices.Concat(allowed, anybody()), func(a string) bool {
+		return name == a || strings.HasPrefix(name, a+"/")
+	})
+}
+
+// TestTableHasNoCycles orders the table's packages so that each imports only
+// what comes before.
+func TestTableHasNoCycles(t *testing.T) {
+	t.Parallel()
+	table := imports()
+	done := map[string]bool{}
+	for range len(table) {
+		for name, allowed := range table {
+			if !slices.ContainsFunc(allowed, func(a string) bool { _, own := table[a]; return own && !done[a] }) {
+				done[name] = true
+			}
+		}
+	}
+	for name := range maps.Keys(table) {
+		if !done[name] {
+			t.Errorf("%s is part of a cycle", name)
+		}
+	}
+}
+
+// TestPackageDocs checks that every package says what it is for.
+func TestPackageDocs(t *testing.T) {
+	t.Parallel()
+	docs := map[string]int{}
+	for _, f := range sources(t, parser.PackageClauseOnly|parser.ParseComments) {
+		docs[f.dir] += 0
+		if f.ast.Doc != nil {
+			docs[f.dir] += len(f.ast.Doc.Text())
+		}
+	}
+	for dir, n := range docs {
+		if n < 80 {
+			t.Errorf("package %s has a package comment of %d characters", dir, n)
+		}
+	}
+}
+
+// TestHostKeysAreChecked looks for the one function that would switch the check
+// of host keys off.
+func TestHostKeysAreChecked(t *testing.T) {
+	t.Parallel()
+	forbidden := "Insecure" + "IgnoreHostKey"
+	for _, f := range sources(t, parser.SkipObjectResolution) {
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			if id, ok := n.(*ast.Ident); ok && id.Name == forbidden {
+				t.Errorf("%s uses %s", f.name, forbidden)
+			}
+			return true
+		})
+	}
+}
+
+// TestNoInit looks for init functions: nothing happens before main.
+func TestNoInit(t *testing.T) {
+	t.Parallel()
+	for _, f := range sources(t, parser.SkipObjectResolution) {
+		for _, d := range f.ast.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil && fn.Name.Name == "init" {
+				t.Errorf("%s has an init function", f.name)
+			}
+		}
+	}
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+
+	"gosync/transport/sshconn"
+)
+
+// Exit statuses that the command line itself gives. They are rsync's numbers
+// where the meaning is the same; those from 40 on are gosync's own.
+const (
+	exitOK          = 0
+	exitUsage       = 1
+	exitProtocol    = 2
+	exitSelect      = 3
+	exitUnsupported = 4
+	exitFile        = 11
+	exitStream      = 12
+	exitOutput      = 13
+	exitSignal      = 20
+	exitPartial     = 23
+	exitDelete      = 25
+	exitConnTimeout = 35
+	exitConnect     = 40
+	exitHostKey     = 41
+	exitAuth        = 42
+	exitVerify      = 45
+)
+
+// codeError is an error whose exit status is known where it arises.
+type codeError struct {
+	code int
+	err  error
+}
+
+func (e *codeError) Error() string { return e.err.Error() }
+func (e *codeError) Unwrap() error { return e.err }
+
+// withCode gives err the exit status code.
+func withCode(code int, err error) error { return &codeError{code: code, err: err} }
+
+// errInterrupted is the cause of a run's end by a signal.
+var errInterrupted = errors.New("interrupted")
+
+// exitCode is the one place where an error becomes an exit status. engine
+// knows the statuses of errors that arise in a run.
+func exitCode(err error, engine func(error) int) int {
+	var usage *usageError
+	var coded *codeError
+	var network net.Error
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errInterrupted):
+		return exitSignal
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &coded):
+		return coded.code
+	case errors.Is(err, sshconn.ErrHostKey):
+		return exitHostKey
+	case errors.Is(err, sshconn.ErrAuth), errors.Is(err, sshconn.ErrNoTerminal):
+		return exitAuth
+	case errors.Is(err, sshconn.ErrConfig):
+		return exitSelect
+	case errors.Is(err, sshconn.ErrConnect) && errors.As(err, &network) && network.Timeout():
+		return exitConnTimeout
+	case errors.Is(err, sshconn.ErrConnect):
+		return exitConnect
+	case errors.Is(err, context.Canceled):
+		return exitSignal
+	}
+	return engine(err)
+}

@@ -1,0 +1,110 @@
+// Gosync makes copies of directories equal to the original, on this machine or
+// over SSH, and sends only what differs. Its options are those of rsync.
+//
+// This package is the command line: one table of options (table.go) feeds the
+// parser and the help; run.go turns the command line into a job for the engine,
+// connects the far side and starts it; output.go turns the engine's events into
+// rsync's lines, problems.go and exit.go its errors into advice and an exit
+// status. What comes from elsewhere is printed only through display.
+//
+// It decides nothing about files itself and opens none but those that options
+// name, and those of the demonstration (demo.go).
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/term"
+
+	"gosync/transport"
+)
+
+func main() {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	os.Exit(mainStatus(ctx, cancel))
+}
+
+// mainStatus runs the program with the process's surroundings. The first
+// signal ends the run in an orderly way, a second one ends the process.
+func mainStatus(ctx context.Context, cancel context.CancelCauseFunc) int {
+	signals := make(chan os.Signal, 1)
+	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+		if !signal.Ignored(sig) { // nohup, and shells' background jobs
+			signal.Notify(signals, sig)
+		}
+	}
+	// Whoever reads the output may go away; that is an error of a write, as
+	// for any other file, and no reason to leave temporary files behind.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	done := make(chan struct{})
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		select {
+		case sig := <-signals:
+			signal.Stop(signals)
+			cancel(fmt.Errorf("%w (%v)", errInterrupted, sig))
+		case <-done:
+		}
+	}()
+	status := run(ctx, os.Args, newEnv())
+	close(done)
+	<-ended
+	cancel(nil)
+	return status
+}
+
+// newEnv returns the surroundings of this process.
+func newEnv() *env {
+	e := &env{
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv,
+		outTerm:    term.IsTerminal(int(os.Stdout.Fd())),
+		serverConn: stdioConn,
+		parts:      realParts(),
+	}
+	if term.IsTerminal(int(os.Stderr.Fd())) && os.Getenv("TERM") != "dumb" {
+		e.width = func() int {
+			columns, _, err := term.GetSize(int(os.Stderr.Fd()))
+			if err != nil || columns <= 0 {
+				return 80
+			}
+			return columns
+		}
+	}
+	return e
+}
+
+// stdio is standard input and output as the connection of a server.
+type stdio struct{ in, out *os.File }
+
+func (s *stdio) Read(b []byte) (int, error)  { return s.in.Read(b) }
+func (s *stdio) Write(b []byte) (int, error) { return s.out.Write(b) }
+
+// Close ends reads and writes that are waiting.
+func (s *stdio) Close() error {
+	in, out := s.in.Close(), s.out.Close()
+	if in != nil {
+		return in
+	}
+	return out
+}
+
+// stdioConn puts standard input and output into non-blocking mode, so that
+// closing them ends reads and writes that are waiting: else a server whose
+// connection hangs could not end.
+func stdioConn() (io.ReadWriteCloser, error) {
+	for _, fd := range []int{0, 1} {
+		if err := syscall.SetNonblock(fd, true); err != nil {
+			return nil, err
+		}
+	}
+	s := &stdio{in: os.NewFile(0, "standard input"), out: os.NewFile(1, "standard output")}
+	transport.EnlargePipe(s.in)
+	transport.EnlargePipe(s.out)
+	return s, nil
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"gosync/walker/filter"
+)
+
+// reader reads the small files that options name; "-" is standard input, which
+// can be read once.
+type reader struct {
+	stdin io.Reader
+	used  bool
+}
+
+// errStdinTwice marks a second option that wants standard input.
+var errStdinTwice = errors.New("standard input is read by another option already")
+
+func (r *reader) read(name string) ([]byte, error) {
+	if name != "-" {
+		return os.ReadFile(name)
+	}
+	if r.used || r.stdin == nil {
+		return nil, errStdinTwice
+	}
+	r.used = true
+	return io.ReadAll(r.stdin)
+}
+
+// merge reads a file that a filter rule names. The names of the CVS rule stand
+// for places of their own.
+func (r *reader) merge(getenv func(string) string) func(string) ([]byte, error) {
+	return func(name string) ([]byte, error) {
+		switch name {
+		case filter.CVSEnv:
+			return []byte(getenv("CVSIGNORE")), nil
+		case filter.CVSHome:
+			data, err := os.ReadFile(filepath.Join(getenv("HOME"), ".cvsignore"))
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil, nil
+			}
+			return data, err
+		}
+		return r.read(name)
+	}
+}
+
+// filters builds the set of rules in the order of the command line; nil for none.
+func (s *settings) filters(r *reader, getenv func(string) string) (*filter.Set, error) {
+	if len(s.rules) == 0 {
+		return nil, nil
+	}
+	set := new(filter.Set)
+	if s.from0 {
+		set.From0()
+	}
+	for _, rule := range s.rules {
+		if err := s.addRule(set, rule, r, getenv); err != nil {
+			return nil, err
+		}
+	}
+	return set, nil
+}
+
+func (s *settings) addRule(set *filter.Set, rule rule, r *reader, getenv func(string) string) error {
+	var err error
+	switch rule.kind {
+	case ruleExclude:
+		err = set.Exclude(rule.text)
+	case ruleInclude:
+		err = set.Include(rule.text)
+	case ruleFilter:
+		err = set.Rule(rule.text, r.merge(getenv))
+	case ruleExcludeFrom, ruleIncludeFrom:
+		var data []byte
+		if data, err = r.read(rule.text); err != nil {
+			return withCode(exitFile, fmt.Errorf("reading rules: %w", err))
+		}
+		err = set.Lines(data, s.from0, rule.kind == ruleIncludeFrom)
+	}
+	var file *fs.PathError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &file):
+		return withCode(exitFile, err)
+	default:
+		return &usageError{text: err.Error()}
+	}
+}
+
+// files reads the names of --files-from; nil without that option. An empty
+// list is not nil: it asks for nothing.
+func (s *settings) files(r *reader) ([]string, error) {
+	if s.filesFrom == "" {
+		return nil, nil
+	}
+	data, err := r.read(s.filesFrom)
+	if err != nil {
+		return nil, usageErrorf("--files-from: %v", err)
+	}
+	return listedNames(data, s.from0), nil
+}
+
+// listedNames splits the content of a --files-from file as rsync does: empty
+// entries and those that begin with # or ; do not count. Without nul an entry
+// ends with a newline or a carriage return.
+func listedNames(data []byte, nul bool) []string {
+	names := []string{}
+	for _, entry := range bytes.FieldsFunc(data, func(c rune) bool {
+		if nul {
+			return c == 0
+		}
+		return c == '\n' || c == '\r'
+	}) {
+		if entry[0] != '#' && entry[0] != ';' {
+			names = append(names, string(entry))
+		}
+	}
+	return names
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+
+	"gosync/transport"
+)
+
+// target is one operand: a path here, or one on a host.
+type target struct {
+	transport.Target
+	arg string // as the user wrote it
+}
+
+// route is where content comes from and goes to. At most one side is remote.
+type route struct {
+	sources []target
+	dest    target
+}
+
+func (r *route) pull() bool  { return r.sources[0].Remote }
+func (r *route) push() bool  { return r.dest.Remote }
+func (r *route) local() bool { return !r.pull() && !r.push() }
+
+// paths returns the paths of the sources on their machine.
+func (r *route) paths() []string {
+	var paths []string
+	for _, s := range r.sources {
+		paths = append(paths, s.Path)
+	}
+	return paths
+}
+
+// newRoute makes sense of the operands.
+func newRoute(args []string, s *settings) (*route, error) {
+	if len(args) == 0 {
+		return nil, usageErrorf("no source and no destination")
+	}
+	targets, err := parseTargets(args)
+	if err != nil {
+		return nil, err
+	}
+	if len(targets) == 1 {
+		return nil, loneSource(targets[0])
+	}
+	if err := portTrap(args, s); err != nil {
+		return nil, err
+	}
+	r := &route{sources: targets[:len(targets)-1], dest: targets[len(targets)-1]}
+	return r, r.check(s)
+}
+
+// parseTargets reads the operands. A source ":path" is on the host of the one
+// before it.
+func parseTargets(args []string) ([]target, error) {
+	var targets []target
+	var last transport.Target
+	for i, arg := range args {
+		if arg == "" {
+			return nil, usageErrorf("operand %d is empty; the current directory is \".\"", i+1)
+		}
+		if daemonForm(arg) {
+			return nil, withCode(exitUnsupported, fmt.Errorf("%s asks for an rsync daemon, which gosync does not speak to; use HOST:PATH, over SSH", arg))
+		}
+		t, err := transport.ParseTarget(arg)
+		if err != nil {
+			return nil, &usageError{text: err.Error()}
+		}
+		if t.SameHost {
+			if last.Host == "" || i == len(args)-1 {
+				return nil, usageErrorf("%s has no host", arg)
+			}
+			t.SameHost, t.User, t.Host, t.Port = false, last.User, last.Host, last.Port
+		}
+		if t.Remote {
+			last = t
+		}
+		targets = append(targets, target{Target: t, arg: arg})
+	}
+	return targets, nil
+}
+
+// sameHost reports whether one connection serves both.
+func sameHost(a, b target) bool { return a.User == b.User && a.Host == b.Host && a.Port == b.Port }
+
+// daemonForm reports whether arg is HOST::MODULE or rsync://.
+func daemonForm(arg string) bool {
+	if strings.HasPrefix(arg, "rsync://") {
+		return true
+	}
+	head, _, _ := strings.Cut(arg, "/")
+	return strings.Contains(head, "::") && !strings.Contains(head, "[")
+}
+
+// loneSource is the error for a single operand.
+func loneSource(t target) error {
+	if t.Remote {
+		return withCode(exitUnsupported, fmt.Errorf("listing %s is not supported; give a destination, such as . for the current directory", t.arg))
+	}
+	return usageErrorf("no destination: one operand only, %s", t.arg)
+}
+
+// portTrap catches ssh's and scp's habit: for rsync and gosync -p has no value.
+func portTrap(args []string, s *settings) error {
+	n, err := strconv.Atoi(args[0])
+	if !s.permsNamed || err != nil || n < 1 || n > 65535 || len(args) < 3 {
+		return nil
+	}
+	if _, err := os.Lstat(args[0]); errors.Is(err, fs.ErrNotExist) {
+		return usageErrorf("%s would be a source, and there is no such file: -p keeps permissions; for the port use --port=%s", args[0], args[0])
+	}
+	return nil
+}
+
+// check refuses what cannot be routed.
+func (r *route) check(s *settings) error {
+	first := r.sources[0]
+	for _, t := range r.sources[1:] {
+		if t.Remote != first.Remote {
+			return usageErrorf("sources are all here or all on one host: %s and %s are not", first.arg, t.arg)
+		}
+		if !sameHost(t, first) {
+			return withCode(exitUnsupported, fmt.Errorf("sources are on two hosts, %s and %s; run gosync once for each", first.arg, t.arg))
+		}
+	}
+	switch {
+	case r.pull() && r.push():
+		return withCode(exitUnsupported, fmt.Errorf("source and destination are both remote; run gosync on one of the two hosts, or copy to this machine first"))
+	case s.filesFrom != "" && len(r.sources) > 1:
+		return usageErrorf("--files-from takes one source, not %d", len(r.sources))
+	}
+	return nil
+}

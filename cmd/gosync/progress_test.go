@@ -1,0 +1,163 @@
+package main
+
+import (
+	"bytes"
+	"log/slog"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"gosync/internal/engine"
+)
+
+// testMeter is a meter whose clock and terminal are the test's.
+func testMeter(width int) (*meter, *bytes.Buffer, *time.Time) {
+	var screen bytes.Buffer
+	now := time.Unix(1_000_000, 0)
+	m := newMeter(newConsole(&bytes.Buffer{}, &screen, false, nil), new(engine.Progress), nil, func() time.Time { return now })
+	if width > 0 {
+		m = newMeter(m.con, m.counts, func() int { return width }, m.now)
+	}
+	return m, &screen, &now
+}
+
+// frames splits what was drawn into lines, without the codes of the terminal.
+func frames(screen *bytes.Buffer) []string {
+	text := regexp.MustCompile(`\x1b\[[0-9]*[A-Z]`).ReplaceAllString(screen.String(), "")
+	return strings.FieldsFunc(text, func(r rune) bool { return r == '\r' || r == '\n' })
+}
+
+func TestProgressNeverGoesBackAndEndsAt100(t *testing.T) {
+	t.Parallel()
+	m, screen, now := testMeter(100)
+	m.counts.Planned.Store(true)
+	m.counts.TotalFiles.Store(10)
+	for i, done := range []int64{0, 100, 400, 300, 900, 1000} {
+		m.counts.TotalBytes.Store(1000)
+		if i == 3 {
+			m.counts.TotalBytes.Store(2000) // not announced, but it must do no harm
+		}
+		m.counts.DoneBytes.Store(done)
+		m.counts.MovedBytes.Store(done)
+		*now = now.Add(2 * time.Second)
+		m.show(false)
+	}
+	m.show(true)
+	last := -1
+	percent := regexp.MustCompile(`([0-9]+)%`)
+	for _, f := range frames(screen) {
+		p, err := strconv.Atoi(percent.FindStringSubmatch(f)[1])
+		if err != nil || p < last {
+			t.Errorf("after %d%%: %q", last, f)
+		}
+		if last < 100 && p == 100 && f != frames(screen)[len(frames(screen))-1] {
+			t.Errorf("100%% before the end: %q", f)
+		}
+		last = p
+	}
+	if last != 100 {
+		t.Errorf("ends at %d%%", last)
+	}
+}
+
+func TestProgressFitsTheTerminal(t *testing.T) {
+	t.Parallel()
+	for _, width := range []int{1, 10, 40, 80, 200} {
+		m, screen, now := testMeter(width)
+		m.counts.Seen.Store(12345678)
+		m.show(false)
+		m.counts.TotalBytes.Store(1 << 42)
+		m.counts.TotalFiles.Store(123456789)
+		m.counts.Planned.Store(true)
+		for range 10 {
+			m.counts.DoneBytes.Add(1 << 38)
+			m.counts.MovedBytes.Add(1 << 38)
+			*now = now.Add(time.Second)
+			m.show(false)
+		}
+		for _, f := range frames(screen) {
+			if n := len([]rune(strings.TrimRight(f, " "))); n >= max(width, barWidth+12) {
+				t.Errorf("width %d: %d columns: %q", width, n, f)
+			}
+		}
+	}
+}
+
+func TestProgressFields(t *testing.T) {
+	t.Parallel()
+	m, screen, now := testMeter(0)
+	m.counts.Seen.Store(1234)
+	m.show(false)
+	m.counts.Planned.Store(true)
+	m.counts.TotalBytes.Store(4 << 30)
+	m.counts.TotalFiles.Store(8455)
+	for range 10 {
+		m.counts.DoneBytes.Add(100 << 20)
+		m.counts.MovedBytes.Add(50 << 20)
+		*now = now.Add(time.Second)
+		m.sample()
+	}
+	m.counts.DoneFiles.Store(2031)
+	m.show(false)
+	want := "scanning: 1,234 entries  0 files done  0 B moved  0 B/s\n 24%  1.0/4.0 GiB  2,031/8,455 files  50.0 MiB/s  ETA 0:31\n"
+	if got := screen.String(); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+func TestMessagesStayAboveTheProgressLine(t *testing.T) {
+	t.Parallel()
+	m, screen, _ := testMeter(80)
+	m.show(false)
+	m.con.message("a message")
+	m.show(false)
+	if got := screen.String(); !strings.Contains(got, "\r\x1b[Ka message\n\r") {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestMeterStops(t *testing.T) {
+	t.Parallel()
+	var screen bytes.Buffer
+	stop := startMeter(newConsole(&bytes.Buffer{}, &screen, true, nil), new(engine.Progress), func() int { return 80 })
+	stop(true)
+	if got := screen.String(); !strings.Contains(got, "100%") || !strings.HasSuffix(got, "\n") {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestMessagesOfTheFarSide(t *testing.T) {
+	t.Parallel()
+	var screen bytes.Buffer
+	w := &messages{con: newConsole(&bytes.Buffer{}, &screen, false, nil)}
+	for _, piece := range []string{"one\ntw", "o\n", "", "three"} {
+		if n, err := w.Write([]byte(piece)); n != len(piece) || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	w.end()
+	w.end()
+	if got := screen.String(); got != "one\ntwo\nthree\n" {
+		t.Errorf("%q", got)
+	}
+	screen.Reset()
+	for range 10 {
+		_, _ = w.Write(bytes.Repeat([]byte("x"), maxMessage))
+		if len(w.rest) > maxMessage {
+			t.Fatalf("%d bytes are held back", len(w.rest))
+		}
+	}
+}
+
+func TestLogLines(t *testing.T) {
+	t.Parallel()
+	var screen bytes.Buffer
+	log := slog.New(&logHandler{con: newConsole(&bytes.Buffer{}, &screen, false, nil), level: slog.LevelWarn})
+	log.Info("not wanted")
+	log.With("host", "h").WithGroup("g").Warn("careful\x1b", "file", "x y")
+	if got, want := screen.String(), "gosync: careful\\#033 host=h g.file=x y\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"gosync/internal/engine"
+	"gosync/transport"
+)
+
+// env is what the command has from its surroundings; tests put their own in
+// its place.
+type env struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	getenv         func(string) string
+	outTerm        bool                               // standard output is a terminal
+	width          func() int                         // columns of the terminal at standard error; nil if it is none
+	serverConn     func() (io.ReadWriteCloser, error) // standard input and output as a connection
+	parts          parts
+}
+
+// parts are the packages that do the work.
+type parts struct {
+	host     func() engine.Host
+	connect  func(ctx context.Context, t transport.Target, how transport.Options) (transport.Stream, error)
+	copy     func(context.Context, engine.Host, engine.Job, engine.Report) (engine.Summary, error)
+	send     func(context.Context, engine.Host, io.ReadWriteCloser, engine.Job, engine.Report) (engine.Summary, error)
+	receive  func(context.Context, engine.Host, io.ReadWriteCloser, engine.Job, engine.Report) (engine.Summary, error)
+	serve    func(context.Context, engine.Host, io.ReadWriteCloser, *slog.Logger) error
+	exitCode func(error) int
+}
+
+// run is the whole program: it returns the exit status. Cancelling ctx with
+// errInterrupted as its cause ends the run in an orderly way.
+func run(ctx context.Context, args []string, e *env) int {
+	if len(args) > 1 && args[1] == "demo" {
+		return e.status(ctx, runDemo(ctx, args[2:], e))
+	}
+	if len(args) == 2 && args[1] == "-h" {
+		return e.show(shortHelp())
+	}
+	s, operands, err := parseArgs(args[min(1, len(args)):], e.getenv("POSIXLY_CORRECT") != "")
+	switch {
+	case err != nil:
+		return e.status(ctx, err)
+	case s.help:
+		return e.show(longHelp())
+	case s.version:
+		return e.show(versionText())
+	case s.server:
+		return e.serverStatus(ctx, e.serve(ctx, operands))
+	}
+	return e.status(ctx, e.sync(ctx, s, operands))
+}
+
+// show prints a text that was asked for.
+func (e *env) show(text string) int {
+	if _, err := io.WriteString(e.stdout, text); err != nil {
+		return exitOutput
+	}
+	return exitOK
+}
+
+// status prints the last line of a run that failed, and returns the exit status.
+func (e *env) status(ctx context.Context, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause // what followed is only its consequence
+	}
+	code := exitCode(err, e.parts.exitCode)
+	text := display(err.Error())
+	switch code {
+	case exitUsage:
+		text += "; gosync --help explains"
+	case exitSignal:
+		text += "; run the same command again to go on"
+	}
+	// Standard error is the last place there is to report anything to.
+	_, _ = fmt.Fprintf(e.stderr, "gosync: %s (exit %d)\n", text, code)
+	return code
+}
+
+// serverStatus is status for the far side. The client tells its user how the
+// run ended; only what it cannot have been told is worth a line from here.
+func (e *env) serverStatus(ctx context.Context, err error) int {
+	if code := exitCode(err, e.parts.exitCode); code > exitUnsupported {
+		return code
+	}
+	return e.status(ctx, err)
+}
+
+// serve is the far side of somebody's run: standard output is the protocol,
+// standard error is log.
+func (e *env) serve(ctx context.Context, operands []string) error {
+	if len(operands) > 0 {
+		return usageErrorf("--server takes no operands")
+	}
+	conn, err := e.serverConn()
+	if err != nil {
+		return withCode(exitSelect, fmt.Errorf("standard input and output: %w", err))
+	}
+	log := slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	return e.parts.serve(ctx, e.parts.host(), conn, log)
+}
+
+// sync is the main job: it copies.
+func (e *env) sync(ctx context.Context, s *settings, operands []string) error {
+	r, err := newRoute(operands, s)
+	if err != nil {
+		return err
+	}
+	if err := s.finish(r.local()); err != nil {
+		return err
+	}
+	job, err := e.job(s, r)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	con := newConsole(e.stdout, e.stderr, e.outTerm, func(err error) {
+		cancel(withCode(exitOutput, fmt.Errorf("writing the output: %w", err)))
+	})
+	p := &printer{con: con, s: s, far: &messages{con: con}}
+	sum, err := e.transfer(ctx, s, r, job, p)
+	return e.conclude(ctx, p, &sum, err)
+}
+
+// job puts together what the engine is asked for.
+func (e *env) job(s *settings, r *route) (engine.Job, error) {
+	rd := &reader{stdin: e.stdin}
+	var err error
+	if s.Filter, err = s.filters(rd, e.getenv); err != nil {
+		return engine.Job{}, err
+	}
+	job := engine.Job{Sources: r.paths(), Dest: r.dest.Path}
+	if job.Files, err = s.files(rd); err != nil {
+		return engine.Job{}, err
+	}
+	job.Options = s.Options
+	return job, nil
+}
+
+// transfer connects where there is something to connect to, and has the engine
+// do the job.
+func (e *env) transfer(ctx context.Context, s *settings, r *route, job engine.Job, p *printer) (engine.Summary, error) {
+	if r.local() {
+		p.header(false)
+		return e.watched(ctx, s, r, nil, job, p)
+	}
+	far := r.dest
+	if r.pull() {
+		far = r.sources[0]
+	}
+	how, err := e.connectOptions(s, p)
+	if err != nil {
+		return engine.Summary{}, err
+	}
+	conn, err := e.parts.connect(ctx, far.Target, how)
+	if err != nil {
+		return engine.Summary{}, err
+	}
+	p.header(r.pull())
+	sum, err := e.watched(ctx, s, r, conn, job, p)
+	err = farEnd(conn, err, e.parts.exitCode)
+	p.far.end()
+	return sum, err
+}
+
+// watched has the engine do the job while progress is shown, where it is
+// wanted.
+func (e *env) watched(ctx context.Context, s *settings, r *route, conn transport.Stream, job engine.Job, p *printer) (engine.Summary, error) {
+	rep := engine.Report{Event: p.event}
+	if !s.progress {
+		return e.move(ctx, r, conn, job, rep)
+	}
+	rep.Progress = new(engine.Progress)
+	stop := startMeter(p.con, rep.Progress, e.width)
+	sum, err := e.move(ctx, r, conn, job, rep)
+	stop(err == nil)
+	return sum, err
+}
+
+// move calls the engine for the direction of the route.
+func (e *env) move(ctx context.Context, r *route, conn transport.Stream, job engine.Job, rep engine.Report) (engine.Summary, error) {
+	host := e.parts.host()
+	switch {
+	case r.local():
+		return e.parts.copy(ctx, host, job, rep)
+	case r.pull():
+		return e.parts.receive(ctx, host, conn, job, rep)
+	default:
+		return e.parts.send(ctx, host, conn, job, rep)
+	}
+}
+
+// connectOptions says how the options want the far side reached. The command
+// is constant but for the program, which is the user's own shell text.
+func (e *env) connectOptions(s *settings, p *printer) (transport.Options, error) {
+	o := transport.Options{
+		SSHConfig: s.sshConfig, Port: s.port, Stderr: p.far, RemoteCommand: []string{"gosync", "--server"},
+		Log: slog.New(&logHandler{con: p.con, level: slog.LevelWarn}),
+	}
+	if s.remotePath != "" {
+		o.RemoteCommand[0] = s.remotePath
+	}
+	if s.verbose > 1 {
+		o.Log = slog.New(&logHandler{con: p.con, level: slog.LevelInfo})
+	}
+	rsh := s.rsh
+	for _, name := range []string{"GOSYNC_RSH", "RSYNC_RSH"} {
+		if rsh == "" {
+			rsh = e.getenv(name)
+		}
+	}
+	if rsh == "" {
+		return o, nil
+	}
+	var err error
+	if o.Rsh, err = transport.SplitRsh(rsh); err != nil {
+		return o, &usageError{text: err.Error()}
+	}
+	return o, nil
+}
+
+// conclude prints what comes last and returns the error that decides the exit
+// status.
+func (e *env) conclude(ctx context.Context, p *printer, sum *engine.Summary, err error) error {
+	code := exitCode(err, e.parts.exitCode)
+	if err == nil || code >= exitPartial && code <= exitDelete {
+		p.summary(sum)
+	}
+	for _, line := range p.problems.lines() {
+		p.con.message(line)
+	}
+	if err != nil && p.problems.total == 0 && code != exitUsage && code != exitSignal {
+		if text := advice(err); text != "" {
+			p.con.message("    => " + text)
+		}
+	}
+	if failed := p.con.flush(); failed != nil && err == nil {
+		return withCode(exitOutput, fmt.Errorf("writing the output: %w", failed))
+	}
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		return cause
+	}
+	return err
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"gosync/internal/engine"
+)
+
+// choice is an option that may be left to a default that depends on others.
+type choice int8
+
+const (
+	unset choice = iota
+	no
+	yes
+)
+
+func choose(on bool) choice {
+	if on {
+		return yes
+	}
+	return no
+}
+
+// or returns the choice made, or def where none was.
+func (c choice) or(def bool) bool {
+	if c == unset {
+		return def
+	}
+	return c == yes
+}
+
+// ruleKind says which option a filter rule came from.
+type ruleKind uint8
+
+const (
+	ruleExclude ruleKind = iota
+	ruleInclude
+	ruleFilter
+	ruleExcludeFrom
+	ruleIncludeFrom
+)
+
+// rule is one of the options that select names, in the order of the command line.
+type rule struct {
+	kind ruleKind
+	text string
+}
+
+// settings is what the command line says, as it says it. The engine's own
+// options are filled in directly; what depends on other options or on the
+// operands waits for finish.
+type settings struct {
+	engine.Options
+
+	archive    bool   // -a: -r comes from it unless stated
+	recursive  choice // -r, --no-r
+	dirs       choice // -d
+	relative   choice // -R
+	wholeFile  choice // -W
+	permsNamed bool   // -p itself was given, not -a
+	rules      []rule
+	filesFrom  string
+	from0      bool
+	rsh        string
+	remotePath string
+	sshConfig  string
+	port       int
+
+	verbose, itemize, human int
+	quiet, stats, progress  bool
+
+	help, version, server bool
+}
+
+// newSettings returns the settings of an empty command line.
+func newSettings() *settings {
+	s := &settings{human: 1}
+	s.MaxDelete = -1
+	return s
+}
+
+// setArchive is -a: a shorthand for -rlptgoD.
+func (s *settings) setArchive() {
+	s.archive = true
+	if s.recursive == no {
+		s.recursive = unset
+	}
+	s.Links, s.Perms, s.Times, s.Group, s.Owner = true, true, true, true, true
+	s.Devices, s.Specials = true, true
+}
+
+// finish settles what the options leave to each other once all are known, and
+// refuses combinations that make no sense. local says that both ends are on
+// this machine.
+func (s *settings) finish(local bool) error {
+	list := s.filesFrom != ""
+	s.Recursive = s.recursive.or(s.archive && !list)
+	s.Options.Relative = s.relative.or(list)
+	s.Options.Dirs = !s.Recursive && s.dirs.or(list)
+	s.Options.WholeFile = s.wholeFile.or(local)
+	s.Itemize = s.itemize > 0 || s.verbose > 0
+	s.ItemizeAll = s.itemize > 1 || s.verbose > 1
+	if s.quiet {
+		s.verbose, s.itemize, s.stats, s.progress = 0, 0, false, false
+		s.Itemize, s.ItemizeAll = false, false
+	}
+	switch {
+	case s.Delete && !s.Recursive && !s.Options.Dirs:
+		return usageErrorf("--delete does not work without --recursive (-r) or --dirs (-d)")
+	case s.DeleteEmptySource && !s.Delete:
+		return usageErrorf("--delete-empty-source means something only with --delete")
+	case s.ForceDelete && !s.Delete:
+		return usageErrorf("--force-delete means something only with --delete")
+	case s.InPlace && s.Partial:
+		s.Partial = false // what --inplace received is under the final name anyway
+	}
+	return nil
+}

@@ -1,0 +1,20 @@
+package main
+
+import (
+	"gosync/internal/engine"
+	"gosync/transport"
+	"gosync/transport/localfs"
+)
+
+// realParts returns the packages that do the work.
+func realParts() parts {
+	return parts{
+		host:     func() engine.Host { return localfs.NewHost() },
+		connect:  transport.Connect,
+		copy:     engine.Copy,
+		send:     engine.Send,
+		receive:  engine.Receive,
+		serve:    engine.Serve,
+		exitCode: engine.ExitCode,
+	}
+}

@@ -1,0 +1,231 @@
+package wire
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+const limit = 30 * time.Second
+
+func TestNothingReceived(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := Pipe()
+		go func() { _, _ = io.Copy(io.Discard, b) }() // it reads, and says nothing
+		c := started(t, a, Config{Timeout: limit})
+		start := time.Now()
+		_, err := c.Next()
+		if took := time.Since(start); !errors.Is(err, ErrTimeout) || took < limit || took > limit+time.Second {
+			t.Errorf("after %v: %v", took, err)
+		}
+		must(t, c.Close())
+	})
+}
+
+func TestSilenceAfterTraffic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := Pipe()
+		c := started(t, a, Config{Timeout: limit})
+		go func() {
+			for range 20 {
+				time.Sleep(limit - time.Second)
+				_, _ = b.Write(frame(TypeOwner, 0, (&Owner{}).append(nil)))
+			}
+			_, _ = b.Write(header(TypeOwner, 0, 100)) // and then dies within a frame
+		}()
+		start := time.Now()
+		for range 20 {
+			_, err := c.Next()
+			must(t, err)
+		}
+		_, err := c.Next()
+		want := 20*(limit-time.Second) + limit
+		if took := time.Since(start); !errors.Is(err, ErrTimeout) || took < want || took > want+time.Second {
+			t.Errorf("after %v: %v", took, err)
+		}
+		must(t, c.Close())
+	})
+}
+
+// TestNothingSent blocks the line one way: the far side goes on to ping.
+func TestNothingSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := Pipe()
+		c := started(t, a, Config{Timeout: limit})
+		go func() {
+			for {
+				if _, err := b.Write(frame(TypePing, 0, nil)); err != nil {
+					return
+				}
+				time.Sleep(limit / 4)
+			}
+		}()
+		var reader error
+		go func() { _, reader = c.Next() }()
+		start := time.Now()
+		var err error
+		for err == nil {
+			f := c.Buffer(TypeData)
+			f.B = append(f.B, make([]byte, BulkSize)...)
+			err = c.SendBuffer(t.Context(), f)
+		}
+		if took := time.Since(start); !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "sent") || took < limit || took > limit+time.Second {
+			t.Errorf("after %v: %v", took, err)
+		}
+		synctest.Wait()
+		if !errors.Is(reader, ErrTimeout) {
+			t.Errorf("Next: %v", reader)
+		}
+		must(t, c.Close())
+		time.Sleep(limit) // until the far side has noticed
+	})
+}
+
+func TestPingsKeepAlive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := pair(t, Config{Timeout: limit})
+		var errs [2]error
+		go func() { _, errs[0] = near.Next() }()
+		go func() { _, errs[1] = far.Next() }()
+		time.Sleep(time.Hour)
+		select {
+		case <-near.Dead():
+			t.Errorf("near: %v", near.cause)
+		case <-far.Dead():
+			t.Errorf("far: %v", far.cause)
+		default:
+		}
+		if n := near.Sent(); n == 0 || n > int64(time.Hour/(limit/4))*headerSize {
+			t.Errorf("%d bytes of pings", n)
+		}
+		must(t, errors.Join(near.Close(), far.Close()))
+		synctest.Wait()
+		if !errors.Is(errs[0], ErrClosed) || !errors.Is(errs[1], ErrClosed) {
+			t.Errorf("%v, %v", errs[0], errs[1])
+		}
+	})
+}
+
+// TestBusyEnd does not read for long while the far side has something to say:
+// that is nobody's silence.
+func TestBusyEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := pair(t, Config{Timeout: limit})
+		must(t, far.Send(t.Context(), &Owner{}))
+		time.Sleep(10 * limit)
+		if f, err := near.Next(); err != nil || f.Type != TypeOwner {
+			t.Errorf("%v, %v", f.Type, err)
+		}
+		must(t, errors.Join(near.Close(), far.Close()))
+	})
+}
+
+// TestSlowLine moves a frame in little pieces, each in time. There is a ping to
+// write whenever a write ends, and Drain ends nevertheless.
+func TestSlowLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := Pipe()
+		near, slow := started(t, a, Config{Timeout: limit}), started(t, &slowStream{b, limit / 2}, Config{Timeout: limit})
+		go func() { _, _ = slow.Next() }()
+		go func() { _, _ = near.Next() }()
+		f := slow.Buffer(TypeData)
+		f.B = append(f.B, make([]byte, BulkSize)...)
+		must(t, slow.SendBuffer(t.Context(), f))
+		must(t, slow.Drain(t.Context()))
+		must(t, errors.Join(slow.Close(), near.Close()))
+	})
+}
+
+// slowStream takes its time for each write.
+type slowStream struct {
+	io.ReadWriteCloser
+	delay time.Duration
+}
+
+func (s *slowStream) Write(p []byte) (int, error) {
+	time.Sleep(s.delay)
+	return s.ReadWriteCloser.Write(p)
+}
+
+func TestNoTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := pair(t, Config{})
+		var err error
+		go func() { _, err = near.Next() }()
+		time.Sleep(1000 * time.Hour)
+		if near.Sent() != 0 || far.Sent() != 0 {
+			t.Error("pings without a timeout")
+		}
+		must(t, errors.Join(near.Close(), far.Close()))
+		synctest.Wait()
+		if !errors.Is(err, ErrClosed) {
+			t.Error(err)
+		}
+	})
+}
+
+// brokenPipe is a stream that cannot be written to, and that gives what was
+// said before after a delay.
+type brokenPipe struct {
+	*gate
+	said  io.Reader
+	delay time.Duration
+}
+
+var errPipe = errors.New("broken pipe")
+
+func (*brokenPipe) Write([]byte) (int, error) { return 0, errPipe }
+
+func (b *brokenPipe) Read(p []byte) (int, error) {
+	if b.said != nil {
+		time.Sleep(b.delay)
+		if n, err := b.said.Read(p); err == nil {
+			return n, nil
+		}
+		return 0, io.EOF
+	}
+	return b.gate.Read(p)
+}
+
+// TestLastWords breaks the line where it is written to: what the far side said
+// before is still found.
+func TestLastWords(t *testing.T) {
+	for what, payload := range map[string]int{"flush": 10, "write": BulkSize} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				said := frame(TypeFatal, 0, (&Fatal{Error{Code: CodeFile, Kind: KindNoSpace, Text: "no room"}}).append(nil))
+				c := started(t, &brokenPipe{newGate(), strings.NewReader(string(said)), time.Second}, Config{Timeout: limit})
+				f := c.Buffer(TypeData)
+				f.B = append(f.B, make([]byte, payload)...)
+				must(t, c.SendBuffer(t.Context(), f))
+				got, err := c.Next()
+				if err != nil || got.Type != TypeFatal {
+					t.Fatalf("%v, %v", got.Type, err)
+				}
+				if _, err := c.Next(); !errors.Is(err, ErrClosed) && !errors.Is(err, errPipe) {
+					t.Error(err)
+				}
+				must(t, c.Close())
+			})
+		})
+	}
+}
+
+func TestNoLastWords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := started(t, &brokenPipe{gate: newGate()}, Config{})
+		must(t, c.Send(t.Context(), &Owner{}))
+		start := time.Now()
+		_, err := c.Next()
+		if took := time.Since(start); !errors.Is(err, errPipe) || took != lastWords {
+			t.Errorf("after %v: %v", took, err)
+		}
+		if err := c.Send(t.Context(), &Owner{}); !errors.Is(err, errPipe) {
+			t.Error(err)
+		}
+		must(t, c.Close())
+	})
+}

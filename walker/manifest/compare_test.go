@@ -1,0 +1,135 @@
+package manifest
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func TestSameContent(t *testing.T) {
+	src := Entry{Type: Regular, Size: 10, Sec: 100, Nsec: 5}
+	later, larger, both, frac := src, src, src, src
+	later.Sec++
+	larger.Size++
+	both.Sec, both.Size = 101, 11
+	frac.Nsec = 999_999_999
+	for _, c := range []struct {
+		what string
+		p    Policy
+		dst  Entry
+		want bool
+	}{
+		{"equal", Policy{}, src, true},
+		{"other fraction of a second", Policy{}, frac, true},
+		{"other time", Policy{}, later, false},
+		{"other size", Policy{}, larger, false},
+		{"other time, --size-only", Policy{SizeOnly: true}, later, true},
+		{"other size, --size-only", Policy{SizeOnly: true}, larger, false},
+		{"equal, -I", Policy{IgnoreTimes: true}, src, false},
+		{"equal, -c", Policy{Checksum: true}, src, false},
+		{"equal, -I --size-only", Policy{IgnoreTimes: true, SizeOnly: true}, src, true},
+		{"other size, -c", Policy{Checksum: true}, larger, false},
+		{"other size and time, --size-only", Policy{SizeOnly: true}, both, false},
+	} {
+		if got := c.p.SameContent(&src, &c.dst); got != c.want {
+			t.Errorf("%s: %v", c.what, got)
+		}
+	}
+}
+
+// TestAttributes compares Attributes with its definition for all policies and
+// differences.
+func TestAttributes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		bit := rapid.Bool()
+		p := Policy{Perms: bit.Draw(t, "perms"), Owner: bit.Draw(t, "owner"), Group: bit.Draw(t, "group"), Times: bit.Draw(t, "times")}
+		src := Entry{Type: rapid.SampledFrom([]Type{Regular, Directory, Symlink, Fifo, BlockDevice}).Draw(t, "type"), Mode: 0o644, Sec: 5}
+		dst := src
+		dst.UID, dst.GID = 7, 8
+		uid, gid := dst.UID, dst.GID
+		src.UID, src.GID = 70, 80 // what counts is the owner that is wanted
+		var want Change
+		if bit.Draw(t, "other time") {
+			dst.Sec, dst.Nsec = 6, 1
+			if p.Times {
+				want |= ChangeTime
+			}
+		}
+		if bit.Draw(t, "other mode") {
+			dst.Mode = 0o600
+			if p.Perms && src.Type != Symlink {
+				want |= ChangePerms
+			}
+		}
+		if bit.Draw(t, "other owner") {
+			uid = 9
+			if p.Owner {
+				want |= ChangeOwner
+			}
+		}
+		if bit.Draw(t, "other group") {
+			gid = 9
+			if p.Group {
+				want |= ChangeGroup
+			}
+		}
+		if got := p.Attributes(&src, &dst, uid, gid); got != want {
+			t.Fatalf("%+v: %b, want %b", p, got, want)
+		}
+	})
+}
+
+func TestAttrs(t *testing.T) {
+	pairs := map[Change]Attrs{ChangeTime: AttrTimes, ChangePerms: AttrMode, ChangeOwner: AttrOwner, ChangeGroup: AttrGroup}
+	for c := range Change(1) << 11 {
+		var want Attrs
+		for bit, a := range pairs {
+			if c&bit != 0 {
+				want |= a
+			}
+		}
+		if got := c.Attrs(); got != want {
+			t.Fatalf("%b: %b, want %b", c, got, want)
+		}
+	}
+}
+
+func TestPreserved(t *testing.T) {
+	for _, c := range []struct {
+		p    Policy
+		t    Type
+		want Attrs
+	}{
+		{Policy{}, Regular, AttrMode},
+		{Policy{}, Symlink, 0},
+		{Policy{Perms: true}, Symlink, 0},
+		{Policy{Times: true, Owner: true, Group: true}, Symlink, AttrTimes | AttrOwner | AttrGroup},
+		{Policy{Perms: true, Times: true, Owner: true, Group: true}, Directory, AttrMode | AttrTimes | AttrOwner | AttrGroup},
+	} {
+		if got := c.p.Preserved(c.t); got != c.want {
+			t.Errorf("%+v of a %v: %b, want %b", c.p, c.t, got, c.want)
+		}
+	}
+}
+
+// TestNumbers holds the numbers that are part of the protocol.
+func TestNumbers(t *testing.T) {
+	types := []Type{Unknown, Regular, Directory, Symlink, Fifo, Socket, CharDevice, BlockDevice}
+	for i, typ := range types {
+		if int(typ) != i {
+			t.Errorf("%v is %d", typ, typ)
+		}
+	}
+	changes := []Change{ChangeContent, ChangeSize, ChangeTime, ChangePerms, ChangeOwner, ChangeGroup, ChangeNew, ChangeTimeNow, ChangeHardLink, ChangeTransfer, ChangeLocal}
+	for i, c := range changes {
+		if c != 1<<i {
+			t.Errorf("change %d is %b", i, c)
+		}
+	}
+	fields := []Fields{FieldMode, FieldUser, FieldGroup, FieldNumeric, FieldTimes, FieldHardLinks}
+	for i, f := range fields {
+		if f != 1<<i {
+			t.Errorf("field %d is %b", i, f)
+		}
+	}
+}

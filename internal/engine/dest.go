@@ -200,7 +200,7 @@ func (d *dest) dispatch(ctx context.Context, f wire.Frame) (over bool, err error
 	case *wire.Trouble:
 		d.trouble(m)
 	case *wire.Fatal:
-		return true, &m.Err
+		return true, &farError{&m.Err}
 	case *wire.SourceDone:
 		d.srcDone = *m
 		return true, nil
@@ -337,5 +337,6 @@ func shownPath(dir *destDir, e *manifest.Entry) string { return manifest.Join(di
 // ownTree is the destination's own walk.
 type ownTree struct {
 	dirs   []*walker.Dir
+	unsure []bool // by index: it, or something below, could not be listed
 	byPath map[string]*walker.Dir
 }

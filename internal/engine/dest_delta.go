@@ -15,7 +15,7 @@ import (
 type patch struct {
 	d      *dest
 	in     *incoming
-	basis  File
+	basis  steady
 	params delta.Params
 	f      NewFile
 	segs   map[int]*patchSegment
@@ -67,7 +67,7 @@ func (d *dest) receiveDelta(ctx context.Context, in *incoming) error {
 	if err != nil || st.Size < minDelta {
 		return d.insteadWhole(ctx, in)
 	}
-	p := &patch{d: d, in: in, basis: basis, params: delta.NewParams(st.Size, d.seed), segs: map[int]*patchSegment{}}
+	p := &patch{d: d, in: in, basis: steady{basis}, params: delta.NewParams(st.Size, d.seed), segs: map[int]*patchSegment{}}
 	if err := p.sign(ctx); err != nil {
 		return err
 	}
@@ -131,18 +131,22 @@ func (p *patch) sign(ctx context.Context) error {
 		})
 	})
 	if err != nil {
-		if ctx.Err() != nil || isConn(d.conn, err) {
-			return err
-		}
-		return p.unsigned(ctx, err)
+		return err
 	}
 	return d.conn.Send(ctx, wire.NewSigPart(p.in.id, true, held))
 }
 
-// unsigned ends a run whose basis changed while it was signed: the source
-// waits for a signature that cannot be completed.
-func (p *patch) unsigned(_ context.Context, err error) error {
-	return &wire.Error{Code: wire.CodeFile, Kind: wire.KindOf(err), Op: "read basis", Path: p.in.shown, Text: text(err)}
+// steady is a basis that can always be read: what cannot is zeros. A basis may
+// shrink or become unreadable while it is used; the chunks that are made from
+// such zeros do not have their digests and are sent whole.
+type steady struct{ io.ReaderAt }
+
+func (s steady) ReadAt(p []byte, off int64) (int, error) {
+	n, err := s.ReaderAt.ReadAt(p, off)
+	if err != nil {
+		clear(p[n:])
+	}
+	return len(p), nil
 }
 
 // compute runs a computation when a core is free for it.

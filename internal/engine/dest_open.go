@@ -139,7 +139,7 @@ func (d *dest) compareDigests(ctx context.Context, fields manifest.Fields) (over
 		return false, ctx.Err()
 	}
 	d.listed.Add(manifest.DigestSize)
-	if m.Digest == digests[0] && !m.Incomplete {
+	if m.Digest == digests[0] && !m.Incomplete && !own.unsure[0] {
 		d.listEnd = wire.ListEnd{Complete: true, Totals: m.Totals}
 		d.prog.Planned.Store(true)
 		d.rep.post(PlanEvent{})
@@ -176,14 +176,14 @@ func (d *dest) compareTable(ctx context.Context, own *ownTree, digests []manifes
 		}
 		for i, r := range m.Dirs {
 			if r.Parent < 0 {
-				rows = append(rows, row{equal: !r.Incomplete && r.Digest == digests[0]})
+				rows = append(rows, row{equal: !r.Incomplete && r.Digest == digests[0] && !own.unsure[0]})
 			} else if p := rows[r.Parent]; p.equal {
 				rows = append(rows, row{equal: true})
 				continue
 			} else {
 				path := manifest.Join(p.path, r.Name)
 				dir := own.byPath[path]
-				rows = append(rows, row{path, dir != nil && !r.Incomplete && r.Digest == digests[dir.Index]})
+				rows = append(rows, row{path, dir != nil && !r.Incomplete && r.Digest == digests[dir.Index] && !own.unsure[dir.Index]})
 			}
 			if !rows[len(rows)-1].equal {
 				need = append(need, m.First+i)
@@ -218,6 +218,14 @@ func (d *dest) walkOwn(ctx context.Context) (*ownTree, *manifest.Entry, error) {
 		own.byPath[w.Path] = w
 		return nil
 	})
+	own.unsure = make([]bool, len(own.dirs))
+	for i := len(own.dirs) - 1; i >= 0; i-- {
+		w := own.dirs[i]
+		own.unsure[i] = own.unsure[i] || w.Err != nil
+		if own.unsure[i] && w.Parent >= 0 {
+			own.unsure[w.Parent] = true
+		}
+	}
 	if err == nil && !d.job.DryRun {
 		err = d.removeStale(ctx, own, stale.paths)
 	}

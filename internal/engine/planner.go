@@ -293,6 +293,10 @@ func (p *planner) list(ctx context.Context, dir *destDir) error {
 		if own := d.own.byPath[dir.path]; own != nil {
 			dir.dst, dir.protected = own.Entries, own.Protected
 			d.dstEntries += int64(len(dir.dst))
+			if own.Err != nil {
+				dir.incomplete = true // as below
+				d.fail("opendir", d.name(dir), own.Err)
+			}
 			return nil
 		}
 	}

@@ -255,11 +255,21 @@ func linger(ctx context.Context, c *wire.Conn) {
 // file has held.
 const lingerTime = 10 * time.Second
 
+// farError is the error that the far side ended the run with.
+type farError struct{ err *wire.Error }
+
+func (e *farError) Error() string { return e.err.Error() }
+func (e *farError) Unwrap() error { return e.err }
+
 // farewell is how long an end that fails tries to say why.
 const farewell = time.Second
 
 // tellFatal tells the far side why the run ends, if that can be told.
 func tellFatal(c *wire.Conn, err error) {
+	var far *farError
+	if errors.As(err, &far) {
+		return // it knows
+	}
 	var w *wire.Error
 	if !errors.As(err, &w) {
 		w = &wire.Error{Code: wire.Code(ExitCode(err)), Kind: wire.KindOf(err), Text: err.Error()}

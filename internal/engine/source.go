@@ -177,7 +177,7 @@ func (s *source) handle(m wire.Msg) (over bool, err error) {
 		s.prog.Planned.Store(true)
 		s.rep.post(PlanEvent{})
 	case *wire.Fatal:
-		return true, &m.Err
+		return true, &farError{&m.Err}
 	case *wire.Done:
 		s.done = *m
 		return true, nil

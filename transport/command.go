@@ -17,6 +17,8 @@ const (
 	// stderrGrace is how long messages are read after the command has ended: a master connection that ssh(1) leaves
 	// behind keeps the pipe open for minutes.
 	stderrGrace = 200 * time.Millisecond
+	// cancelGrace is how long the user of a stream may take to close it when the run is cancelled.
+	cancelGrace = 1500 * time.Millisecond
 	// closeGrace is how long a command may take to end by itself when its streams are closed.
 	closeGrace = 2 * time.Second
 )
@@ -37,7 +39,7 @@ type Process struct {
 // StartCommand runs argv with [-l user] host and the remote words appended, as rsync does; there is no -- before the
 // host, which not every remote shell knows, and so host and user must not start with a dash: they are checked by the
 // rules of OpenSSH. Each of remote is one argument. The messages of the command are kept for errors, and dropped
-// otherwise. Cancelling ctx kills the command.
+// otherwise. When ctx is cancelled the command is given a moment to end, and killed then.
 func StartCommand(ctx context.Context, argv []string, host, user string, remote ...string) (*Process, error) {
 	return startCommand(ctx, argv, host, user, remote, nil)
 }
@@ -56,8 +58,12 @@ func startCommand(ctx context.Context, argv []string, host, user string, remote 
 	}
 	p.kill = sync.OnceFunc(func() { _ = p.cmd.Process.Kill() }) // it may have ended: then there is nothing to do
 	p.stop = context.AfterFunc(ctx, func() {
-		p.kill()
-		p.closePipes() // a child of the command may still hold the other ends
+		// Whoever uses the stream says farewell and closes it; the command may be the far side itself and have to clean up.
+		select {
+		case <-p.exited:
+		case <-time.After(cancelGrace):
+			_ = p.Close() // a child of the command may still hold the other ends
+		}
 	})
 	go p.watch()
 	return p, nil

@@ -110,3 +110,7 @@ func (d *Dir) Origin(i int) (Tree, string) {
 	}
 	return n.Tree, n.Path
 }
+
+// Implied reports whether only named nodes make up the directory, so that it
+// says nothing about what else lies there.
+func (d *Dir) Implied() bool { return len(d.origins) == 0 }

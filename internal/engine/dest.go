@@ -17,14 +17,16 @@ import (
 
 // dest is the end that receives.
 type dest struct {
-	job   *Job
-	conn  *wire.Conn
-	host  Host
-	rep   *reporter
-	prog  *Progress
-	local *source // the other end, where it is in this process and files can be copied directly
-	group *errgroup.Group
-	seed  uint64
+	job       *Job
+	conn      *wire.Conn
+	host      Host
+	rep       *reporter
+	prog      *Progress
+	alone     bool       // the other end is in this process and needs no farewell
+	requested *requested // on a pull
+	local     *source    // the other end, where it is in this process and files can be copied directly
+	group     *errgroup.Group
+	seed      uint64
 
 	tree    Dest   // nil in a dry run whose destination does not exist
 	base    string // path of the tree's root, for messages
@@ -45,9 +47,10 @@ type dest struct {
 	streams int                   // large files and deltas being received
 	checks  map[wire.ID]*checking // files whose digests were sent
 
-	work  sync.WaitGroup      // everything that has to be over before the end: files, checks
-	slots *semaphore.Weighted // for open deltas, see deltaRoom
-	jobs  *queue[func() error]
+	pending int                 // files and checks that are not dealt with
+	idle    chan struct{}       // closed when pending falls to 0; nil while nobody waits
+	slots   *semaphore.Weighted // for open deltas, see deltaRoom
+	jobs    *queue[func() error]
 
 	dirs       []*destDir // all that were planned, parents first
 	own        *ownTree   // the destination's own walk, where digests were compared
@@ -60,7 +63,9 @@ type dest struct {
 	refused    string // why deletions were refused, "" if they were not
 
 	sum        wire.Done
-	srcDone    wire.SourceDone
+	noTable    atomic.Bool   // a table of digests is not, or no longer, waited for
+	told       atomic.Bool   // Done was sent
+	planned    chan struct{} // closed when everything was compared: no listing may come any more
 	literal    atomic.Int64
 	listed     atomic.Int64
 	matched    atomic.Int64
@@ -92,7 +97,7 @@ func newDest(host Host, conn *wire.Conn, job *Job, rep *reporter, prog *Progress
 		plan: make(chan planItem, 256), small: make(chan wire.Frame, writers),
 		ids: newOwnerMap(host.IDs(), job), cpu: make(chan struct{}, 2),
 		files: map[wire.ID]*incoming{}, checks: map[wire.ID]*checking{},
-		slots: semaphore.NewWeighted(maxDeltas), jobs: newQueue[func() error](),
+		slots: semaphore.NewWeighted(maxDeltas), jobs: newQueue[func() error](), planned: make(chan struct{}),
 	}
 }
 
@@ -114,7 +119,7 @@ func (d *dest) run(ctx context.Context) error {
 		g.Go(func() error { return d.writeSmall(ctx) })
 		g.Go(func() error { return d.doJobs(ctx) })
 	}
-	g.Go(func() error { return closeOnCancel(ctx, over, d.conn) })
+	g.Go(func() error { return closeOnCancel(ctx, over, d.conn, d.alone) })
 	err := g.Wait()
 	if d.tree != nil {
 		if cerr := d.tree.Close(); err == nil && cerr != nil {
@@ -190,11 +195,14 @@ func (d *dest) dispatch(ctx context.Context, f wire.Frame) (over bool, err error
 	case *wire.RootDigest:
 		return false, offer(d.digest, m)
 	case *wire.DirTable:
-		return false, put(ctx, d.table, m)
+		if d.noTable.Load() {
+			return true, fmt.Errorf("%w: a table of digests that was not asked for", wire.ErrProtocol)
+		}
+		return false, planPut(ctx, d, d.table, m)
 	case *wire.Owner:
-		return false, put(ctx, d.plan, planItem{owner: m})
+		return false, planPut(ctx, d, d.plan, planItem{owner: m})
 	case *wire.ListEnd:
-		return false, put(ctx, d.plan, planItem{end: m})
+		return false, planPut(ctx, d, d.plan, planItem{end: m})
 	case *wire.Same:
 		return false, d.same(ctx, m)
 	case *wire.Trouble:
@@ -202,7 +210,12 @@ func (d *dest) dispatch(ctx context.Context, f wire.Frame) (over bool, err error
 	case *wire.Fatal:
 		return true, &farError{&m.Err}
 	case *wire.SourceDone:
-		d.srcDone = *m
+		if !d.told.Load() {
+			return true, fmt.Errorf("%w: the source takes leave before everything is in place", wire.ErrProtocol)
+		}
+		if m.Failed > 0 && d.rep.outcome() == nil {
+			d.fail("read", "the source", fmt.Errorf("%d files could not be sent", m.Failed))
+		}
 		return true, nil
 	default:
 		return true, fmt.Errorf("%w: message %d from the source", wire.ErrProtocol, f.Type)
@@ -210,11 +223,21 @@ func (d *dest) dispatch(ctx context.Context, f wire.Frame) (over bool, err error
 	return false, nil
 }
 
-// put hands v on, or gives up when the run ends.
-func put[T any](ctx context.Context, c chan<- T, v T) error {
+// maxEntries is how many entries a run may have.
+const maxEntries = 100_000_000
+
+func tooMany() error {
+	return wire.Errorf(wire.CodeMemory, "the source has more than %d entries: copy it in parts", maxEntries)
+}
+
+// planPut hands v on to who compares, or gives up when the run ends. What comes
+// when everything was compared breaks the protocol: nobody would take it.
+func planPut[T any](ctx context.Context, d *dest, c chan<- T, v T) error {
 	select {
 	case c <- v:
 		return nil
+	case <-d.planned:
+		return fmt.Errorf("%w: %T came when everything was compared", wire.ErrProtocol, v)
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -248,8 +271,10 @@ func (d *dest) listings(ctx context.Context, f wire.Frame) error {
 		if !more {
 			return nil
 		}
-		d.prog.Seen.Add(int64(len(rec.Entries)))
-		if err := put(ctx, d.plan, planItem{rec: &rec}); err != nil {
+		if d.prog.Seen.Add(int64(len(rec.Entries))) > maxEntries {
+			return tooMany()
+		}
+		if err := planPut(ctx, d, d.plan, planItem{rec: &rec}); err != nil {
 			return err
 		}
 	}
@@ -263,6 +288,9 @@ func (d *dest) conduct(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	if err := d.requested.checkRoots(d.rootMsg); err != nil {
+		return err
+	}
 	if err := d.open(ctx); err != nil {
 		return err
 	}
@@ -275,15 +303,36 @@ func (d *dest) conduct(ctx context.Context) error {
 	return d.finish(ctx)
 }
 
-// await waits until all files that were asked for are dealt with.
+// begun counts a file or a check that has to be dealt with before the end, over
+// one that is. The caller of over must not hold d.mu.
+func (d *dest) begun() {
+	d.mu.Lock()
+	d.pending++
+	d.mu.Unlock()
+}
+
+func (d *dest) over() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.pending--; d.pending == 0 && d.idle != nil {
+		close(d.idle)
+		d.idle = nil
+	}
+}
+
+// await waits until everything that was asked for is dealt with. Nothing new is
+// begun meanwhile but by what is under way.
 func (d *dest) await(ctx context.Context) error {
-	done := make(chan struct{})
-	go func() { // ends when the work does: every way out of a file calls Done
-		d.work.Wait()
-		close(done)
-	}()
+	d.mu.Lock()
+	if d.pending == 0 {
+		d.mu.Unlock()
+		return nil
+	}
+	idle := make(chan struct{})
+	d.idle = idle
+	d.mu.Unlock()
 	select {
-	case <-done:
+	case <-idle:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -292,7 +341,11 @@ func (d *dest) await(ctx context.Context) error {
 
 // compare finds out what differs and asks for it.
 func (d *dest) compare(ctx context.Context) error {
+	defer close(d.planned)
 	mode := d.mode()
+	if !mode.Digests {
+		d.noTable.Store(true)
+	}
 	if err := d.conn.Send(ctx, mode); err != nil {
 		return err
 	}
@@ -339,4 +392,5 @@ type ownTree struct {
 	dirs   []*walker.Dir
 	unsure []bool // by index: it, or something below, could not be listed
 	byPath map[string]*walker.Dir
+	source []string // paths of the source's directories, by their indices
 }

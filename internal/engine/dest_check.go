@@ -27,7 +27,7 @@ func (d *dest) startChecks(ctx context.Context, dir *destDir, entries []held) {
 			d.mu.Lock()
 			d.checks[wire.ID{Dir: dir.index, Entry: h.entry}] = c
 			d.mu.Unlock()
-			d.work.Add(1)
+			d.begun()
 			part = append(part, h.entry)
 		}
 		entries = entries[n:]
@@ -88,7 +88,7 @@ func (d *dest) checked(ctx context.Context, id wire.ID, same bool) error {
 	if c == nil {
 		return fmt.Errorf("%w: entry %d of directory %d was answered twice", wire.ErrProtocol, id.Entry, id.Dir)
 	}
-	defer d.work.Done()
+	defer d.over()
 	e := &c.dir.entries[id.Entry]
 	if same {
 		w := d.wanted(e, &c.dst)
@@ -102,9 +102,7 @@ func (d *dest) checked(ctx context.Context, id wire.ID, same bool) error {
 	}
 	c.slot.settle(d.itemEvent(c.dir, id.Entry, e, change, ""))
 	d.countTransfer(e, &c.dst)
-	d.mu.Lock()
-	c.dir.touched = true
-	d.mu.Unlock()
+	c.dir.touched.Store(true)
 	if d.job.DryRun {
 		return nil
 	}

@@ -15,7 +15,7 @@ type deadEntry struct {
 	path  string // at the destination
 	shown string
 	entry manifest.Entry
-	dir   *destDir // the directory of the transfer that it, or the tree it belongs to, lies in
+	slot  *slot // its place among the events, kept until it is known whether it is removed
 }
 
 // blockedEntry is an entry of the source where the destination has a directory
@@ -46,10 +46,11 @@ func (p *planner) deletions(ctx context.Context, dir *destDir) error {
 			return err
 		}
 		for j := range gone {
-			gone[j].dir = dir
-			d.rep.post(DeleteEvent{Path: gone[j].shown, Dir: gone[j].entry.IsDir()})
+			gone[j].slot = d.rep.hold()
 		}
-		dir.touched = dir.touched || len(gone) > 0
+		if len(gone) > 0 {
+			dir.touched.Store(true)
+		}
 		d.dead = append(d.dead, gone...)
 	}
 	return nil
@@ -60,7 +61,7 @@ func (p *planner) deletions(ctx context.Context, dir *destDir) error {
 // were only implied by the names given.
 func (p *planner) inScope(dir *destDir) bool {
 	if dir.index == 0 {
-		return p.d.rootMsg.HasRoot && !p.d.job.Relative
+		return p.d.rootMsg.HasRoot && !p.d.job.Relative && p.d.job.Files == nil
 	}
 	return p.d.job.Recursive && p.d.job.Files == nil
 }
@@ -69,6 +70,9 @@ func (p *planner) inScope(dir *destDir) bool {
 // first coming first. Directories that hold something protected are left.
 func (p *planner) subtree(ctx context.Context, path, shown string, dst *manifest.Entry, scope *filter.Scope) ([]deadEntry, error) {
 	d := p.d
+	if dst.Ext != nil && dst.Ext.Mount {
+		return nil, nil // another file system is not the transfer's
+	}
 	self := deadEntry{path: path, shown: shown, entry: *dst}
 	if !dst.IsDir() {
 		return []deadEntry{self}, nil
@@ -104,7 +108,7 @@ func (p *planner) subtree(ctx context.Context, path, shown string, dst *manifest
 			sorted[i] = f.list[j]
 		}
 		f.list = sorted
-		d.dstEntries += int64(len(f.list))
+		d.countOwn(len(f.list))
 		return f, nil
 	}
 	var gone []deadEntry
@@ -154,6 +158,7 @@ const guardMin = 100
 
 // judgeDeletions decides whether what was collected may be removed at all.
 func (d *dest) judgeDeletions() {
+	defer d.announceDeletions()
 	n := int64(len(d.dead))
 	for _, b := range d.blocked {
 		n += int64(len(b.gone))
@@ -164,11 +169,13 @@ func (d *dest) judgeDeletions() {
 	switch {
 	case !d.listEnd.Complete:
 		d.rep.post(NoteEvent{Text: "IO error encountered -- skipping file deletion"})
+		d.spare(d.dead)
 		d.dead = nil
 		d.blocked = slices.DeleteFunc(d.blocked, func(b blockedEntry) bool {
 			if len(b.gone) <= 1 {
 				return false // an empty directory makes way
 			}
+			d.spare(b.gone)
 			d.fail("replace", shownPath(b.dir, &b.dir.entries[b.entry]), errors.New("a directory is in the way, and nothing is deleted after an error at the source"))
 			return true
 		})
@@ -179,10 +186,32 @@ func (d *dest) judgeDeletions() {
 	}
 }
 
+// spare gives up the events of entries that are not removed.
+func (d *dest) spare(entries []deadEntry) {
+	for _, g := range entries {
+		if g.slot != nil {
+			g.slot.settle(nil)
+		}
+	}
+}
+
+// announceDeletions tells of the entries that will be removed.
+func (d *dest) announceDeletions() {
+	for i, g := range d.dead {
+		if d.job.MaxDelete >= 0 && int64(i) >= d.job.MaxDelete {
+			d.spare(d.dead[i:])
+			return
+		}
+		g.slot.settle(DeleteEvent{Path: g.shown, Dir: g.entry.IsDir()})
+	}
+}
+
 func (d *dest) refuse(why string) {
 	d.refused = why
+	d.spare(d.dead)
 	d.dead = nil
 	for _, b := range d.blocked {
+		d.spare(b.gone)
 		d.fail("replace", shownPath(b.dir, &b.dir.entries[b.entry]), fmt.Errorf("a directory is in the way: %w", ErrDeleteGuard))
 	}
 	d.blocked = nil
@@ -191,25 +220,16 @@ func (d *dest) refuse(why string) {
 // unblock removes the directories that stand where something else is to be,
 // and plans what replaces them.
 func (p *planner) unblock(ctx context.Context) error {
-	d := p.d
-	for _, b := range d.blocked {
+	for _, b := range p.d.blocked {
 		dir, e := b.dir, &b.dir.entries[b.entry]
-		var err error
-		if !d.job.DryRun {
-			for i, g := range b.gone {
-				if i < len(b.gone)-1 {
-					count(&d.sum.Deleted, &g.entry)
-				}
-				if err = d.tree.Remove(ctx, g.path, &g.entry); err != nil {
-					err = d.fileFailed("remove", g.shown, err)
-					break
-				}
-			}
-		}
+		gone, err := p.makeWay(ctx, b)
 		if err != nil {
 			return err
 		}
-		dir.touched = true
+		if !gone {
+			continue
+		}
+		dir.touched.Store(true)
 		if e.IsRegular() {
 			err = p.regular(ctx, dir, b.entry, e, nil)
 		} else {
@@ -223,6 +243,34 @@ func (p *planner) unblock(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// makeWay removes the directory that is in the way of an entry, and reports
+// whether it is gone.
+func (p *planner) makeWay(ctx context.Context, b blockedEntry) (bool, error) {
+	d := p.d
+	inside := len(b.gone) - 1 // the directory itself comes last, and is replaced, not deleted
+	if d.job.MaxDelete >= 0 && d.sum.Deleted.Files+int64(inside) > d.job.MaxDelete {
+		d.sum.Limited = true
+		d.spare(b.gone)
+		d.fail("replace", shownPath(b.dir, &b.dir.entries[b.entry]), fmt.Errorf("a directory is in the way: %w", ErrDeleteLimit))
+		return false, nil
+	}
+	for i, g := range b.gone {
+		if g.slot != nil {
+			g.slot.settle(DeleteEvent{Path: g.shown, Dir: g.entry.IsDir()})
+		}
+		if !d.job.DryRun {
+			if err := d.tree.Remove(ctx, g.path, &g.entry); err != nil {
+				d.spare(b.gone[i+1:])
+				return false, d.fileFailed("remove", g.shown, err)
+			}
+		}
+		if i < inside {
+			count(&d.sum.Deleted, &g.entry)
+		}
+	}
+	return true, nil
 }
 
 // remove removes what was collected, up to the limit.

@@ -22,7 +22,7 @@ type patch struct {
 	next   int // the segment whose literals come next
 	size   int64
 	bad    []int
-	tree   delta.Tree
+	sums   []delta.Digest
 	err    error // of a file here; the rest is read and dropped
 }
 
@@ -41,7 +41,7 @@ func (d *dest) startDelta(ctx context.Context, in *incoming) error {
 	}
 	d.mu.Lock()
 	d.streams++
-	in.stream = make(chan streamed, 4)
+	in.claimed, in.stream = true, make(chan streamed, 4)
 	d.mu.Unlock()
 	d.group.Go(func() error {
 		defer func() {
@@ -88,20 +88,10 @@ func (d *dest) receiveDelta(ctx context.Context, in *incoming) error {
 
 // insteadWhole asks for the whole file, its basis being gone.
 func (d *dest) insteadWhole(ctx context.Context, in *incoming) error {
-	if err := d.conn.Send(ctx, &wire.Want{Dir: in.id.Dir, Entries: []int{in.id.Entry}}); err != nil {
-		return err
-	}
 	d.mu.Lock()
-	in.delta = false
-	small := in.e.Size <= wire.MaxSmall
-	if small {
-		in.stream = nil
-	}
+	in.delta, in.claimed, in.stream = false, false, nil
 	d.mu.Unlock()
-	if small {
-		return nil // it comes with the small ones, or opens a stream of its own
-	}
-	return d.receiveWhole(ctx, in)
+	return d.conn.Send(ctx, &wire.Want{Dir: in.id.Dir, Entries: []int{in.id.Entry}})
 }
 
 // sign sends the signature of the basis.
@@ -273,9 +263,7 @@ func (p *patch) literals(ctx context.Context, m *wire.Literals) error {
 	p.next++
 	p.d.received(int64(len(s.lit)), s.seg.Len)
 	p.d.matched.Add(s.seg.Len - int64(len(s.lit)))
-	for _, sum := range s.seg.Digests {
-		p.tree.Add(sum)
-	}
+	p.sums = append(p.sums, s.seg.Digests...)
 	return p.apply(ctx, s)
 }
 
@@ -323,30 +311,23 @@ func (p *patch) end(ctx context.Context, m *wire.FileEnd) (over bool, err error)
 		d.finished(in)
 		return true, nil
 	case p.err != nil:
-		d.finished(in)
+		defer d.finished(in)
 		return true, d.fileFailed("write", in.shown, p.err)
 	case len(p.segs) > 0:
 		return false, fmt.Errorf("%w: %s ends before its last segment", wire.ErrProtocol, in.shown)
-	case p.size != m.Size || p.tree.Sum(m.Size) != m.Digest:
+	case !sumsMake(p.sums, p.size, m):
 		return false, fmt.Errorf("%w: %s ends at %d, %d announced, or its digests do not make its digest", wire.ErrProtocol, in.shown, p.size, m.Size)
 	}
 	if len(p.bad) == 0 {
-		d.commit(ctx, in, p.f, p.size)
+		d.commit(ctx, in, p.f, p.size, m.Changed)
 		p.f = nil
 		return true, nil
 	}
-	if err := d.again(ctx, in, p.bad); err != nil {
-		return false, err
-	}
-	w := &whole{d: d, in: in, f: p.f, size: p.size}
+	w := &whole{d: d, in: in, f: p.f, sums: p.sums, size: p.size, bad: p.bad, changed: m.Changed}
 	p.f = nil
-	for {
-		over, err := w.pass(ctx)
-		if err != nil {
-			w.discard()
-		}
-		if over || err != nil {
-			return true, err
-		}
+	if over, err := w.ask(ctx); over || err != nil {
+		w.discard()
+		return true, err
 	}
+	return true, w.run(ctx)
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"gosync/delta"
 	"gosync/transport/wire"
@@ -19,10 +20,14 @@ type incoming struct {
 	path  string // at the destination
 	shown string
 	basis int64 // size of the file that is there, negative if there is none
-	delta bool  // asked for as a delta
 
-	stream chan streamed // to the goroutine that receives it, nil before it exists
-	tries  int           // how often it was asked for again
+	// What follows is guarded by dest.mu.
+	delta   bool          // asked for as a delta
+	claimed bool          // its content has come, or comes on stream
+	stream  chan streamed // to the goroutine that receives it, nil before it exists
+	tries   int           // how often it was asked for again
+
+	done chan struct{} // closed when it is dealt with
 }
 
 // streamed is a message about a file, with the frame that holds its bytes.
@@ -56,11 +61,16 @@ func (p *planner) request(ctx context.Context, dir *destDir) error {
 			whole = append(whole, i)
 		}
 	}
-	if len(whole) == 0 {
-		return nil
+	for part := range slices.Chunk(whole, wantBatch) {
+		if err := d.conn.Send(ctx, &wire.Want{Dir: dir.index, Entries: part}); err != nil {
+			return err
+		}
 	}
-	return d.conn.Send(ctx, &wire.Want{Dir: dir.index, Entries: whole})
+	return nil
 }
+
+// wantBatch is how many files one Want asks for at the most.
+const wantBatch = 1 << 16
 
 // minDelta is the size in bytes of basis and target from which a delta is
 // smaller than the file often enough.
@@ -68,7 +78,7 @@ const minDelta = 4 << 10
 
 // expect registers a file before it is asked for.
 func (d *dest) expect(dir *destDir, i int, e, dst *manifest.Entry) *incoming {
-	in := &incoming{id: wire.ID{Dir: dir.index, Entry: i}, dir: dir, e: e, path: d.pathFor(dir, e), shown: shownPath(dir, e), basis: -1}
+	in := &incoming{id: wire.ID{Dir: dir.index, Entry: i}, dir: dir, e: e, path: d.pathFor(dir, e), shown: shownPath(dir, e), basis: -1, done: make(chan struct{})}
 	if dst != nil && !dst.IsRegular() {
 		dst = nil
 	}
@@ -81,7 +91,7 @@ func (d *dest) expect(dir *destDir, i int, e, dst *manifest.Entry) *incoming {
 	d.mu.Lock()
 	d.files[in.id] = in
 	d.mu.Unlock()
-	d.work.Add(1)
+	d.begun()
 	if d.local == nil {
 		d.prog.TotalFiles.Add(1)
 		d.prog.TotalBytes.Add(e.Size)
@@ -89,26 +99,47 @@ func (d *dest) expect(dir *destDir, i int, e, dst *manifest.Entry) *incoming {
 	return in
 }
 
-// finished ends the dealing with a file, in whatever way.
+// finished ends the dealing with a file, in whatever way. What there is to
+// report has been reported before, because the run may end now.
 func (d *dest) finished(in *incoming) {
 	d.mu.Lock()
-	delete(d.files, in.id)
+	live := d.files[in.id] == in
+	if live {
+		delete(d.files, in.id)
+	}
 	d.mu.Unlock()
+	if !live {
+		return
+	}
+	close(in.done)
 	if d.local == nil {
 		d.prog.DoneFiles.Add(1)
 	}
-	d.work.Done()
+	d.over()
 }
 
-// lookup returns a file that was asked for, and its stream if it has one.
-func (d *dest) lookup(id wire.ID) (*incoming, chan streamed, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+// lookup returns a file that was asked for; the caller holds d.mu.
+func (d *dest) lookup(id wire.ID) (*incoming, error) {
 	in := d.files[id]
 	if in == nil {
-		return nil, nil, fmt.Errorf("%w: content of entry %d in directory %d was not asked for", wire.ErrProtocol, id.Entry, id.Dir)
+		return nil, fmt.Errorf("%w: content of entry %d in directory %d was not asked for", wire.ErrProtocol, id.Entry, id.Dir)
 	}
-	return in, in.stream, nil
+	return in, nil
+}
+
+// claim returns a file whose content comes at once, in a Files message.
+func (d *dest) claim(id wire.ID) (*incoming, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	in, err := d.lookup(id)
+	if err != nil {
+		return nil, err
+	}
+	if in.claimed || in.delta {
+		return nil, fmt.Errorf("%w: %s comes in two ways", wire.ErrProtocol, in.shown)
+	}
+	in.claimed = true
+	return in, nil
 }
 
 // writeSmall writes the files of Files messages.
@@ -140,15 +171,13 @@ func (d *dest) writeSmall(ctx context.Context) error {
 }
 
 func (d *dest) smallFile(ctx context.Context, id wire.ID, sum delta.Digest, content []byte) error {
-	in, stream, err := d.lookup(id)
+	in, err := d.claim(id)
 	if err != nil {
 		return err
 	}
-	if stream != nil || in.delta {
-		return fmt.Errorf("%w: %s comes in two ways", wire.ErrProtocol, in.shown)
-	}
 	if delta.Sum(content) != sum {
-		return d.again(ctx, in, nil)
+		_, _, err := d.again(ctx, in, nil)
+		return err
 	}
 	d.received(int64(len(content)), int64(len(content)))
 	f, err := d.tree.Create(ctx, in.path, d.createOptions(int64(len(content))))
@@ -159,10 +188,10 @@ func (d *dest) smallFile(ctx context.Context, id wire.ID, sum delta.Digest, cont
 		}
 	}
 	if err != nil {
-		d.finished(in)
+		defer d.finished(in)
 		return d.fileFailed("write", in.shown, err)
 	}
-	d.commit(ctx, in, f, int64(len(content)))
+	d.commit(ctx, in, f, int64(len(content)), false)
 	return nil
 }
 
@@ -180,9 +209,15 @@ func (d *dest) received(literal, done int64) {
 
 // commit gives a complete file its attributes and its name. It may appear
 // later, with the group that it is made durable with.
-func (d *dest) commit(ctx context.Context, in *incoming, f NewFile, size int64) {
-	shown := in.shown
-	f.Commit(ctx, size, &in.want, in.attrs, func(err error) {
+//
+// A file that changed while the source read it may be a mixture. It does not get
+// the source's time, so that no later quick check takes it for equal.
+func (d *dest) commit(ctx context.Context, in *incoming, f NewFile, size int64, changed bool) {
+	shown, attrs := in.shown, in.attrs
+	if changed {
+		attrs &^= manifest.AttrTimes
+	}
+	f.Commit(ctx, size, &in.want, attrs, func(err error) {
 		if err == nil {
 			return
 		}
@@ -195,20 +230,23 @@ func (d *dest) commit(ctx context.Context, in *incoming, f NewFile, size int64) 
 
 // again asks for chunks of a file that arrived damaged, or for all of it. A
 // file that stays damaged is given up.
-func (d *dest) again(ctx context.Context, in *incoming, chunks []int) error {
+func (d *dest) again(ctx context.Context, in *incoming, chunks []int) (all, given bool, err error) {
 	d.mu.Lock()
 	in.tries++
 	tries := in.tries
+	in.claimed = in.stream != nil
 	d.mu.Unlock()
 	if tries > 2 {
 		d.fail("receive", in.shown, ErrContent)
 		d.finished(in)
-		return nil
+		return false, true, nil
 	}
-	if tries == 2 {
-		chunks = nil
+	all = tries == 2 || len(chunks) == 0
+	m := &wire.Resend{ID: in.id, All: all}
+	if !all {
+		m.Chunks = chunks
 	}
-	return d.conn.Send(ctx, &wire.Resend{ID: in.id, All: chunks == nil, Chunks: chunks})
+	return all, false, d.conn.Send(ctx, m)
 }
 
 // setAttrs applies attribute changes to an entry that stays.
@@ -245,31 +283,47 @@ func (d *dest) makeOther(ctx context.Context, dir *destDir, e, w *manifest.Entry
 
 // route hands a message about a large file to the goroutine that receives it.
 func (d *dest) route(ctx context.Context, id wire.ID, f wire.Frame, m wire.Msg) error {
-	in, stream, err := d.lookup(id)
-	if err != nil {
+	in, stream, err := d.streamFor(ctx, id, m)
+	if err != nil || stream == nil {
 		return err
 	}
-	if stream == nil {
-		if end, ok := m.(*wire.FileEnd); ok && end.Failed {
-			d.finished(in) // the source has said why
-			return nil
-		}
-		if stream, err = d.openStream(ctx, in); err != nil {
-			return err
-		}
+	select {
+	case stream <- streamed{f, m}:
+		return nil
+	case <-in.done:
+		return fmt.Errorf("%w: a message about %s behind its end", wire.ErrProtocol, in.shown)
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
-	return put(ctx, stream, streamed{f, m})
 }
 
-// openStream starts the goroutine that receives a large file.
-func (d *dest) openStream(ctx context.Context, in *incoming) (chan streamed, error) {
+// streamFor returns the stream that a message about a file belongs to, made on
+// demand. A file that could not be read has none.
+func (d *dest) streamFor(ctx context.Context, id wire.ID, m wire.Msg) (*incoming, chan streamed, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	in, err := d.lookup(id)
+	if err != nil || in.stream != nil {
+		if err != nil {
+			return nil, nil, err
+		}
+		return in, in.stream, nil
+	}
 	switch {
 	case in.delta:
-		return nil, fmt.Errorf("%w: %s comes before its signature went", wire.ErrProtocol, in.shown)
+		return nil, nil, fmt.Errorf("%w: %s comes before its signature went", wire.ErrProtocol, in.shown)
+	case in.claimed:
+		return nil, nil, fmt.Errorf("%w: %s comes in two ways", wire.ErrProtocol, in.shown)
 	case d.streams >= largeStreams+maxDeltas:
-		return nil, fmt.Errorf("%w: more than %d files at a time", wire.ErrProtocol, largeStreams)
+		return nil, nil, fmt.Errorf("%w: more than %d files at a time", wire.ErrProtocol, largeStreams)
+	}
+	in.claimed = true
+	if end, ok := m.(*wire.FileEnd); ok && end.Failed {
+		d.group.Go(func() error {
+			d.finished(in) // the source has said why
+			return nil
+		})
+		return in, nil, nil
 	}
 	d.streams++
 	in.stream = make(chan streamed, 4)
@@ -277,7 +331,7 @@ func (d *dest) openStream(ctx context.Context, in *incoming) (chan streamed, err
 		defer d.closeStream()
 		return d.receiveWhole(ctx, in)
 	})
-	return in.stream, nil
+	return in, in.stream, nil
 }
 
 func (d *dest) closeStream() {

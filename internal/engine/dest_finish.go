@@ -22,21 +22,26 @@ type linkTask struct {
 func (p *planner) link(ctx context.Context, dir *destDir, i int, e, dst *manifest.Entry) error {
 	d := p.d
 	ld, le, _ := e.Leader()
-	leadPath, leadShown, lead, pending, err := p.leader(ctx, ld, le)
+	path, shown, err := p.leader(ld, le)
 	if err != nil {
 		return err
 	}
 	if dst != nil && dst.IsDir() {
 		return p.displace(ctx, dir, i, e, dst)
 	}
-	if dst != nil && !pending && lead != nil && lead.Ino == dst.Ino && lead.Type == dst.Type {
+	if dst != nil && p.linked(ctx, path, dst) {
 		if d.job.ItemizeAll {
 			d.item(dir, i, e, manifest.ChangeHardLink, "")
+		}
+		// The first member may be replaced yet, and then this one has to follow.
+		// It has the same metadata; where these are equal it stays what it is.
+		if e.IsRegular() && (!d.job.SameContent(e, dst) || d.doubtful(e, dst)) {
+			p.linkLater(dir, i, path)
 		}
 		return nil
 	}
 	c := manifest.ChangeHardLink | manifest.ChangeLocal
-	if dst == nil {
+	if dst == nil || dst.Type != e.Type {
 		c |= manifest.ChangeNew
 		d.mu.Lock()
 		d.made(e)
@@ -48,36 +53,42 @@ func (p *planner) link(ctx context.Context, dir *destDir, i int, e, dst *manifes
 			c |= manifest.ChangeSize
 		}
 	}
-	d.item(dir, i, e, c, leadShown)
-	dir.touched = true
-	if !d.job.DryRun {
-		d.links = append(d.links, linkTask{dir, i, leadPath})
-	}
+	d.item(dir, i, e, c, shown)
+	dir.touched.Store(true)
+	p.linkLater(dir, i, path)
 	return nil
 }
 
-// leader returns the first member of a hard link group as the destination has
-// it, and whether it is about to be replaced.
-func (p *planner) leader(ctx context.Context, ld, le int) (path, shown string, st *manifest.Entry, pending bool, err error) {
+func (p *planner) linkLater(dir *destDir, i int, path string) {
+	if !p.d.job.DryRun {
+		p.d.links = append(p.d.links, linkTask{dir, i, path})
+	}
+}
+
+// linked reports whether the file at path is the same as dst now.
+func (p *planner) linked(ctx context.Context, path string, dst *manifest.Entry) bool {
+	st, err := p.d.tree.Stat(ctx, path)
+	return err == nil && st.Ino == dst.Ino && st.Type == dst.Type
+}
+
+// leader returns the path of the first member of a hard link group. It may lie
+// in a directory that is equal at both ends and was not sent.
+func (p *planner) leader(ld, le int) (path, shown string, err error) {
 	d := p.d
-	lead := p.byIndex[ld]
-	if lead == nil {
-		return "", "", nil, false, fmt.Errorf("%w: directory %d has the first of a group of links and was not listed", wire.ErrProtocol, ld)
+	if lead := p.byIndex[ld]; lead != nil {
+		e := &lead.entries[le]
+		return d.pathFor(lead, e), shownPath(lead, e), nil
 	}
-	e := &lead.entries[le]
-	path, shown = d.pathFor(lead, e), shownPath(lead, e)
-	d.mu.Lock()
-	_, pending = d.files[wire.ID{Dir: ld, Entry: le}]
-	d.mu.Unlock()
-	for _, i := range p.wants {
-		pending = pending || lead.index == p.stack[len(p.stack)-1].index && i == le
-	}
-	if d.tree != nil && !pending {
-		if s, err := d.tree.Stat(ctx, path); err == nil {
-			st = &s
+	if d.own != nil && ld < len(d.own.source) {
+		if own := d.own.byPath[d.own.source[ld]]; own != nil {
+			entries, _ := visible(own) // the same as the source's
+			if le < len(entries) && !entries[le].IsDir() {
+				path = manifest.Join(own.Path, entries[le].Name)
+				return path, path, nil
+			}
 		}
 	}
-	return path, shown, st, pending, nil
+	return "", "", fmt.Errorf("%w: directory %d has the first of a group of links and was not listed", wire.ErrProtocol, ld)
 }
 
 // finish does what has to wait until all content is in place, and reports.
@@ -93,6 +104,7 @@ func (d *dest) finish(ctx context.Context) error {
 	d.sum.Matched = d.matched.Load()
 	d.sum.Refused = d.refused
 	d.rep.flush(ctx)
+	d.told.Store(true)
 	if err := d.conn.Send(ctx, &d.sum); err != nil {
 		return err
 	}
@@ -107,7 +119,11 @@ func (d *dest) settle(ctx context.Context) error {
 	}
 	for _, l := range d.links {
 		e := &l.dir.entries[l.entry]
-		if err := d.tree.Link(ctx, d.pathFor(l.dir, e), l.old); err != nil {
+		path := d.pathFor(l.dir, e)
+		if d.sameFile(ctx, path, l.old) {
+			continue
+		}
+		if err := d.tree.Link(ctx, path, l.old); err != nil {
 			if err := d.fileFailed("link", shownPath(l.dir, e), err); err != nil {
 				return err
 			}
@@ -122,6 +138,16 @@ func (d *dest) settle(ctx context.Context) error {
 		}
 	}
 	return d.sync(ctx)
+}
+
+// sameFile reports whether two paths are links to one file.
+func (d *dest) sameFile(ctx context.Context, a, b string) bool {
+	sa, err := d.tree.Stat(ctx, a)
+	if err != nil {
+		return false
+	}
+	sb, err := d.tree.Stat(ctx, b)
+	return err == nil && sa.Ino == sb.Ino && sa.Type == sb.Type
 }
 
 func (d *dest) sync(ctx context.Context) error {
@@ -139,7 +165,7 @@ func (d *dest) settleDir(ctx context.Context, dir *destDir) error {
 		return nil
 	}
 	attrs := dir.attrs
-	if dir.touched && d.job.Times {
+	if dir.touched.Load() && d.job.Times {
 		attrs |= manifest.AttrTimes
 	}
 	if attrs == 0 {
@@ -163,7 +189,7 @@ func (d *dest) copyLocal(ctx context.Context, in *incoming) error {
 	defer s.prog.DoneFiles.Add(1)
 	src, err := s.openEntry(ctx, dir, in.id.Entry)
 	if err != nil {
-		d.finished(in)
+		defer d.finished(in)
 		if isGone(err) {
 			d.fail("vanished", in.shown, fmt.Errorf("%w: %w", ErrVanished, err))
 			return nil
@@ -175,28 +201,28 @@ func (d *dest) copyLocal(ctx context.Context, in *incoming) error {
 		return nil
 	}
 	defer src.Close()
-	size, f, err := d.copyContent(ctx, in, src)
+	size, f, changed, err := d.copyContent(ctx, in, src)
 	if err != nil {
-		d.finished(in)
+		defer d.finished(in)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		return d.fileFailed("copy", in.shown, err)
 	}
-	d.commit(ctx, in, f, size)
+	d.commit(ctx, in, f, size, changed)
 	return nil
 }
 
 // copyContent copies the content of src, by the kernel where it can, and again
 // where src changed meanwhile.
-func (d *dest) copyContent(ctx context.Context, in *incoming, src File) (size int64, f NewFile, err error) {
+func (d *dest) copyContent(ctx context.Context, in *incoming, src File) (size int64, f NewFile, changed bool, err error) {
 	for try := 0; ; try++ {
 		before, err := src.Stat()
 		if err != nil {
-			return 0, nil, err
+			return 0, nil, false, err
 		}
 		if f, err = d.tree.Create(ctx, in.path, d.createOptions(before.Size)); err != nil {
-			return 0, nil, err
+			return 0, nil, false, err
 		}
 		size = before.Size
 		ok, err := f.CopyFrom(ctx, src, size)
@@ -205,25 +231,26 @@ func (d *dest) copyContent(ctx context.Context, in *incoming, src File) (size in
 		}
 		if err != nil {
 			_ = f.Discard() // the error that counts is the copy's
-			return 0, nil, err
+			return 0, nil, false, err
 		}
 		after, err := src.Stat()
 		if err != nil {
 			_ = f.Discard()
-			return 0, nil, err
+			return 0, nil, false, err
 		}
 		if sameState(&before, &after) {
 			break
 		}
 		if try == rereads {
 			d.fail("read", in.shown, ErrChanged)
+			changed = true
 			break
 		}
 		_ = f.Discard() // it is made again
 	}
 	d.literal.Add(size)
 	d.local.moved(size, size)
-	return size, f, nil
+	return size, f, changed, nil
 }
 
 // copyChunks copies through memory, leaving holes alone.
@@ -233,7 +260,7 @@ func (d *dest) copyChunks(ctx context.Context, src File, f NewFile, size int64) 
 		if err := ctx.Err(); err != nil {
 			return off, err
 		}
-		if d.job.Sparse {
+		if d.job.Sparse && !d.job.InPlace {
 			if start, _, err := src.NextData(off); err == nil && start > off {
 				off = min(start, size)
 				continue

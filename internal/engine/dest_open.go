@@ -78,12 +78,14 @@ func (d *dest) makeRoot(ctx context.Context, path string) error {
 		return nil // nothing will be put there
 	}
 	d.created = true
+	if !d.job.DryRun {
+		if err := d.host.Mkdir(ctx, clean); err != nil {
+			return &wire.Error{Code: wire.CodeFile, Kind: wire.KindOf(err), Op: "mkdir", Path: clean, Text: text(err)}
+		}
+	}
 	d.rep.post(NoteEvent{Text: "created directory " + clean})
 	if d.job.DryRun {
 		return nil
-	}
-	if err := d.host.Mkdir(ctx, clean); err != nil {
-		return &wire.Error{Code: wire.CodeFile, Kind: wire.KindOf(err), Op: "mkdir", Path: clean, Text: text(err)}
 	}
 	return d.openDir(ctx, clean)
 }
@@ -109,7 +111,7 @@ func (d *dest) mode() *wire.Mode {
 	digests := !d.empty && d.tree != nil && d.rename == "" && !d.rootMsg.Single &&
 		j.Recursive && j.Links && j.Devices && j.Specials && !j.Dirs && !j.Relative && j.Files == nil &&
 		!j.Update && !j.IgnoreTimes && !j.SizeOnly && !j.Checksum && !j.ItemizeAll &&
-		(j.Filter == nil || !j.Filter.SideSpecific()) && (j.Delete || d.rootMsg.Complete)
+		(j.Filter == nil || !j.Filter.SideSpecific()) && (j.Delete && d.rootMsg.HasRoot || d.rootMsg.Complete)
 	m := &wire.Mode{Digests: digests}
 	set := func(on bool, f manifest.Fields) {
 		if on {
@@ -141,7 +143,6 @@ func (d *dest) compareDigests(ctx context.Context, fields manifest.Fields) (over
 	d.listed.Add(manifest.DigestSize)
 	if m.Digest == digests[0] && !m.Incomplete && !own.unsure[0] {
 		d.listEnd = wire.ListEnd{Complete: true, Totals: m.Totals}
-		d.prog.Planned.Store(true)
 		d.rep.post(PlanEvent{})
 		return true, nil
 	}
@@ -150,11 +151,21 @@ func (d *dest) compareDigests(ctx context.Context, fields manifest.Fields) (over
 	}
 	d.own = own
 	need, err := d.compareTable(ctx, own, digests)
+	d.noTable.Store(true)
 	if err != nil {
 		return false, err
 	}
+	for len(need) > needBatch {
+		if err := d.conn.Send(ctx, &wire.NeedDirs{More: true, Dirs: need[:needBatch]}); err != nil {
+			return false, err
+		}
+		need = need[needBatch:]
+	}
 	return false, d.conn.Send(ctx, &wire.NeedDirs{Dirs: need})
 }
+
+// needBatch is how many directories one NeedDirs asks for at the most.
+const needBatch = 1 << 17
 
 // compareTable reads the source's table of digests and returns the indices of
 // the directories that differ. Equal ones are left with all that is below.
@@ -171,6 +182,9 @@ func (d *dest) compareTable(ctx context.Context, own *ownTree, digests []manifes
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
+		if len(rows)+len(m.Dirs) > maxEntries {
+			return nil, tooMany()
+		}
 		if m.First != len(rows) {
 			return nil, fmt.Errorf("%w: digest table has a gap at %d", wire.ErrProtocol, len(rows))
 		}
@@ -178,7 +192,7 @@ func (d *dest) compareTable(ctx context.Context, own *ownTree, digests []manifes
 			if r.Parent < 0 {
 				rows = append(rows, row{equal: !r.Incomplete && r.Digest == digests[0] && !own.unsure[0]})
 			} else if p := rows[r.Parent]; p.equal {
-				rows = append(rows, row{equal: true})
+				rows = append(rows, row{manifest.Join(p.path, r.Name), true})
 				continue
 			} else {
 				path := manifest.Join(p.path, r.Name)
@@ -192,10 +206,13 @@ func (d *dest) compareTable(ctx context.Context, own *ownTree, digests []manifes
 		}
 		last = m.Last
 	}
+	for _, r := range rows {
+		own.source = append(own.source, r.path)
+	}
 	return need, nil
 }
 
-// walkOwn walks the destination. Without --delete, of the root's directories
+// walkOwn walks the destination. Unless entries of the root are to be deleted, of its directories
 // only those that the source has are entered: what else lies there may be large.
 func (d *dest) walkOwn(ctx context.Context) (*ownTree, *manifest.Entry, error) {
 	st, err := d.tree.Stat(ctx, "")
@@ -204,7 +221,7 @@ func (d *dest) walkOwn(ctx context.Context) (*ownTree, *manifest.Entry, error) {
 	}
 	node := &walker.Node{Entry: st}
 	node.Entry.Name = ""
-	if d.job.Delete {
+	if d.job.Delete && d.rootMsg.HasRoot {
 		node.Contents = []walker.Origin{{Tree: d.tree}}
 	} else if err := d.nodeForTop(ctx, node); err != nil {
 		return nil, nil, err
@@ -215,6 +232,7 @@ func (d *dest) walkOwn(ctx context.Context) (*ownTree, *manifest.Entry, error) {
 	opts.Skip = stale.skip
 	err = walker.Walk(ctx, node, opts, func(w *walker.Dir) error {
 		own.dirs = append(own.dirs, w)
+		d.dstEntries += int64(len(w.Entries))
 		own.byPath[w.Path] = w
 		return nil
 	})
@@ -298,7 +316,9 @@ type ownerMap struct {
 	owner, group bool // whether they are preserved and can be
 	numeric      bool
 	root         bool
-	uids, gids   map[uint32]uint32
+
+	mu         sync.RWMutex
+	uids, gids map[uint32]uint32
 }
 
 func newOwnerMap(ids IDs, job *Job) *ownerMap {
@@ -313,6 +333,8 @@ func (m *ownerMap) learn(o *wire.Owner) {
 	if m.numeric || o.Name == "" {
 		return
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if o.Group {
 		if id, ok := m.ids.Group(o.Name); ok {
 			m.gids[o.ID] = id
@@ -327,6 +349,8 @@ func (m *ownerMap) learn(o *wire.Owner) {
 // translate returns the owner that an entry of the source has here.
 func (m *ownerMap) translate(e *manifest.Entry) (uid, gid uint32) {
 	uid, gid = e.UID, e.GID
+	m.mu.RLock()
+	defer m.mu.RUnlock()
 	if id, ok := m.uids[uid]; ok {
 		uid = id
 	}

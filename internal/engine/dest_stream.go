@@ -8,25 +8,41 @@ import (
 	"gosync/transport/wire"
 )
 
-// whole is a large file that is being received chunk by chunk.
+// whole is a large file that is being received chunk by chunk: all of them in
+// order, or those that arrived damaged once more.
 type whole struct {
 	d    *dest
 	in   *incoming
 	f    NewFile // nil after an error: the rest is read and dropped
+	err  error   // of the file; reported at its end
 	buf  []byte  // the chunk in hand
 	base int64   // where it begins
-	bad  []int   // chunks that arrived damaged
-	size int64   // end of what has arrived
-	tree delta.Tree
-	err  error // of the file; reported at its end
+
+	sums    []delta.Digest // of the chunks, as the source announced them when it sent all
+	size    int64          // end of what has arrived
+	bad     []int          // chunks that arrived damaged in this pass
+	again   bool           // this pass has only the chunks in todo
+	todo    []int          // chunks that are still to come
+	changed bool           // the source said so of the first pass
+	other   bool           // a chunk came that is not the one of the first pass: the source has changed
 }
 
 // receiveWhole receives a large file, and again what of it was damaged.
 func (d *dest) receiveWhole(ctx context.Context, in *incoming) error {
 	w := &whole{d: d, in: in}
-	w.create(ctx)
+	f, err := d.tree.Create(ctx, in.path, d.createOptions(in.e.Size))
+	if err != nil {
+		w.err = err
+	} else {
+		w.f = f
+	}
+	return w.run(ctx)
+}
+
+// run handles messages until the file is dealt with.
+func (w *whole) run(ctx context.Context) error {
 	for {
-		over, err := w.pass(ctx)
+		over, err := w.step(ctx)
 		if err != nil {
 			w.discard()
 			return err
@@ -37,15 +53,6 @@ func (d *dest) receiveWhole(ctx context.Context, in *incoming) error {
 	}
 }
 
-func (w *whole) create(ctx context.Context) {
-	f, err := w.d.tree.Create(ctx, w.in.path, w.d.createOptions(w.in.e.Size))
-	if err != nil {
-		w.err = err
-		return
-	}
-	w.f = f
-}
-
 func (w *whole) discard() {
 	if w.f != nil {
 		_ = w.f.Discard() // there is an error to tell already
@@ -53,26 +60,22 @@ func (w *whole) discard() {
 	}
 }
 
-// pass handles messages up to a FileEnd. over says that the file is dealt with.
-func (w *whole) pass(ctx context.Context) (over bool, err error) {
-	for {
-		m, err := w.in.next(ctx)
-		if err != nil {
-			return false, err
-		}
-		switch msg := m.msg.(type) {
-		case *wire.Data:
-			err = w.data(msg)
-			m.frame.Release()
-		case *wire.FileEnd:
-			return w.end(ctx, msg)
-		default:
-			err = fmt.Errorf("%w: message %d about %s, which is sent whole", wire.ErrProtocol, m.msg.Type(), w.in.shown)
-		}
-		if err != nil {
-			return false, err
-		}
+// step handles one message. over says that the file is dealt with.
+func (w *whole) step(ctx context.Context) (over bool, err error) {
+	m, err := w.in.next(ctx)
+	if err != nil {
+		return false, err
 	}
+	switch msg := m.msg.(type) {
+	case *wire.Data:
+		err = w.data(msg)
+		m.frame.Release()
+	case *wire.FileEnd:
+		return w.end(ctx, msg)
+	default:
+		err = fmt.Errorf("%w: message %d about %s, which is sent whole", wire.ErrProtocol, m.msg.Type(), w.in.shown)
+	}
+	return false, err
 }
 
 // data takes a piece of a chunk. An error is the peer's; those of the file are
@@ -80,13 +83,13 @@ func (w *whole) pass(ctx context.Context) (over bool, err error) {
 func (w *whole) data(m *wire.Data) error {
 	if len(w.buf) == 0 {
 		w.base = m.Offset
+		if err := w.begins(); err != nil {
+			return err
+		}
 	}
 	n := int64(len(m.Content)) + m.Zeros
-	switch {
-	case m.Offset != w.base+int64(len(w.buf)) || w.base%delta.ChunkSize != 0:
+	if m.Offset != w.base+int64(len(w.buf)) || int64(len(w.buf))+n > delta.ChunkSize {
 		return fmt.Errorf("%w: a piece of %s at %d is out of order", wire.ErrProtocol, w.in.shown, m.Offset)
-	case int64(len(w.buf))+n > delta.ChunkSize:
-		return fmt.Errorf("%w: a chunk of %s is too long", wire.ErrProtocol, w.in.shown)
 	}
 	if w.buf == nil {
 		w.buf = make([]byte, 0, delta.ChunkSize)
@@ -97,14 +100,40 @@ func (w *whole) data(m *wire.Data) error {
 		w.buf = append(w.buf, m.Content...)
 	}
 	w.d.received(int64(len(m.Content)), n)
-	if !m.Last {
-		return nil
+	if m.Last {
+		w.chunk(m.Digest)
 	}
-	if delta.Sum(w.buf) != m.Digest {
-		w.bad = append(w.bad, int(w.base/delta.ChunkSize))
+	return nil
+}
+
+// begins checks that the chunk at w.base is the one that comes next.
+func (w *whole) begins() error {
+	next := w.size
+	if w.again {
+		next = -1
+		if len(w.todo) > 0 {
+			next = int64(w.todo[0]) * delta.ChunkSize
+		}
 	}
-	w.tree.Add(m.Digest)
-	w.size = max(w.size, w.base+int64(len(w.buf)))
+	if w.base != next || w.base%delta.ChunkSize != 0 {
+		return fmt.Errorf("%w: a chunk of %s at %d is out of order", wire.ErrProtocol, w.in.shown, w.base)
+	}
+	return nil
+}
+
+// chunk takes a complete chunk.
+func (w *whole) chunk(sum delta.Digest) {
+	n := int(w.base / delta.ChunkSize)
+	if delta.Sum(w.buf) != sum {
+		w.bad = append(w.bad, n)
+	}
+	if w.again {
+		w.todo = w.todo[1:]
+		w.other = w.other || sum != w.sums[n]
+	} else {
+		w.sums = append(w.sums, sum)
+		w.size += int64(len(w.buf))
+	}
 	if w.f != nil {
 		if _, err := w.f.WriteAt(w.buf, w.base); err != nil {
 			w.err = err
@@ -112,7 +141,6 @@ func (w *whole) data(m *wire.Data) error {
 		}
 	}
 	w.buf = w.buf[:0]
-	return nil
 }
 
 // end handles the end of a pass.
@@ -124,31 +152,44 @@ func (w *whole) end(ctx context.Context, m *wire.FileEnd) (over bool, err error)
 		d.finished(in)
 		return true, nil
 	case w.err != nil:
-		d.finished(in)
+		defer d.finished(in)
 		return true, d.fileFailed("write", in.shown, w.err)
 	case len(w.buf) > 0:
 		return false, fmt.Errorf("%w: %s ends within a chunk", wire.ErrProtocol, in.shown)
-	}
-	partialPass := in.tries == 1
-	if !partialPass && (w.size != m.Size || w.tree.Sum(m.Size) != m.Digest) {
+	case !w.again && !sumsMake(w.sums, w.size, m):
 		return false, fmt.Errorf("%w: %s ends at %d, %d announced, or its digests do not make its digest", wire.ErrProtocol, in.shown, w.size, m.Size)
 	}
-	if len(w.bad) == 0 {
-		d.commit(ctx, in, w.f, w.size)
+	w.changed = m.Changed || w.again && w.changed
+	if w.other || len(w.todo) > 0 {
+		w.bad = nil // the chunks do not belong together: all of it
+	} else if len(w.bad) == 0 {
+		d.commit(ctx, in, w.f, w.size, w.changed)
 		w.f = nil
 		return true, nil
 	}
-	bad := w.bad
-	w.bad, w.tree = nil, delta.Tree{}
-	if in.tries+1 == 2 {
-		w.size = 0
-	}
-	if err := d.again(ctx, in, bad); err != nil {
-		return false, err
-	}
-	if in.tries > 2 {
+	return w.ask(ctx)
+}
+
+// ask asks for the damaged chunks again, or for everything.
+func (w *whole) ask(ctx context.Context) (over bool, err error) {
+	all, given, err := w.d.again(ctx, w.in, w.bad)
+	if given {
 		w.discard()
-		return true, nil
+		return true, err
 	}
-	return false, nil
+	w.again, w.todo, w.bad, w.other = !all, w.bad, nil, false
+	if all {
+		w.todo, w.sums, w.size = nil, nil, 0
+	}
+	return false, err
+}
+
+// sumsMake reports whether the chunks' digests make the digest of the file that
+// its end announces.
+func sumsMake(sums []delta.Digest, size int64, m *wire.FileEnd) bool {
+	var tree delta.Tree
+	for _, s := range sums {
+		tree.Add(s)
+	}
+	return size == m.Size && tree.Sum(size) == m.Digest
 }

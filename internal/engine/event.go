@@ -45,12 +45,6 @@ type ErrorEvent struct {
 // change any more.
 type PlanEvent struct{}
 
-// DoneEvent tells that content of a file has arrived and is in place.
-type DoneEvent struct {
-	Path string
-	Size int64
-}
-
 // NoteEvent is a message for the user about the run, not about a single file.
 type NoteEvent struct {
 	Text string
@@ -61,7 +55,6 @@ func (DeleteEvent) event() {}
 func (SkipEvent) event()   {}
 func (ErrorEvent) event()  {}
 func (PlanEvent) event()   {}
-func (DoneEvent) event()   {}
 func (NoteEvent) event()   {}
 
 // Summary is what a run did. Counts are of entries, sizes in bytes.

@@ -14,6 +14,9 @@ func ExitCode(err error) int {
 	if err == nil {
 		return 0
 	}
+	if errors.Is(err, context.Canceled) {
+		return int(wire.CodeSignal) // whatever it was wrapped in when it struck
+	}
 	var w *wire.Error
 	if errors.As(err, &w) && w.Code != wire.CodeOK {
 		return int(w.Code)
@@ -27,7 +30,6 @@ func ExitCode(err error) int {
 		{ErrDeleteGuard, wire.CodeDelete},
 		{ErrDeleteLimit, wire.CodeDelete},
 		{ErrSelect, wire.CodeSelect},
-		{context.Canceled, wire.CodeSignal},
 		{wire.ErrTimeout, wire.CodeTimeout},
 		{wire.ErrVersion, wire.CodeProtocol},
 		{wire.ErrProtocol, wire.CodeStream},

@@ -52,7 +52,7 @@ func (o *Options) flags() []struct {
 // encode returns the job as the frame that asks a server for it. source says
 // that the server is the source.
 func (j *Job) encode(source bool) *wire.Job {
-	w := &wire.Job{Source: source, Paths: []string{j.Dest}, HasFiles: j.Files != nil, Files: j.Files}
+	w := &wire.Job{Source: source, Paths: []string{j.Dest}, HasFiles: j.Files != nil}
 	if source {
 		w.Paths = j.Sources
 	}
@@ -77,8 +77,8 @@ func (j *Job) encode(source bool) *wire.Job {
 // decodeJob is the reverse of encode. An option that this program does not know
 // is refused by its name, because ignoring it could lose data.
 func decodeJob(w *wire.Job) (*Job, error) {
-	j := &Job{Files: w.Files}
-	if w.HasFiles && j.Files == nil {
+	j := &Job{}
+	if w.HasFiles {
 		j.Files = []string{}
 	}
 	for _, s := range w.Options {

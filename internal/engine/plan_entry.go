@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"gosync/transport/wire"
@@ -116,7 +117,7 @@ func (p *planner) announce(ctx context.Context, parent, dir *destDir, entry int)
 	d.itemDir(parent, entry, e, manifest.ChangeNew|manifest.ChangeLocal)
 	d.made(e)
 	dir.attrs = d.allAttrs(&dir.want)
-	parent.touched = true
+	parent.touched.Store(true)
 	if d.job.DryRun {
 		return nil
 	}
@@ -284,7 +285,7 @@ func (p *planner) same(ctx context.Context, dir *destDir, i int, e, dst *manifes
 func (p *planner) transfer(dir *destDir, i int, e, dst *manifest.Entry, c manifest.Change) {
 	p.d.item(dir, i, e, c, "")
 	p.d.countTransfer(e, dst)
-	dir.touched = true
+	dir.touched.Store(true)
 	if !p.d.job.DryRun {
 		p.wants = append(p.wants, i)
 	}
@@ -321,7 +322,7 @@ func (p *planner) other(ctx context.Context, dir *destDir, i int, e, dst *manife
 		d.mu.Unlock()
 	}
 	d.item(dir, i, e, c, "")
-	dir.touched = true
+	dir.touched.Store(true)
 	if d.job.DryRun {
 		return nil
 	}
@@ -363,8 +364,11 @@ func (p *planner) displace(ctx context.Context, dir *destDir, i int, e, dst *man
 	if err != nil {
 		return err
 	}
-	for _, g := range gone[:max(len(gone)-1, 0)] {
-		d.rep.post(DeleteEvent{Path: g.shown, Dir: g.entry.IsDir()})
+	if n := len(gone); n == 0 || gone[n-1].path != d.pathFor(dir, e) {
+		return d.fileFailed("replace", shownPath(dir, e), errors.New("a directory is in the way that holds something protected or another file system"))
+	}
+	for i := range gone[:len(gone)-1] {
+		gone[i].slot = d.rep.hold()
 	}
 	d.blocked = append(d.blocked, blockedEntry{dir: dir, entry: i, gone: gone})
 	return nil

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"gosync/transport/wire"
 	"gosync/walker/filter"
@@ -19,12 +20,13 @@ type destDir struct {
 	dst        []manifest.Entry // of the destination, while it is planned
 	protected  []bool           // of dst; nil if none
 	scope      *filter.Scope    // rules that protect from deletion; nil if none
+	sent       *filter.Scope    // rules for what the source may send; nil if none
 	subdirs    map[int]*destDir // planned subdirectories, by entry
 	order      []int            // entries that are directories, in the order of the run
 	next       int              // position in order up to which they were planned
 	failed     bool             // it cannot be made or entered: nothing below it can be made
 	exists     bool             // it was there before the run
-	touched    bool             // something in it is changed: its time is to be set again
+	touched    atomic.Bool      // something in it is changed: its time is to be set again
 	want       manifest.Entry   // the attributes that it is to have
 	attrs      manifest.Attrs   // ... of which these are set at the end
 }
@@ -100,6 +102,14 @@ func (p *planner) complete(ctx context.Context, r *wire.ListingRecord, dir *dest
 	}
 	p.partial = nil
 	if err := p.checkEntries(dir); err != nil {
+		return err
+	}
+	if dir.index == 0 {
+		if err := p.d.requested.checkNames(dir.entries); err != nil {
+			return err
+		}
+	}
+	if err := p.checkFilter(dir); err != nil {
 		return err
 	}
 	return p.contents(ctx, dir)
@@ -182,6 +192,9 @@ func (p *planner) checkEntries(dir *destDir) error {
 	if dir.index == 0 && p.d.rootMsg.Single && (len(dir.entries) > 1 || len(dir.entries) == 1 && dir.entries[0].IsDir()) {
 		return fmt.Errorf("%w: a single file was announced and others came", wire.ErrProtocol)
 	}
+	if p.d.rootMsg.Nothing && len(dir.entries) > 0 {
+		return fmt.Errorf("%w: no source was announced and entries come", wire.ErrProtocol)
+	}
 	for i := range dir.entries {
 		ld, le, ok := dir.entries[i].Leader()
 		if !ok {
@@ -201,7 +214,7 @@ func (p *planner) checkEntries(dir *destDir) error {
 // rootDir is the directory that stands for the destination itself.
 func (p *planner) rootDir() *destDir {
 	d := p.d
-	dir := &destDir{exists: !d.empty || d.tree != nil, scope: d.scope(), subdirs: map[int]*destDir{}}
+	dir := &destDir{exists: !d.empty || d.tree != nil, subdirs: map[int]*destDir{}}
 	d.dirs = append(d.dirs, dir)
 	return dir
 }
@@ -291,13 +304,12 @@ func (p *planner) list(ctx context.Context, dir *destDir) error {
 		return nil
 	case d.own != nil:
 		if own := d.own.byPath[dir.path]; own != nil {
-			dir.dst, dir.protected = own.Entries, own.Protected
-			d.dstEntries += int64(len(dir.dst))
+			dir.dst = own.Entries
 			if own.Err != nil {
 				dir.incomplete = true // as below
 				d.fail("opendir", d.name(dir), own.Err)
 			}
-			return nil
+			return p.protect(ctx, dir)
 		}
 	}
 	entries, err := d.tree.List(ctx, dir.path)
@@ -322,7 +334,7 @@ func (p *planner) list(ctx context.Context, dir *destDir) error {
 	}
 	manifest.Sort(kept)
 	dir.dst = kept
-	d.dstEntries += int64(len(kept))
+	d.countOwn(len(kept))
 	return p.protect(ctx, dir)
 }
 
@@ -332,26 +344,33 @@ func (p *planner) protect(ctx context.Context, dir *destDir) error {
 	if d.scope() == nil || !d.job.Delete {
 		return nil
 	}
-	if dir.index > 0 {
-		parent, entry := p.parentOf(dir)
-		if parent.scope == nil {
-			return nil
+	scope, err := p.scopeOf(ctx, dir)
+	if err != nil || scope == nil {
+		dir.incomplete = true // what is protected is not known, so nothing is deleted
+		if err != nil {
+			err = d.fileFailed("filter", d.name(dir), err)
 		}
-		var err error
-		if dir.scope, err = parent.scope.Enter(parent.entries[entry].Name, p.mergeFile(ctx, dir)); err != nil {
-			return d.fileFailed("filter", d.name(dir), err)
-		}
-	} else {
-		var err error
-		if dir.scope, err = dir.scope.Open(p.mergeFile(ctx, dir)); err != nil {
-			return d.fileFailed("filter", d.name(dir), err)
-		}
+		return err
 	}
+	dir.scope = scope
 	dir.protected = make([]bool, len(dir.dst))
 	for i := range dir.dst {
-		dir.protected[i] = dir.scope.Excluded(dir.dst[i].Name, dir.dst[i].IsDir(), filter.Receiver)
+		dir.protected[i] = scope.Excluded(dir.dst[i].Name, dir.dst[i].IsDir(), filter.Receiver)
 	}
 	return nil
+}
+
+// scopeOf returns the rules in force in dir, nil where those of its parent are
+// not known.
+func (p *planner) scopeOf(ctx context.Context, dir *destDir) (*filter.Scope, error) {
+	if dir.index == 0 {
+		return p.d.scope().Open(p.mergeFile(ctx, dir))
+	}
+	parent, entry := p.parentOf(dir)
+	if parent.scope == nil {
+		return nil, nil
+	}
+	return parent.scope.Enter(parent.entries[entry].Name, p.mergeFile(ctx, dir))
 }
 
 // removeStale removes what a killed run has left in dir.
@@ -360,7 +379,9 @@ func (p *planner) removeStale(ctx context.Context, dir *destDir, name string) er
 		return nil
 	}
 	removed, err := p.d.tree.RemoveStale(ctx, manifest.Join(dir.path, name))
-	dir.touched = dir.touched || removed
+	if removed {
+		dir.touched.Store(true)
+	}
 	if err != nil {
 		return p.d.fileFailed("remove", manifest.Join(dir.shown, name), err)
 	}
@@ -373,6 +394,14 @@ const mergeLimit = 1 << 20
 func (p *planner) mergeFile(ctx context.Context, dir *destDir) func(name string) ([]byte, error) {
 	return func(name string) ([]byte, error) {
 		return p.d.tree.ReadFile(ctx, manifest.Join(dir.path, name), mergeLimit)
+	}
+}
+
+// countOwn counts entries of the destination, which are known already where it
+// was walked as a whole.
+func (d *dest) countOwn(n int) {
+	if d.own == nil {
+		d.dstEntries += int64(n)
 	}
 }
 
@@ -406,7 +435,6 @@ func (p *planner) end(ctx context.Context, m *wire.ListEnd) error {
 		return err
 	}
 	d.own = nil
-	d.prog.Planned.Store(true)
 	d.rep.post(PlanEvent{})
 	return nil
 }

@@ -294,7 +294,7 @@ func (f *forest) plantFiles(ctx context.Context) error {
 	for _, name := range f.job.Files {
 		clean := clampPath(name)
 		full := strings.TrimSuffix(base, "/") + "/" + strings.TrimSuffix(clean, "/")
-		if st, err := f.host.Lstat(ctx, full); err == nil && !st.IsDir() {
+		if st, err := f.host.Stat(ctx, full); err == nil && !st.IsDir() {
 			clean = strings.TrimSuffix(clean, "/") // a slash behind a file's name means nothing here
 		}
 		if f.job.Relative {
@@ -360,7 +360,11 @@ func (f *forest) message(ctx context.Context) *wire.Roots {
 			}
 		}
 	}
-	if len(m.TopNames) > 10_000 {
+	size := 0
+	for _, n := range m.TopNames {
+		size += len(n) + 3
+	}
+	if size > wire.MaxFrame/2 {
 		m.TopNames, m.Complete = nil, false
 	}
 	m.Empty, m.Nothing = empty && f.named > 0, f.named == 0 && !f.job.Relative

@@ -45,7 +45,11 @@ func Send(ctx context.Context, host Host, conn io.ReadWriteCloser, job Job, rep 
 // host.
 func Receive(ctx context.Context, host Host, conn io.ReadWriteCloser, job Job, rep Report) (Summary, error) {
 	start := time.Now()
-	c, err := greet(ctx, conn, job.encode(true))
+	var more []wire.Msg
+	if job.Files != nil {
+		more = names(job.Files)
+	}
+	c, err := greet(ctx, conn, job.encode(true), more...)
 	if err != nil {
 		return Summary{}, err
 	}
@@ -53,6 +57,7 @@ func Receive(ctx context.Context, host Host, conn io.ReadWriteCloser, job Job, r
 	begin(c, &job)
 	r := startReporter(ctx, rep)
 	d := newDest(host, c, &job, r, rep.Progress, seed(host))
+	d.requested = newRequested(&job)
 	if err = d.run(ctx); err == nil {
 		linger(ctx, c)
 	}
@@ -82,13 +87,15 @@ func Copy(ctx context.Context, host Host, job Job, rep Report) (Summary, error) 
 	far.Start()
 	r := startReporter(ctx, rep)
 	s := newSource(host, near, &job, f, r, rep.Progress)
-	d := newDest(host, far, &job, r, rep.Progress, seed(host))
+	d := newDest(host, far, &job, r, nil, seed(host)) // the source counts for both
+	s.alone, d.alone = true, true
 	if job.BandwidthLimit == 0 {
 		d.local = s // content need not pass the pipe
 	}
 	err = runBoth(ctx, near, f, s, d)
 	sum := d.summary(start)
 	sum.addTotals(&s.totals)
+	sum.ListTime = time.Duration(s.listTime.Load())
 	sum.BytesSent, sum.BytesReceived = near.Sent()+d.literalLocal(), near.Received()
 	return sum, conclude(r, err, &d.sum)
 }
@@ -150,23 +157,68 @@ func Serve(ctx context.Context, host Host, conn io.ReadWriteCloser, log *slog.Lo
 	return err
 }
 
-func readJob(c *wire.Conn) (*Job, bool, error) {
+// nameLimit bounds the names of --files-from that a server takes, in bytes.
+const nameLimit = 256 << 20
+
+// names packs the names of --files-from into messages.
+func names(files []string) (msgs []wire.Msg) {
+	m := &wire.Names{}
+	size := 0
+	for _, n := range files {
+		if size += len(n) + 5; size > wire.MaxFrame/2 {
+			msgs, m, size = append(msgs, m), &wire.Names{}, len(n)
+		}
+		m.Names = append(m.Names, n)
+	}
+	m.Last = true
+	return append(msgs, m)
+}
+
+// readNames reads the names that follow a job.
+func readNames(c *wire.Conn) ([]string, error) {
+	files, size := []string{}, 0
+	for {
+		m := new(wire.Names)
+		if err := readOne(c, m); err != nil {
+			return nil, err
+		}
+		for _, n := range m.Names {
+			size += len(n)
+		}
+		if files = append(files, m.Names...); size > nameLimit {
+			return nil, wire.Errorf(wire.CodeMemory, "the names of --files-from exceed %d bytes", nameLimit)
+		}
+		if m.Last {
+			return files, nil
+		}
+	}
+}
+
+// readOne reads a message of one type.
+func readOne(c *wire.Conn, m wire.Msg) error {
 	f, err := c.Next()
 	if err != nil {
-		return nil, false, err
+		return err
 	}
 	payload, err := f.Payload()
 	if err != nil {
-		return nil, false, err
+		return err
 	}
+	if f.Type != m.Type() {
+		return fmt.Errorf("%w: message %d in place of %d", wire.ErrProtocol, f.Type, m.Type())
+	}
+	return wire.DecodeInto(m, payload)
+}
+
+func readJob(c *wire.Conn) (*Job, bool, error) {
 	m := new(wire.Job)
-	if f.Type != wire.TypeJob {
-		return nil, false, fmt.Errorf("%w: message %d in place of a job", wire.ErrProtocol, f.Type)
-	}
-	if err := wire.DecodeInto(m, payload); err != nil {
+	if err := readOne(c, m); err != nil {
 		return nil, false, err
 	}
 	job, err := decodeJob(m)
+	if err == nil && m.Source && m.HasFiles {
+		job.Files, err = readNames(c)
+	}
 	return job, m.Source, err
 }
 
@@ -262,7 +314,7 @@ func (e *farError) Error() string { return e.err.Error() }
 func (e *farError) Unwrap() error { return e.err }
 
 // farewell is how long an end that fails tries to say why.
-const farewell = time.Second
+const farewell = 400 * time.Millisecond
 
 // tellFatal tells the far side why the run ends, if that can be told.
 func tellFatal(c *wire.Conn, err error) {
@@ -289,6 +341,9 @@ func tellFatal(c *wire.Conn, err error) {
 // startReporter starts to deliver events to the user of this process.
 func startReporter(ctx context.Context, rep Report) *reporter {
 	r := newReporter(func(_ context.Context, ev Event) error {
+		if _, ok := ev.(PlanEvent); ok && rep.Progress != nil {
+			rep.Progress.Planned.Store(true)
+		}
 		if rep.Event != nil {
 			rep.Event(ev)
 		}
@@ -382,7 +437,7 @@ func (s *source) summary(start time.Time) Summary {
 	sum.addTotals(&s.totals)
 	sum.addDone(&s.done)
 	sum.Literal = s.literal.Load()
-	sum.ListBytes = s.listed.Load()
+	sum.ListBytes, sum.ListTime = s.listed.Load(), time.Duration(s.listTime.Load())
 	sum.BytesSent, sum.BytesReceived = s.conn.Sent(), s.conn.Received()
 	sum.Errors, sum.Vanished = s.rep.errs.Load(), s.rep.vanished.Load()
 	sum.Elapsed = time.Since(start)

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -24,6 +25,7 @@ type source struct {
 	rep    *reporter
 	prog   *Progress
 	host   Host
+	alone  bool // the other end is in this process and needs no farewell
 
 	mode  chan *wire.Mode     // from the reader to the walker: one message
 	needs chan *wire.NeedDirs // ... and those that follow
@@ -31,11 +33,19 @@ type source struct {
 	group *errgroup.Group // all goroutines of the end
 	cpu   chan struct{}   // held while a delta computes
 
-	mu     sync.Mutex
-	dirs   []*walker.Dir // what was walked, by index
-	deltas map[wire.ID]*deltaJob
+	mu      sync.Mutex
+	counted int           // directories whose entries were counted
+	entries int64         // entries in these
+	dirs    []*walker.Dir // what was walked, by index
+	deltas  map[wire.ID]*deltaJob
 
-	totals  wire.Totals
+	totals   wire.Totals
+	over     chan struct{} // closed when the destination has said that it is done, or the connection has ended
+	asked    atomic.Int64  // entries that the destination asked about so far
+	start    time.Time
+	listTime atomic.Int64 // nanoseconds until everything was listed
+	listEnd  atomic.Bool  // everything that was asked for was listed
+
 	literal atomic.Int64
 	failed  atomic.Int64
 	listed  atomic.Int64 // bytes of listings and digests
@@ -48,9 +58,9 @@ func newSource(host Host, conn *wire.Conn, job *Job, f *forest, rep *reporter, p
 	}
 	return &source{
 		job: job, conn: conn, forest: f, rep: rep, prog: prog, host: host,
-		mode: make(chan *wire.Mode, 1), needs: make(chan *wire.NeedDirs, 2),
+		mode: make(chan *wire.Mode, 1), needs: make(chan *wire.NeedDirs, 1024),
 		tasks: newQueue[task](), cpu: make(chan struct{}, runtime.GOMAXPROCS(0)),
-		deltas: map[wire.ID]*deltaJob{},
+		deltas: map[wire.ID]*deltaJob{}, over: make(chan struct{}), start: time.Now(),
 	}
 }
 
@@ -66,26 +76,29 @@ func (s *source) run(ctx context.Context) error {
 	for _, p := range s.forest.skipped {
 		s.note(ctx, SkipEvent{Path: p, Reason: "skipping directory"})
 	}
+	outer := ctx // that of the run, which an interrupt cancels
 	g, ctx := errgroup.WithContext(ctx)
 	s.group = g
 	walkCtx, stopWalk := context.WithCancel(ctx)
 	g.Go(func() error {
 		defer s.tasks.close()
 		defer stopWalk()
+		defer close(s.over)
 		return s.read(ctx)
 	})
 	g.Go(func() error { return ignoreCancelled(s.walk(walkCtx), ctx) })
 	for range readers {
 		g.Go(func() error { return s.work(ctx) })
 	}
-	g.Go(func() error { return closeOnCancel(ctx, walkCtx, s.conn) })
+	g.Go(func() error { return closeOnCancel(ctx, walkCtx, s.conn, s.alone) })
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	if err := s.conn.Send(context.WithoutCancel(ctx), &wire.SourceDone{Literal: s.literal.Load(), Failed: s.failed.Load()}); err != nil {
+	s.rep.flush(outer)
+	if err := s.conn.Send(outer, &wire.SourceDone{Literal: s.literal.Load(), Failed: s.failed.Load()}); err != nil {
 		return err
 	}
-	return s.conn.Drain(context.WithoutCancel(ctx))
+	return s.conn.Drain(outer)
 }
 
 // ignoreCancelled drops the error of a part that was stopped because the run
@@ -98,14 +111,17 @@ func ignoreCancelled(err error, ctx context.Context) error {
 }
 
 // closeOnCancel ends the connection when the run fails or is cancelled, which
-// wakes whatever waits for it, having told the far side why. It returns when over is done.
-func closeOnCancel(ctx, over context.Context, conn *wire.Conn) error {
+// wakes whatever waits for it, having told the far side why unless that is in
+// this process. It returns when over is done.
+func closeOnCancel(ctx, over context.Context, conn *wire.Conn, alone bool) error {
 	select {
 	case <-over.Done():
 	case <-conn.Dead():
 	}
 	if err := context.Cause(ctx); err != nil {
-		tellFatal(conn, err)
+		if !alone {
+			tellFatal(conn, err)
+		}
 		conn.Fail(err)
 	}
 	return nil
@@ -174,11 +190,13 @@ func (s *source) handle(m wire.Msg) (over bool, err error) {
 	case *wire.Trouble:
 		s.farTrouble(m)
 	case *wire.Planned:
-		s.prog.Planned.Store(true)
 		s.rep.post(PlanEvent{})
 	case *wire.Fatal:
 		return true, &farError{&m.Err}
 	case *wire.Done:
+		if !s.listEnd.Load() {
+			return true, fmt.Errorf("%w: the destination is done before everything was listed", wire.ErrProtocol)
+		}
 		s.done = *m
 		return true, nil
 	default:
@@ -196,6 +214,27 @@ func offer[T any](c chan T, v T) error {
 	default:
 		return fmt.Errorf("%w: %T came again", wire.ErrProtocol, v)
 	}
+}
+
+// askLimit is how often the destination may ask about each entry: its digest,
+// its content, that instead of a lost basis, and twice what was damaged.
+const askLimit = 6
+
+// ask counts entries that the destination asks about, so that what is queued
+// for it is bounded.
+func (s *source) ask(n int) error {
+	s.mu.Lock()
+	limit := int64(1024)
+	for _, d := range s.dirs[min(s.counted, len(s.dirs)):] {
+		s.entries += int64(len(d.Entries))
+	}
+	s.counted = len(s.dirs)
+	limit += askLimit * s.entries
+	s.mu.Unlock()
+	if s.asked.Add(int64(n)) > limit {
+		return fmt.Errorf("%w: the destination asks for the same again and again", wire.ErrProtocol)
+	}
+	return nil
 }
 
 // entry returns the entry with an id that the peer named.
@@ -317,6 +356,8 @@ func (s *source) endListings(ctx context.Context, w *wire.ListingWriter, dirs in
 	if err := w.Send(); err != nil {
 		return err
 	}
+	s.listEnd.Store(true)
+	s.listTime.Store(int64(time.Since(s.start)))
 	return s.conn.Send(ctx, &wire.ListEnd{Dirs: dirs, Complete: complete && len(s.forest.errs) == 0, Totals: s.totals})
 }
 
@@ -366,9 +407,10 @@ func count(t *wire.Totals, e *manifest.Entry) {
 	}
 }
 
-// record returns a directory as it is sent.
+// record returns a directory as it is sent. That of which only some entries were
+// named says nothing about what else may lie there.
 func record(d *walker.Dir) *wire.ListingRecord {
-	return &wire.ListingRecord{Dir: d.Index, Parent: d.Parent, Entry: d.Entry, Incomplete: d.Err != nil, Entries: d.Entries}
+	return &wire.ListingRecord{Dir: d.Index, Parent: d.Parent, Entry: d.Entry, Incomplete: d.Err != nil || d.Implied(), Entries: d.Entries}
 }
 
 // owners sends the names of numeric owners before the first entry that has them.
@@ -430,9 +472,12 @@ func (s *source) walkDigests(ctx context.Context, fields manifest.Fields) error 
 		root = &s.forest.root.Entry
 	}
 	digests := digestTree(s.dirs, root, fields, s.host.IDs())
+	s.listTime.Store(int64(time.Since(s.start)))
+	s.listEnd.Store(true) // where the digests are equal nothing follows
 	if err := s.conn.Send(ctx, &wire.RootDigest{Digest: digests[0], Incomplete: !complete, Totals: s.totals}); err != nil {
 		return err
 	}
+	var dirs []int
 	for {
 		var need *wire.NeedDirs
 		select {
@@ -441,7 +486,11 @@ func (s *source) walkDigests(ctx context.Context, fields manifest.Fields) error 
 			return ctx.Err()
 		}
 		if !need.Table {
-			return s.sendNeeded(ctx, need.Dirs, complete)
+			dirs = append(dirs, need.Dirs...)
+			if need.More && len(dirs) <= len(s.dirs) {
+				continue
+			}
+			return s.sendNeeded(ctx, dirs, complete)
 		}
 		if err := s.sendTable(ctx, digests); err != nil {
 			return err

@@ -13,9 +13,10 @@ import (
 
 // Limits of the deltas that a destination may have open at a time.
 const (
-	maxDeltas   = 64
-	segmentSize = 8 << 20 // bytes of the target that are matched at a time
-	inFlight    = 3       // segments whose questions may be open at a time
+	maxDeltas     = 64
+	maxSignatures = 512 << 20 // bytes of signatures that are held at a time, unless it is a single one
+	segmentSize   = 8 << 20   // bytes of the target that are matched at a time
+	inFlight      = 3         // segments whose questions may be open at a time
 )
 
 // deltaJob is a delta on the source's side.
@@ -35,6 +36,9 @@ func (s *source) basis(m *wire.Basis) error {
 	if !e.IsRegular() {
 		return fmt.Errorf("%w: delta of a %v asked for", wire.ErrProtocol, e.Type)
 	}
+	if err := s.ask(1); err != nil {
+		return err
+	}
 	p, err := delta.DecodeParams(m.Params)
 	if err != nil {
 		return fmt.Errorf("%w: %w", wire.ErrProtocol, err)
@@ -45,7 +49,14 @@ func (s *source) basis(m *wire.Basis) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.deltas) >= maxDeltas || s.deltas[m.ID] != nil {
+	held := p.SignatureSize()
+	for _, j := range s.deltas {
+		held += j.sig.Params().SignatureSize()
+	}
+	if len(s.deltas) > 0 && held > maxSignatures {
+		return fmt.Errorf("%w: signatures of %d bytes at a time", wire.ErrProtocol, held)
+	}
+	if len(s.deltas) >= 2*maxDeltas || s.deltas[m.ID] != nil { // those that just ended here may not have left the map
 		return fmt.Errorf("%w: too many deltas", wire.ErrProtocol)
 	}
 	// An answer is never waited for while another one is open for the same
@@ -126,12 +137,15 @@ func (w *fileWriter) runDelta(ctx context.Context, j *deltaJob) error {
 	}
 	r := &deltaRun{early: map[int]*wire.Answer{}, w: w, job: j, file: f, size: before.Size, matcher: delta.NewMatcher(j.sig, f, before.Size)}
 	err = r.run(ctx)
+	if err != nil && !isConn(w.s.conn, err) {
+		if derr := r.drain(ctx); derr != nil {
+			return derr
+		}
+	}
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		// What was planned cannot be sent; the next run sees another file.
 		return w.failed(ctx, j.id, d, e, "read", fmt.Errorf("%w: it shrank", ErrChanged))
-	case err != nil && isConn(w.s.conn, err):
-		return err
 	case err != nil:
 		return w.failed(ctx, j.id, d, e, "read", err)
 	}
@@ -172,6 +186,7 @@ type deltaRun struct {
 
 type openSegment struct {
 	n        int
+	asked    bool // an answer is on its way
 	seg      *delta.Segment
 	question *delta.Question // open, or nil
 }
@@ -268,6 +283,7 @@ func (r *deltaRun) ask(ctx context.Context, o *openSegment) error {
 	if err != nil {
 		return err
 	}
+	o.asked = true
 	return r.w.s.conn.Send(ctx, wire.NewQuestion(r.job.id, o.n, body))
 }
 
@@ -280,6 +296,7 @@ func (r *deltaRun) finish(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		o.asked = false
 		err = s.compute(ctx, func() error {
 			ans, err := delta.DecodeAnswer(m.Body, o.question)
 			if err == nil {
@@ -312,6 +329,8 @@ func (r *deltaRun) await(ctx context.Context, n int) (*wire.Answer, error) {
 			return m, nil
 		}
 		select {
+		case <-r.w.s.over:
+			return nil, fmt.Errorf("%w: the destination ends while a delta is open", wire.ErrProtocol)
 		case m := <-r.job.answers:
 			if r.early[m.Segment] != nil || len(r.early) > inFlight {
 				return nil, fmt.Errorf("%w: segment %d is answered twice", wire.ErrProtocol, m.Segment)
@@ -321,6 +340,19 @@ func (r *deltaRun) await(ctx context.Context, n int) (*wire.Answer, error) {
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// drain takes the answers that are on their way for a file that cannot be
+// finished, because the destination may send them before it knows.
+func (r *deltaRun) drain(ctx context.Context) error {
+	for _, o := range r.open {
+		if o.asked {
+			if _, err := r.await(ctx, o.n); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // literals sends what the destination lacks of a segment.

@@ -19,8 +19,7 @@ type task struct {
 	entries []int // ... of this directory
 	digests []delta.Digest
 	id      wire.ID // all other kinds
-	chunks  []int   // resend
-	all     bool
+	chunks  []int   // resend: these only; nil for all
 	delta   *deltaJob
 }
 
@@ -40,6 +39,9 @@ const smallBatch = 64
 // want queues the files of a Want: small ones in batches, large ones by
 // themselves.
 func (s *source) want(m *wire.Want) error {
+	if err := s.ask(len(m.Entries)); err != nil {
+		return err
+	}
 	var small []int
 	flush := func() {
 		if len(small) > 0 {
@@ -71,10 +73,21 @@ func (s *source) want(m *wire.Want) error {
 }
 
 func (s *source) resend(m *wire.Resend) error {
-	if _, _, err := s.entry(m.ID); err != nil {
+	if err := s.ask(1); err != nil {
 		return err
 	}
-	s.tasks.put(task{kind: taskResend, id: m.ID, chunks: m.Chunks, all: m.All})
+	_, e, err := s.entry(m.ID)
+	if err != nil {
+		return err
+	}
+	if !e.IsRegular() {
+		return fmt.Errorf("%w: content of a %v wanted", wire.ErrProtocol, e.Type)
+	}
+	t := task{kind: taskResend, id: m.ID}
+	if !m.All {
+		t.chunks = m.Chunks
+	}
+	s.tasks.put(t)
 	return nil
 }
 
@@ -116,9 +129,7 @@ func (w *fileWriter) do(ctx context.Context, t task) error {
 	case taskLarge:
 		return w.large(ctx, t.id, nil)
 	case taskResend:
-		if t.all {
-			return w.large(ctx, t.id, nil)
-		}
+		w.s.prog.DoneFiles.Add(-1) // it will be done again
 		return w.large(ctx, t.id, t.chunks)
 	case taskCheck:
 		return w.check(ctx, t)
@@ -164,6 +175,9 @@ func (s *source) openEntry(ctx context.Context, d *walker.Dir, entry int) (File,
 func (w *fileWriter) failed(ctx context.Context, id wire.ID, d *walker.Dir, e *manifest.Entry, op string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	if isConn(w.s.conn, err) {
+		return err
 	}
 	if isGone(err) {
 		op, err = "vanished", fmt.Errorf("%w: %w", ErrVanished, err)
@@ -215,8 +229,7 @@ func (w *fileWriter) small(ctx context.Context, id wire.ID) error {
 			break
 		}
 		if try == rereads {
-			w.s.trouble(ctx, &FileError{Op: "read", Path: manifest.Join(d.Path, e.Name), Err: ErrChanged})
-			break
+			return w.stream(ctx, id, d, e, f, nil) // whose end says that it changes
 		}
 	}
 	if w.pack != nil && len(w.pack.B)+len(content)+wire.SmallHeader > wire.BulkSize {
@@ -361,6 +374,9 @@ func (w *fileWriter) zeros(ctx context.Context, id wire.ID, off, n int64) (delta
 
 // check queues the comparison of files by content.
 func (s *source) check(m *wire.Check) error {
+	if err := s.ask(len(m.Entries)); err != nil {
+		return err
+	}
 	for _, i := range m.Entries {
 		_, e, err := s.entry(wire.ID{Dir: m.Dir, Entry: i})
 		if err != nil {

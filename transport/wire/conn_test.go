@@ -162,6 +162,39 @@ func TestDrain(t *testing.T) {
 	})
 }
 
+// TestDrainFlushes lets one write pass at a time: Drain does not return while
+// what was queued before it is only buffered.
+func TestDrainFlushes(t *testing.T) {
+	for _, m := range []Msg{&Owner{}, &FileEnd{}} {
+		synctest.Test(t, func(t *testing.T) {
+			g, ctx := newGate(), t.Context()
+			c := started(t, g, Config{})
+			must(t, c.Send(ctx, &ListEnd{}))
+			synctest.Wait() // the writer has it and waits
+			must(t, c.Send(ctx, m))
+			drained := false
+			go func() {
+				if err := c.Drain(ctx); err != nil {
+					t.Error(err)
+				}
+				drained = true
+			}()
+			synctest.Wait()
+			g.open <- struct{}{} // the ListEnd passes
+			synctest.Wait()
+			if drained {
+				t.Errorf("drained before a %T was written", m)
+			}
+			close(g.open)
+			synctest.Wait()
+			if got := g.frames(t); !drained || len(got) != 2 {
+				t.Errorf("drained %v, written %v", drained, got)
+			}
+			must(t, c.Close())
+		})
+	}
+}
+
 // TestDrainConcurrent drains from many goroutines that send: each finds its own
 // frames written.
 func TestDrainConcurrent(t *testing.T) {

@@ -3,7 +3,7 @@
 //
 // A [Conn] carries messages over any byte stream: an SSH session, a child
 // process, or [Pipe] within one process. Senders encode on their own goroutine
-// and hand finished frames to [Conn.Run]'s writer, control frames before bulk;
+// and queue finished frames for the writer, control frames before bulk;
 // one goroutine reads with [Conn.Next]. PROTOCOL.md, beside this file, describes
 // every message and field.
 //

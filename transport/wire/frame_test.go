@@ -77,7 +77,7 @@ func TestRefusedFrames(t *testing.T) {
 		{"2^31 bytes", header(TypeData, 0, 1<<31)},
 		{"2^32-1 bytes", header(TypeData, 0, math.MaxUint32)},
 		{"type 0", frame(0, 0, nil)},
-		{"type 6", frame(6, 0, nil)},
+		{"type 7", frame(7, 0, nil)},
 		{"type 255", frame(255, 0, nil)},
 		{"flags 2", frame(TypeData, 2, nil)},
 		{"flags 255", frame(TypeData, 255, nil)},

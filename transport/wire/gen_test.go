@@ -177,14 +177,12 @@ func drawShared(t *rapid.T, typ Type) Msg {
 	case TypeHello:
 		return &Hello{index().Draw(t, "version"), index().Draw(t, "min"), short().Draw(t, "release"), rapid.Int64().Draw(t, "clock")}
 	case TypeJob:
-		m := &Job{
+		return &Job{
 			Source: flag().Draw(t, "source"), Paths: rapid.SliceOfN(text(), 0, 5).Draw(t, "paths"),
 			HasFiles: flag().Draw(t, "has files"), Options: rapid.SliceOfN(text(), 0, 5).Draw(t, "options"), Filter: body().Draw(t, "filter"),
 		}
-		if m.HasFiles {
-			m.Files = rapid.SliceOfN(text(), 0, 5).Draw(t, "files")
-		}
-		return m
+	case TypeNames:
+		return &Names{rapid.SliceOfN(text(), 0, 5).Draw(t, "names"), flag().Draw(t, "last")}
 	case TypeFatal:
 		return &Fatal{wireError().Draw(t, "error")}
 	case TypeTrouble:
@@ -275,7 +273,7 @@ func drawFromDest(t *rapid.T, typ Type) Msg {
 	case TypeMode:
 		return &Mode{flag().Draw(t, "digests"), manifest.Fields(rapid.Uint16().Draw(t, "fields"))}
 	case TypeNeedDirs:
-		return &NeedDirs{flag().Draw(t, "table"), rising().Draw(t, "dirs")}
+		return &NeedDirs{flag().Draw(t, "table"), flag().Draw(t, "more"), rising().Draw(t, "dirs")}
 	case TypeWant:
 		return &Want{index().Draw(t, "dir"), rising().Draw(t, "entries")}
 	case TypeBasis:

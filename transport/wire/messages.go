@@ -16,6 +16,7 @@ const (
 	TypeFatal   Type = 3 // both: the run ends with this error
 	TypePing    Type = 4 // both: a sign of life
 	TypeTrouble Type = 5 // both: an error that concerns one file
+	TypeNames   Type = 6 // client: names of files, behind the job
 
 	TypeRoots      Type = 16 // S: what the sources are
 	TypeRootDigest Type = 17 // S: digest of the whole transfer
@@ -77,6 +78,8 @@ func newShared(t Type) Msg {
 		return new(Ping)
 	case TypeTrouble:
 		return new(Trouble)
+	case TypeNames:
+		return new(Names)
 	}
 	return nil
 }
@@ -158,7 +161,7 @@ func catalogue() []Msg {
 }
 
 func (t Type) known() bool {
-	return t >= TypeHello && t <= TypeTrouble || t >= TypeRoots && t <= TypeSourceDone || t >= TypeMode && t <= TypePlanned
+	return t >= TypeHello && t <= TypeNames || t >= TypeRoots && t <= TypeSourceDone || t >= TypeMode && t <= TypePlanned
 }
 
 // bulk reports whether a type carries content, which waits for control

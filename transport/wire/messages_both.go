@@ -32,8 +32,7 @@ func (m *Hello) decode(d *Dec) {
 type Job struct {
 	Source   bool     // the server is the source
 	Paths    []string // sources, or the one destination
-	Files    []string // names of --files-from, where HasFiles is set
-	HasFiles bool
+	HasFiles bool     // Names follow
 	Options  []string // "name=value"
 	Filter   []byte   // an encoded filter.Set
 }
@@ -44,7 +43,6 @@ func (m *Job) append(b []byte) []byte {
 	b = appendBool(b, m.Source)
 	b = appendStrings(b, m.Paths)
 	b = appendBool(b, m.HasFiles)
-	b = appendStrings(b, m.Files)
 	b = appendStrings(b, m.Options)
 	return appendBytes(b, m.Filter)
 }
@@ -53,12 +51,24 @@ func (m *Job) decode(d *Dec) {
 	m.Source = d.bool()
 	m.Paths = d.strings(maxPath)
 	m.HasFiles = d.bool()
-	m.Files = d.strings(maxPath)
-	if !m.HasFiles && len(m.Files) > 0 {
-		d.fail("names of files where none were announced")
-	}
 	m.Options = d.strings(maxText)
 	m.Filter = d.bytes(MaxFrame)
+}
+
+// Names carries a part of the names of --files-from.
+type Names struct {
+	Names []string
+	Last  bool // no more follow
+}
+
+// Type returns the message's number.
+func (*Names) Type() Type { return TypeNames }
+
+func (m *Names) append(b []byte) []byte { return appendBool(appendStrings(b, m.Names), m.Last) }
+
+func (m *Names) decode(d *Dec) {
+	m.Names = d.strings(maxPath)
+	m.Last = d.bool()
 }
 
 func appendStrings(b []byte, v []string) []byte {

@@ -26,15 +26,18 @@ func (m *Mode) decode(d *Dec) {
 // order. After a RootDigest, Table asks for the digests of all directories.
 type NeedDirs struct {
 	Table bool
+	More  bool // further indices follow in another message
 	Dirs  []int
 }
 
 func (*NeedDirs) Type() Type { return TypeNeedDirs }
 
-func (m *NeedDirs) append(b []byte) []byte { return appendRising(appendBool(b, m.Table), m.Dirs) }
+func (m *NeedDirs) append(b []byte) []byte {
+	return appendRising(appendBool(appendBool(b, m.Table), m.More), m.Dirs)
+}
 
 func (m *NeedDirs) decode(d *Dec) {
-	m.Table = d.bool()
+	m.Table, m.More = d.bool(), d.bool()
 	m.Dirs = d.rising()
 }
 

@@ -277,6 +277,34 @@ func TestDecodeMemory(t *testing.T) {
 	}
 }
 
+// TestDecodeAnnounced announces more items than follow.
+func TestDecodeAnnounced(t *testing.T) {
+	const n = 50_000
+	for _, c := range []struct {
+		typ Type
+		b   []byte
+	}{
+		{TypeJob, u(0, n, 0)},
+		{TypeRoots, u(0, 0, 0, 0, 0, n, 0)},
+		{TypeDirTable, u(0, 0, n, 0)},
+		{TypeSame, u(n, 0)},
+		{TypeNeedDirs, u(0, 0, n, 0)},
+		{TypeWant, u(0, n, 0)},
+		{TypeCheck, u(0, n, 0)},
+		{TypeItems, u(n, 0)},
+		{TypeRemoved, u(n, 0)},
+	} {
+		got := allocated(func() {
+			if _, err := Decode(c.typ, c.b); !errors.Is(err, ErrProtocol) || !announces(err) {
+				t.Errorf("message %d: %v", c.typ, err)
+			}
+		})
+		if got > 16<<10 {
+			t.Errorf("message %d of %d bytes takes %d", c.typ, len(c.b), got)
+		}
+	}
+}
+
 // allocated returns the bytes that f allocates.
 func allocated(f func()) uint64 {
 	var before, after runtime.MemStats

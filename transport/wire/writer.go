@@ -89,11 +89,14 @@ func (c *Conn) queued() *Buffer {
 // Drain waits until all frames that were queued before it are written. What is
 // queued meanwhile does not delay it for ever: a mark goes through each queue.
 func (c *Conn) Drain(ctx context.Context) error {
-	for _, q := range []chan *Buffer{c.ctl, c.bulk} {
-		m := &Buffer{mark: make(chan struct{})}
-		if err := c.enqueue(ctx, q, m); err != nil {
-			return err
-		}
+	ctl, bulk := &Buffer{mark: make(chan struct{})}, &Buffer{mark: make(chan struct{})}
+	if err := c.enqueue(ctx, c.ctl, ctl); err != nil {
+		return err
+	}
+	if err := c.enqueue(ctx, c.bulk, bulk); err != nil {
+		return err
+	}
+	for _, m := range []*Buffer{ctl, bulk} {
 		select {
 		case <-m.mark:
 		case <-c.dead:

@@ -37,6 +37,38 @@ func TestSameContent(t *testing.T) {
 	}
 }
 
+// TestSameInstant compares times with what coarser file systems make of them.
+func TestSameInstant(t *testing.T) {
+	for _, c := range []struct {
+		a, b uint32
+		same bool
+	}{
+		{0, 0, true},
+		{123_456_789, 123_456_789, true},
+		{123_456_789, 123_456_700, true}, // 100 ns
+		{123_456_789, 123_456_000, true}, // microseconds
+		{123_456_789, 123_000_000, true}, // milliseconds
+		{123_456_789, 120_000_000, true}, // 10 ms
+		{123_456_789, 0, true},           // seconds
+		{999_999_999, 0, true},
+		{123_456_789, 123_456_788, false},
+		{123_456_789, 123_456_780, false}, // no file system keeps 10 ns
+		{123_456_789, 123_457_000, false}, // they cut, they do not round
+		{123_456_700, 123_456_800, false},
+		{500_000_000, 1, false},
+	} {
+		a, b := Entry{Sec: 5, Nsec: c.a}, Entry{Sec: 5, Nsec: c.b}
+		later := b
+		later.Sec++
+		if SameInstant(&a, &b) != c.same || SameInstant(&b, &a) != c.same || SameInstant(&a, &later) {
+			t.Errorf("%d and %d: %v, %v, a second later %v", c.a, c.b, SameInstant(&a, &b), SameInstant(&b, &a), SameInstant(&a, &later))
+		}
+		if !SameTime(&a, &b) || SameTime(&a, &later) {
+			t.Errorf("SameTime does not compare seconds")
+		}
+	}
+}
+
 // TestAttributes compares Attributes with its definition for all policies and
 // differences.
 func TestAttributes(t *testing.T) {

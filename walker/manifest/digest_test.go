@@ -26,7 +26,8 @@ func leaderOf(path string) func(int) string { return func(int) string { return p
 func TestDigestBytes(t *testing.T) {
 	u16, u32, u64 := binary.BigEndian.AppendUint16, binary.BigEndian.AppendUint32, binary.BigEndian.AppendUint64
 	str := func(b []byte, s string) []byte { return append(binary.AppendUvarint(b, uint64(len(s))), s...) }
-	root := Entry{Type: Directory, Mode: 0o755, Sec: -1, UID: 1, GID: 2}
+	sec := func(b []byte, s int64, ns uint32) []byte { return u32(u64(b, uint64(s)), ns) }
+	root := Entry{Type: Directory, Nsec: 8, Mode: 0o755, Sec: -1, UID: 1, GID: 2}
 	entries := []Entry{
 		{Name: "dev", Type: BlockDevice, Mode: 0o660, Sec: 3, UID: 9, GID: 9, Ext: &Ext{Major: 8, Minor: 1}},
 		{Name: "dir", Type: Directory, Mode: 0o700, Sec: 4, UID: 1, GID: 1},
@@ -38,7 +39,7 @@ func TestDigestBytes(t *testing.T) {
 	// No fields, no root.
 	b := u32(u32(append(str(nil, "dev"), 7), 8), 1)
 	b = append(append(str(b, "dir"), 2), child[:]...)
-	b = u64(u64(append(str(b, "file"), 1), 77), 5)
+	b = sec(u64(append(str(b, "file"), 1), 77), 5, 6)
 	b = str(append(str(b, "link"), 3), "to")
 	check := func(what string, fields Fields, self *Entry, b []byte) {
 		t.Helper()
@@ -50,15 +51,15 @@ func TestDigestBytes(t *testing.T) {
 	check("no fields", 0, nil, b)
 
 	// All fields, owners by name.
-	b = u16(u64(append(str(nil, ""), 2), ^uint64(0)), 0o755)
+	b = u16(sec(append(str(nil, ""), 2), -1, 8), 0o755)
 	b = str(str(str(b, "one"), "gtwo"), "")
-	b = u16(u64(u32(u32(append(str(b, "dev"), 7), 8), 1), 3), 0o660)
+	b = u16(sec(u32(u32(append(str(b, "dev"), 7), 8), 1), 3, 0), 0o660)
 	b = str(u32(str(u32(str(b, ""), 9), ""), 9), "")
-	b = u16(u64(append(str(b, "dir"), 2), 4), 0o700)
+	b = u16(sec(append(str(b, "dir"), 2), 4, 0), 0o700)
 	b = append(str(str(str(b, "one"), "gone"), ""), child[:]...)
-	b = u16(u64(u64(append(str(b, "file"), 1), 77), 5), 0o644)
+	b = u16(sec(u64(append(str(b, "file"), 1), 77), 5, 6), 0o644)
 	b = str(u32(str(str(b, "one"), ""), 9), "a/file")
-	b = u64(str(append(str(b, "link"), 3), "to"), 7)
+	b = sec(str(append(str(b, "link"), 3), "to"), 7, 0)
 	b = str(str(u32(str(b, ""), 9), "gone"), "")
 	check("all fields", FieldMode|FieldUser|FieldGroup|FieldTimes|FieldHardLinks, &root, b)
 }
@@ -70,7 +71,7 @@ func covered(field string, e *Entry, fields Fields) bool {
 		return true
 	case "Size":
 		return e.Type == Regular
-	case "Sec":
+	case "Sec", "Nsec":
 		return e.Type == Regular || fields&FieldTimes != 0
 	case "Mode":
 		return fields&FieldMode != 0 && e.Type != Symlink
@@ -85,7 +86,7 @@ func covered(field string, e *Entry, fields Fields) bool {
 	case "Nlink":
 		return fields&FieldHardLinks != 0
 	}
-	return false // Nsec, Ino, Dev, Mount, LeaderDir, LeaderEntry
+	return false // Ino, Dev, Mount, LeaderDir, LeaderEntry
 }
 
 // change changes one field of an entry.
@@ -230,7 +231,7 @@ func TestDigestInjective(t *testing.T) {
 	dirs := [][]Entry{
 		nil,
 		{file("a", 0)}, {file("aa", 0)}, {file("a", 0), file("b", 0)}, {file("ab", 0)}, {file("a", 1)}, {file("a", 256)},
-		{{Name: "a", Type: Regular, Sec: 1}}, {{Name: "a", Type: Regular, Sec: -1}},
+		{{Name: "a", Type: Regular, Sec: 1}}, {{Name: "a", Type: Regular, Sec: -1}}, {{Name: "a", Type: Regular, Nsec: 1}},
 		{link("a", "")}, {link("a", "b")}, {link("a", "bc")}, {link("ab", "c")}, {link("a", "b"), link("b", "")},
 		{{Name: "a", Type: Fifo}}, {{Name: "a", Type: Socket}}, {{Name: "a", Type: Directory}},
 		{{Name: "a", Type: BlockDevice, Ext: &Ext{Major: 1}}}, {{Name: "a", Type: BlockDevice, Ext: &Ext{Minor: 1}}}, {{Name: "a", Type: CharDevice, Ext: &Ext{Minor: 1}}},

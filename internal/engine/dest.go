@@ -44,6 +44,7 @@ type dest struct {
 
 	mu      sync.Mutex
 	files   map[wire.ID]*incoming // asked for and not finished
+	lost    map[wire.ID]bool      // could not be made
 	streams int                   // large files and deltas being received
 	checks  map[wire.ID]*checking // files whose digests were sent
 
@@ -96,7 +97,7 @@ func newDest(host Host, conn *wire.Conn, job *Job, rep *reporter, prog *Progress
 		roots: make(chan *wire.Roots, 1), table: make(chan *wire.DirTable, 1), digest: make(chan *wire.RootDigest, 1),
 		plan: make(chan planItem, 256), small: make(chan wire.Frame, writers),
 		ids: newOwnerMap(host.IDs(), job), cpu: make(chan struct{}, 2),
-		files: map[wire.ID]*incoming{}, checks: map[wire.ID]*checking{},
+		files: map[wire.ID]*incoming{}, lost: map[wire.ID]bool{}, checks: map[wire.ID]*checking{},
 		slots: semaphore.NewWeighted(maxDeltas), jobs: newQueue[func() error](), planned: make(chan struct{}),
 	}
 }
@@ -378,7 +379,9 @@ func (d *dest) fileFailed(op, shown string, err error) error {
 		return err
 	}
 	if hopeless(err) {
-		return &wire.Error{Code: wire.CodeFile, Kind: wire.KindOf(err), Op: op, Path: shown, Text: text(err)}
+		err = &wire.Error{Code: wire.CodeFile, Kind: wire.KindOf(err), Op: op, Path: shown, Text: text(err)}
+		d.fatal.CompareAndSwap(nil, &err) // whoever finishes the run meanwhile must see it
+		return err
 	}
 	d.fail(op, shown, err)
 	return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"gosync/transport/wire"
 	"gosync/walker/filter"
 	"gosync/walker/manifest"
 )
@@ -176,6 +177,7 @@ func (d *dest) judgeDeletions() {
 				return false // an empty directory makes way
 			}
 			d.spare(b.gone)
+			d.lose(wire.ID{Dir: b.dir.index, Entry: b.entry})
 			d.fail("replace", shownPath(b.dir, &b.dir.entries[b.entry]), errors.New("a directory is in the way, and nothing is deleted after an error at the source"))
 			return true
 		})
@@ -212,6 +214,7 @@ func (d *dest) refuse(why string) {
 	d.dead = nil
 	for _, b := range d.blocked {
 		d.spare(b.gone)
+		d.lose(wire.ID{Dir: b.dir.index, Entry: b.entry})
 		d.fail("replace", shownPath(b.dir, &b.dir.entries[b.entry]), fmt.Errorf("a directory is in the way: %w", ErrDeleteGuard))
 	}
 	d.blocked = nil
@@ -227,6 +230,7 @@ func (p *planner) unblock(ctx context.Context) error {
 			return err
 		}
 		if !gone {
+			p.d.lose(wire.ID{Dir: dir.index, Entry: b.entry})
 			continue
 		}
 		dir.touched.Store(true)

@@ -308,10 +308,12 @@ func (p *patch) end(ctx context.Context, m *wire.FileEnd) (over bool, err error)
 	switch {
 	case m.Failed:
 		p.discard()
+		d.lose(in.id)
 		d.finished(in)
 		return true, nil
 	case p.err != nil:
 		defer d.finished(in)
+		d.lose(in.id)
 		return true, d.fileFailed("write", in.shown, p.err)
 	case len(p.segs) > 0:
 		return false, fmt.Errorf("%w: %s ends before its last segment", wire.ErrProtocol, in.shown)

@@ -189,6 +189,7 @@ func (d *dest) smallFile(ctx context.Context, id wire.ID, sum delta.Digest, cont
 	}
 	if err != nil {
 		defer d.finished(in)
+		d.lose(id)
 		return d.fileFailed("write", in.shown, err)
 	}
 	d.commit(ctx, in, f, int64(len(content)), false)
@@ -213,7 +214,7 @@ func (d *dest) received(literal, done int64) {
 // A file that changed while the source read it may be a mixture. It does not get
 // the source's time, so that no later quick check takes it for equal.
 func (d *dest) commit(ctx context.Context, in *incoming, f NewFile, size int64, changed bool) {
-	shown, attrs := in.shown, in.attrs
+	id, shown, attrs := in.id, in.shown, in.attrs
 	if changed {
 		attrs &^= manifest.AttrTimes
 	}
@@ -221,9 +222,8 @@ func (d *dest) commit(ctx context.Context, in *incoming, f NewFile, size int64, 
 		if err == nil {
 			return
 		}
-		if err := d.fileFailed("commit", shown, err); err != nil {
-			d.fatal.CompareAndSwap(nil, &err)
-		}
+		d.lose(id)
+		_ = d.fileFailed("commit", shown, err) // what is hopeless stands in d.fatal
 	})
 	d.finished(in)
 }
@@ -237,6 +237,7 @@ func (d *dest) again(ctx context.Context, in *incoming, chunks []int) (all, give
 	in.claimed = in.stream != nil
 	d.mu.Unlock()
 	if tries > 2 {
+		d.lose(in.id)
 		d.fail("receive", in.shown, ErrContent)
 		d.finished(in)
 		return false, true, nil
@@ -319,6 +320,7 @@ func (d *dest) streamFor(ctx context.Context, id wire.ID, m wire.Msg) (*incoming
 	}
 	in.claimed = true
 	if end, ok := m.(*wire.FileEnd); ok && end.Failed {
+		d.lost[id] = true
 		d.group.Go(func() error {
 			d.finished(in) // the source has said why
 			return nil

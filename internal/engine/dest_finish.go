@@ -15,7 +15,8 @@ import (
 type linkTask struct {
 	dir   *destDir
 	entry int
-	old   string // path at the destination of the group's first member
+	lead  wire.ID // the group's first member
+	old   string  // its path at the destination
 }
 
 // link plans an entry that is a hard link to an earlier one.
@@ -29,40 +30,44 @@ func (p *planner) link(ctx context.Context, dir *destDir, i int, e, dst *manifes
 	if dst != nil && dst.IsDir() {
 		return p.displace(ctx, dir, i, e, dst)
 	}
-	if dst != nil && p.linked(ctx, path, dst) {
+	linked := dst != nil && p.linked(ctx, path, dst)
+	c := d.linkChange(e, dst)
+	switch {
+	case linked && (!e.IsRegular() || d.job.SameContent(e, dst) && !d.doubtful(e, dst)):
+		// The first member has the same metadata: where these are equal it stays
+		// what it is, else it is replaced and this one has to follow.
 		if d.job.ItemizeAll {
 			d.item(dir, i, e, manifest.ChangeHardLink, "")
 		}
-		// The first member may be replaced yet, and then this one has to follow.
-		// It has the same metadata; where these are equal it stays what it is.
-		if e.IsRegular() && (!d.job.SameContent(e, dst) || d.doubtful(e, dst)) {
-			p.linkLater(dir, i, path)
-		}
 		return nil
+	case linked && c == manifest.ChangeHardLink|manifest.ChangeLocal && d.doubtful(e, dst):
+		// Whether the first member is replaced shows when its content was compared.
+	default:
+		d.item(dir, i, e, c, shown)
 	}
-	c := manifest.ChangeHardLink | manifest.ChangeLocal
-	if dst == nil || dst.Type != e.Type {
-		c |= manifest.ChangeNew
+	if c&manifest.ChangeNew != 0 {
 		d.mu.Lock()
 		d.made(e)
 		d.mu.Unlock()
-	} else {
-		w := d.wanted(e, dst)
-		c |= d.differences(&w, dst)
-		if e.IsRegular() && e.Size != dst.Size {
-			c |= manifest.ChangeSize
-		}
 	}
-	d.item(dir, i, e, c, shown)
-	dir.touched.Store(true)
-	p.linkLater(dir, i, path)
+	if !d.job.DryRun {
+		d.links = append(d.links, linkTask{dir, i, wire.ID{Dir: ld, Entry: le}, path})
+	}
 	return nil
 }
 
-func (p *planner) linkLater(dir *destDir, i int, path string) {
-	if !p.d.job.DryRun {
-		p.d.links = append(p.d.links, linkTask{dir, i, path})
+// linkChange returns what is reported of an entry that becomes a hard link.
+func (d *dest) linkChange(e, dst *manifest.Entry) manifest.Change {
+	c := manifest.ChangeHardLink | manifest.ChangeLocal
+	if dst == nil || dst.Type != e.Type {
+		return c | manifest.ChangeNew
 	}
+	w := d.wanted(e, dst)
+	c |= d.differences(&w, dst)
+	if e.IsRegular() && e.Size != dst.Size {
+		c |= manifest.ChangeSize
+	}
+	return c
 }
 
 // linked reports whether the file at path is the same as dst now.
@@ -103,6 +108,9 @@ func (d *dest) finish(ctx context.Context) error {
 	d.sum.Transferred, d.sum.TransferredSize = d.transfers.Load(), d.transBytes.Load()
 	d.sum.Matched = d.matched.Load()
 	d.sum.Refused = d.refused
+	if err := d.fatal.Load(); err != nil {
+		return *err
+	}
 	d.rep.flush(ctx)
 	d.told.Store(true)
 	if err := d.conn.Send(ctx, &d.sum); err != nil {
@@ -117,17 +125,8 @@ func (d *dest) settle(ctx context.Context) error {
 	if err := d.sync(ctx); err != nil {
 		return err
 	}
-	for _, l := range d.links {
-		e := &l.dir.entries[l.entry]
-		path := d.pathFor(l.dir, e)
-		if d.sameFile(ctx, path, l.old) {
-			continue
-		}
-		if err := d.tree.Link(ctx, path, l.old); err != nil {
-			if err := d.fileFailed("link", shownPath(l.dir, e), err); err != nil {
-				return err
-			}
-		}
+	if err := d.makeLinks(ctx); err != nil {
+		return err
 	}
 	if err := d.remove(ctx); err != nil {
 		return err
@@ -138,6 +137,85 @@ func (d *dest) settle(ctx context.Context) error {
 		}
 	}
 	return d.sync(ctx)
+}
+
+// makeLinks makes the hard links. Where the first member of a group could not be
+// made, what stands under its name is not the content: the next member is
+// transferred in its place.
+func (d *dest) makeLinks(ctx context.Context) error {
+	for len(d.links) > 0 {
+		links := d.links
+		d.links = nil
+		heirs := map[wire.ID]linkTask{}
+		for _, l := range links {
+			var err error
+			switch heir, ok := heirs[l.lead]; {
+			case ok:
+				l.lead, l.old = wire.ID{Dir: heir.dir.index, Entry: heir.entry}, d.pathFor(heir.dir, &heir.dir.entries[heir.entry])
+				d.links = append(d.links, l)
+			case d.isLost(l.lead):
+				heirs[l.lead] = l
+				err = d.inherit(ctx, l)
+			default:
+				err = d.makeLink(ctx, l)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if len(heirs) == 0 {
+			return nil
+		}
+		if err := d.await(ctx); err != nil {
+			return err
+		}
+		if err := d.sync(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *dest) makeLink(ctx context.Context, l linkTask) error {
+	e := &l.dir.entries[l.entry]
+	path := d.pathFor(l.dir, e)
+	if d.sameFile(ctx, path, l.old) {
+		return nil
+	}
+	l.dir.touched.Store(true)
+	if err := d.tree.Link(ctx, path, l.old); err != nil {
+		return d.fileFailed("link", shownPath(l.dir, e), err)
+	}
+	return nil
+}
+
+// inherit makes a member of a group whose first one is lost.
+func (d *dest) inherit(ctx context.Context, l linkTask) error {
+	e := &l.dir.entries[l.entry]
+	l.dir.touched.Store(true)
+	if !e.IsRegular() {
+		w := d.wanted(e, nil)
+		return d.makeOther(ctx, l.dir, e, &w)
+	}
+	d.countTransfer(e, e)
+	in := d.expect(l.dir, l.entry, e, nil)
+	if d.local != nil {
+		return d.copyLocal(ctx, in)
+	}
+	return d.conn.Send(ctx, &wire.Want{Dir: in.id.Dir, Entries: []int{in.id.Entry}})
+}
+
+// lose notes that a file could not be made.
+func (d *dest) lose(id wire.ID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.lost[id] = true
+}
+
+func (d *dest) isLost(id wire.ID) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.lost[id]
 }
 
 // sameFile reports whether two paths are links to one file.
@@ -190,6 +268,7 @@ func (d *dest) copyLocal(ctx context.Context, in *incoming) error {
 	src, err := s.openEntry(ctx, dir, in.id.Entry)
 	if err != nil {
 		defer d.finished(in)
+		d.lose(in.id)
 		if isGone(err) {
 			d.fail("vanished", in.shown, fmt.Errorf("%w: %w", ErrVanished, err))
 			return nil
@@ -204,6 +283,7 @@ func (d *dest) copyLocal(ctx context.Context, in *incoming) error {
 	size, f, changed, err := d.copyContent(ctx, in, src)
 	if err != nil {
 		defer d.finished(in)
+		d.lose(in.id)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}

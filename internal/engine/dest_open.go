@@ -25,6 +25,9 @@ func (d *dest) open(ctx context.Context) error {
 	switch {
 	case err == nil && st.IsDir():
 		return d.openDir(ctx, path)
+	case d.rootMsg.Nothing && (err == nil || d.requested != nil || !strings.HasSuffix(path, "/")):
+		d.base = path // nothing will be put there, so it need not be anything
+		return nil
 	case err == nil && d.rootMsg.Single && !strings.HasSuffix(path, "/"):
 		return d.openParent(ctx, path)
 	case err == nil:
@@ -73,11 +76,7 @@ func (d *dest) makeRoot(ctx context.Context, path string) error {
 		}
 		return missingParent(clean, dir, err)
 	}
-	d.base = clean
-	if d.rootMsg.Nothing {
-		return nil // nothing will be put there
-	}
-	d.created = true
+	d.base, d.created = clean, true
 	if !d.job.DryRun {
 		if err := d.host.Mkdir(ctx, clean); err != nil {
 			return &wire.Error{Code: wire.CodeFile, Kind: wire.KindOf(err), Op: "mkdir", Path: clean, Text: text(err)}

@@ -149,10 +149,12 @@ func (w *whole) end(ctx context.Context, m *wire.FileEnd) (over bool, err error)
 	switch {
 	case m.Failed:
 		w.discard()
+		d.lose(in.id)
 		d.finished(in)
 		return true, nil
 	case w.err != nil:
 		defer d.finished(in)
+		d.lose(in.id)
 		return true, d.fileFailed("write", in.shown, w.err)
 	case len(w.buf) > 0:
 		return false, fmt.Errorf("%w: %s ends within a chunk", wire.ErrProtocol, in.shown)

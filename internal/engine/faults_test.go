@@ -465,3 +465,18 @@ func TestSlowSource(t *testing.T) {
 		wantArrived(t, src, dst, "")
 	})
 }
+
+// TestNoSpaceNeverSucceeds tries often what is a matter of moments: the error
+// of the last file that is written comes while the run is about to end well.
+func TestNoSpaceNeverSucceeds(t *testing.T) {
+	each(t, func(t *testing.T, w way) {
+		for range 30 {
+			src, dst := dirs(t, map[string]string{"f": "x"}, map[string]string{})
+			out := trial{way: w, job: jobFor(src, dst), host: failing("dst create", "f", syscall.ENOSPC)}.do(t.Context())
+			if out.err == nil || w != local && out.served == nil {
+				t.Fatalf("the client ends with %v, the server with %v", out.err, out.served)
+			}
+			out.wantExit(t, wire.CodeFile)
+		}
+	})
+}

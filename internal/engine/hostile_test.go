@@ -213,7 +213,9 @@ func survives(t *testing.T, w way, stream []byte) {
 // sessions are recorded streams from the client's and the server's side.
 func sessions(tb testing.TB, w way) (clients, servers [][]byte) {
 	tb.Helper()
-	for _, job := range []engine.Job{hostileJob(false, false), hostileJob(true, false), hostileJob(true, true)} {
+	listed := hostileJob(false, false)
+	listed.Files, listed.Relative = []string{"a", "d/e", "d/large"}, true
+	for _, job := range []engine.Job{hostileJob(false, false), hostileJob(true, false), hostileJob(true, true), listed} {
 		c, s := record(tb, w, job)
 		clients, servers = append(clients, c), append(servers, s)
 	}

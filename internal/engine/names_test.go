@@ -142,6 +142,12 @@ func TestFilesFrom(t *testing.T) {
 		}
 		job.Files = []string{}
 		trial{way: w, job: job}.must(t)
+		// More names than fit into a message.
+		job.Files = slices.Repeat([]string{strings.Repeat("d/../", 30) + "b"}, 10_000)
+		trial{way: w, job: job}.must(t)
+		if want["b"] = "b"; !maps.Equal(contents(t, dst), want) {
+			t.Errorf("have %v\nwant %v", contents(t, dst), want)
+		}
 	})
 }
 

@@ -112,6 +112,11 @@ func (p *planner) announce(ctx context.Context, parent, dir *destDir, entry int)
 		c := d.differences(&dir.want, dst)
 		dir.attrs = (c | d.exact(e, dst)).Attrs()
 		d.itemDir(parent, entry, e, c)
+		if c&manifest.ChangePerms != 0 && dir.want.Mode&^dst.Mode&0o2000 != 0 && !d.job.DryRun {
+			if err := p.setgid(ctx, dir); err != nil {
+				return err
+			}
+		}
 		return p.access(ctx, dir, dst)
 	}
 	d.itemDir(parent, entry, e, manifest.ChangeNew|manifest.ChangeLocal)
@@ -131,11 +136,28 @@ func (p *planner) announce(ctx context.Context, parent, dir *destDir, entry int)
 		dir.failed = true
 		return d.fileFailed("mkdir", dir.shown, err)
 	}
+	if dir.want.Mode&0o2000 != 0 {
+		if err := p.setgid(ctx, dir); err != nil {
+			return err
+		}
+	}
 	if !d.job.Perms { // a setgid bit that it inherits stays
 		if st, err := d.tree.Stat(ctx, dir.path); err == nil {
 			dir.want.Mode |= st.Mode & 0o2000
 		}
 	}
+	return nil
+}
+
+// setgid gives a directory its setgid bit before anything is made in it, because
+// what is made inherits the group from it.
+func (p *planner) setgid(ctx context.Context, dir *destDir) error {
+	early := dir.want
+	early.Mode |= 0o700
+	if err := p.d.tree.SetAttrs(ctx, dir.path, &early, manifest.AttrMode); err != nil {
+		return p.d.fileFailed("set attributes", dir.shown, err)
+	}
+	dir.attrs |= manifest.AttrMode
 	return nil
 }
 
@@ -343,16 +365,19 @@ func sameSpecial(a, b *manifest.Entry) bool {
 // removed first, if it is empty or if deletions are asked for.
 func (p *planner) displace(ctx context.Context, dir *destDir, i int, e, dst *manifest.Entry) error {
 	d := p.d
+	id := wire.ID{Dir: dir.index, Entry: i}
 	if !d.job.Delete {
 		path := d.pathFor(dir, e)
 		entries, err := d.tree.List(ctx, path)
 		if err == nil && len(entries) > 0 {
+			d.lose(id)
 			return d.fileFailed("replace", shownPath(dir, e), fmt.Errorf("a directory is in the way and not empty: remove it, or use --delete"))
 		}
 		if err == nil && !d.job.DryRun {
 			err = d.tree.Remove(ctx, path, dst)
 		}
 		if err != nil {
+			d.lose(id)
 			return d.fileFailed("remove", shownPath(dir, e), err)
 		}
 		if e.IsRegular() {
@@ -365,6 +390,7 @@ func (p *planner) displace(ctx context.Context, dir *destDir, i int, e, dst *man
 		return err
 	}
 	if n := len(gone); n == 0 || gone[n-1].path != d.pathFor(dir, e) {
+		d.lose(id)
 		return d.fileFailed("replace", shownPath(dir, e), errors.New("a directory is in the way that holds something protected or another file system"))
 	}
 	for i := range gone[:len(gone)-1] {

@@ -18,12 +18,12 @@ type forest struct {
 	trees map[string]Source // by path, so that many files of one directory share a tree
 	root  *walker.Node
 
-	hasRoot bool // the root has a source's attributes
-	named   int  // sources that exist
-	single  *walker.Node
-	skipped []string
-	errs    []*FileError
-	opened  []Source
+	hasRoot  bool     // the root has a source's attributes
+	named    int      // sources that exist
+	contents []string // directories whose content goes into the root
+	skipped  []string
+	errs     []*FileError
+	opened   []Source
 }
 
 // plant builds the forest of a job. What cannot be found is recorded, not
@@ -98,9 +98,24 @@ func (f *forest) add(ctx context.Context, path string) error {
 		return nil
 	}
 	f.named++
-	f.single = n
-	f.graft(f.root, n)
+	if !f.shadowed(ctx, n) {
+		f.graft(f.root, n)
+	}
 	return nil
+}
+
+// shadowed reports whether a directory whose content was named earlier has
+// something of the name of n: the first wins, unless n is a directory.
+func (f *forest) shadowed(ctx context.Context, n *walker.Node) bool {
+	if n.Entry.IsDir() {
+		return false
+	}
+	for _, dir := range f.contents {
+		if _, err := f.host.Lstat(ctx, strings.TrimSuffix(dir, "/")+"/"+n.Entry.Name); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // addContent adds the content of the directory at path to node.
@@ -130,6 +145,9 @@ func (f *forest) addContent(ctx context.Context, node *walker.Node, path, shown 
 		node.Entry = e
 	}
 	node.Contents = append(node.Contents, walker.Origin{Tree: tree})
+	if node == f.root {
+		f.contents = append(f.contents, path)
+	}
 }
 
 // leaf makes the node for the file or directory name in dir; nil where it
@@ -211,7 +229,7 @@ func (f *forest) addRelative(ctx context.Context, path string) error {
 	} else if strings.HasPrefix(path, "/") {
 		base = "/"
 	}
-	f.implyRoot(ctx, base, path)
+	f.implyRoot(ctx, base, rest)
 	return f.addBelow(ctx, base, rest)
 }
 
@@ -248,8 +266,13 @@ func (f *forest) addBelow(ctx context.Context, base, rest string) error {
 		}
 	}
 	full := strings.TrimSuffix(base, "/") + "/" + strings.Join(parts, "/")
-	if _, err := f.host.Lstat(ctx, full); err != nil {
+	st, err := f.host.Lstat(ctx, full)
+	if err != nil {
 		f.fail("link_stat", full, err) // and its parents are not wanted for themselves
+		return nil
+	}
+	if st.IsDir() && !f.job.Recursive && !f.job.Dirs {
+		f.skipped = append(f.skipped, strings.Join(parts, "/"))
 		return nil
 	}
 	node, at := f.root, strings.TrimSuffix(base, "/")
@@ -294,7 +317,11 @@ func (f *forest) plantFiles(ctx context.Context) error {
 	for _, name := range f.job.Files {
 		clean := clampPath(name)
 		full := strings.TrimSuffix(base, "/") + "/" + strings.TrimSuffix(clean, "/")
-		if st, err := f.host.Stat(ctx, full); err == nil && !st.IsDir() {
+		st, err := f.host.Stat(ctx, full)
+		if err != nil {
+			st, err = f.host.Lstat(ctx, full) // a link that leads nowhere is itself
+		}
+		if err == nil && !st.IsDir() {
 			clean = strings.TrimSuffix(clean, "/") // a slash behind a file's name means nothing here
 		}
 		if f.job.Relative {
@@ -308,7 +335,6 @@ func (f *forest) plantFiles(ctx context.Context) error {
 			return err
 		}
 	}
-	f.single = nil
 	return nil
 }
 
@@ -339,8 +365,8 @@ func clampPath(name string) string {
 func (f *forest) message(ctx context.Context) *wire.Roots {
 	m := &wire.Roots{Complete: true, HasRoot: f.hasRoot, Root: f.root.Entry}
 	m.Root.Name = ""
-	if f.named == 1 && f.single != nil && !f.single.Entry.IsDir() && !f.hasRoot {
-		m.Single, m.Name = true, f.single.Entry.Name
+	if c := f.root.Children; f.named == 1 && len(c) == 1 && !c[0].Entry.IsDir() && len(f.root.Contents) == 0 && !f.hasRoot {
+		m.Single, m.Name = true, c[0].Entry.Name
 	}
 	for _, c := range f.root.Children {
 		if c.Entry.IsDir() {
@@ -367,7 +393,7 @@ func (f *forest) message(ctx context.Context) *wire.Roots {
 	if size > wire.MaxFrame/2 {
 		m.TopNames, m.Complete = nil, false
 	}
-	m.Empty, m.Nothing = empty && f.named > 0, f.named == 0 && !f.job.Relative
+	m.Empty, m.Nothing = empty && f.named > 0, f.named == 0
 	return m
 }
 

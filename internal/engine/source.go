@@ -40,7 +40,7 @@ type source struct {
 	deltas  map[wire.ID]*deltaJob
 
 	totals   wire.Totals
-	over     chan struct{} // closed when the destination has said that it is done, or the connection has ended
+	over     chan struct{} // closed when the destination has said that it is done
 	asked    atomic.Int64  // entries that the destination asked about so far
 	start    time.Time
 	listTime atomic.Int64 // nanoseconds until everything was listed
@@ -83,7 +83,6 @@ func (s *source) run(ctx context.Context) error {
 	g.Go(func() error {
 		defer s.tasks.close()
 		defer stopWalk()
-		defer close(s.over)
 		return s.read(ctx)
 	})
 	g.Go(func() error { return ignoreCancelled(s.walk(walkCtx), ctx) })
@@ -198,6 +197,7 @@ func (s *source) handle(m wire.Msg) (over bool, err error) {
 			return true, fmt.Errorf("%w: the destination is done before everything was listed", wire.ErrProtocol)
 		}
 		s.done = *m
+		close(s.over)
 		return true, nil
 	default:
 		return false, fmt.Errorf("%w: message %d from the destination", wire.ErrProtocol, m.Type())

@@ -64,7 +64,8 @@ type dest struct {
 	refused    string // why deletions were refused, "" if they were not
 
 	sum        wire.Done
-	noTable    atomic.Bool   // a table of digests is not, or no longer, waited for
+	wantTable  atomic.Bool   // a table of digests was asked for and is not complete
+	wantPlan   atomic.Bool   // listings were asked for
 	told       atomic.Bool   // Done was sent
 	planned    chan struct{} // closed when everything was compared: no listing may come any more
 	literal    atomic.Int64
@@ -196,14 +197,15 @@ func (d *dest) dispatch(ctx context.Context, f wire.Frame) (over bool, err error
 	case *wire.RootDigest:
 		return false, offer(d.digest, m)
 	case *wire.DirTable:
-		if d.noTable.Load() {
+		if !d.wantTable.Load() {
 			return true, fmt.Errorf("%w: a table of digests that was not asked for", wire.ErrProtocol)
 		}
-		return false, planPut(ctx, d, d.table, m)
+		d.wantTable.Store(!m.Last)
+		return false, put(ctx, d.table, m)
 	case *wire.Owner:
-		return false, planPut(ctx, d, d.plan, planItem{owner: m})
+		return false, d.toPlan(ctx, planItem{owner: m})
 	case *wire.ListEnd:
-		return false, planPut(ctx, d, d.plan, planItem{end: m})
+		return false, d.toPlan(ctx, planItem{end: m})
 	case *wire.Same:
 		return false, d.same(ctx, m)
 	case *wire.Trouble:
@@ -231,14 +233,27 @@ func tooMany() error {
 	return wire.Errorf(wire.CodeMemory, "the source has more than %d entries: copy it in parts", maxEntries)
 }
 
-// planPut hands v on to who compares, or gives up when the run ends. What comes
-// when everything was compared breaks the protocol: nobody would take it.
-func planPut[T any](ctx context.Context, d *dest, c chan<- T, v T) error {
+// toPlan hands an item to the planner. What comes before it was asked for, or
+// when everything was compared, breaks the protocol: nobody would take it.
+func (d *dest) toPlan(ctx context.Context, it planItem) error {
+	if !d.wantPlan.Load() {
+		return fmt.Errorf("%w: listings come that were not asked for", wire.ErrProtocol)
+	}
+	select {
+	case d.plan <- it:
+		return nil
+	case <-d.planned:
+		return fmt.Errorf("%w: listings come when everything was compared", wire.ErrProtocol)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// put hands v on, or gives up when the run ends.
+func put[T any](ctx context.Context, c chan<- T, v T) error {
 	select {
 	case c <- v:
 		return nil
-	case <-d.planned:
-		return fmt.Errorf("%w: %T came when everything was compared", wire.ErrProtocol, v)
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -275,7 +290,7 @@ func (d *dest) listings(ctx context.Context, f wire.Frame) error {
 		if d.prog.Seen.Add(int64(len(rec.Entries))) > maxEntries {
 			return tooMany()
 		}
-		if err := planPut(ctx, d, d.plan, planItem{rec: &rec}); err != nil {
+		if err := d.toPlan(ctx, planItem{rec: &rec}); err != nil {
 			return err
 		}
 	}
@@ -345,7 +360,7 @@ func (d *dest) compare(ctx context.Context) error {
 	defer close(d.planned)
 	mode := d.mode()
 	if !mode.Digests {
-		d.noTable.Store(true)
+		d.wantPlan.Store(true)
 	}
 	if err := d.conn.Send(ctx, mode); err != nil {
 		return err

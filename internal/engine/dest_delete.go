@@ -159,7 +159,6 @@ const guardMin = 100
 
 // judgeDeletions decides whether what was collected may be removed at all.
 func (d *dest) judgeDeletions() {
-	defer d.announceDeletions()
 	n := int64(len(d.dead))
 	for _, b := range d.blocked {
 		n += int64(len(b.gone))
@@ -197,13 +196,15 @@ func (d *dest) spare(entries []deadEntry) {
 	}
 }
 
-// announceDeletions tells of the entries that will be removed.
+// announceDeletions tells of the entries that will be removed, and leaves out
+// those that the limit does not permit.
 func (d *dest) announceDeletions() {
-	for i, g := range d.dead {
-		if d.job.MaxDelete >= 0 && int64(i) >= d.job.MaxDelete {
-			d.spare(d.dead[i:])
-			return
-		}
+	if left := d.job.MaxDelete - d.sum.Deleted.Files; d.job.MaxDelete >= 0 && left < int64(len(d.dead)) {
+		d.sum.Limited = true
+		d.spare(d.dead[left:])
+		d.dead = d.dead[:left]
+	}
+	for _, g := range d.dead {
 		g.slot.settle(DeleteEvent{Path: g.shown, Dir: g.entry.IsDir()})
 	}
 }
@@ -277,13 +278,9 @@ func (p *planner) makeWay(ctx context.Context, b blockedEntry) (bool, error) {
 	return true, nil
 }
 
-// remove removes what was collected, up to the limit.
+// remove removes what was collected and announced.
 func (d *dest) remove(ctx context.Context) error {
 	for _, g := range d.dead {
-		if d.job.MaxDelete >= 0 && d.sum.Deleted.Files >= d.job.MaxDelete {
-			d.sum.Limited = true
-			return nil
-		}
 		if !d.job.DryRun {
 			if err := d.tree.Remove(ctx, g.path, &g.entry); err != nil && !isGone(err) {
 				if err := d.fileFailed("delete", g.shown, err); err != nil {

@@ -211,14 +211,14 @@ func (d *dest) received(literal, done int64) {
 // commit gives a complete file its attributes and its name. It may appear
 // later, with the group that it is made durable with.
 //
-// A file that changed while the source read it may be a mixture. It does not get
-// the source's time, so that no later quick check takes it for equal.
+// A file that changed while the source read it may be a mixture. It gets a time
+// of long ago, so that no later quick check takes it for equal or newer.
 func (d *dest) commit(ctx context.Context, in *incoming, f NewFile, size int64, changed bool) {
-	id, shown, attrs := in.id, in.shown, in.attrs
+	id, shown := in.id, in.shown
 	if changed {
-		attrs &^= manifest.AttrTimes
+		in.want.Sec, in.want.Nsec = 0, 0
 	}
-	f.Commit(ctx, size, &in.want, attrs, func(err error) {
+	f.Commit(ctx, size, &in.want, in.attrs, func(err error) {
 		if err == nil {
 			return
 		}

@@ -33,14 +33,14 @@ func (p *planner) link(ctx context.Context, dir *destDir, i int, e, dst *manifes
 	linked := dst != nil && p.linked(ctx, path, dst)
 	c := d.linkChange(e, dst)
 	switch {
-	case linked && (!e.IsRegular() || d.job.SameContent(e, dst) && !d.doubtful(e, dst)):
+	case linked && (!e.IsRegular() || d.judge(e, dst) == same):
 		// The first member has the same metadata: where these are equal it stays
 		// what it is, else it is replaced and this one has to follow.
 		if d.job.ItemizeAll {
 			d.item(dir, i, e, manifest.ChangeHardLink, "")
 		}
 		return nil
-	case linked && c == manifest.ChangeHardLink|manifest.ChangeLocal && d.doubtful(e, dst):
+	case linked && c == manifest.ChangeHardLink|manifest.ChangeLocal && d.judge(e, dst) == doubtful:
 		// Whether the first member is replaced shows when its content was compared.
 	default:
 		d.item(dir, i, e, c, shown)

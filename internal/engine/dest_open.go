@@ -145,12 +145,12 @@ func (d *dest) compareDigests(ctx context.Context, fields manifest.Fields) (over
 		d.rep.post(PlanEvent{})
 		return true, nil
 	}
+	d.wantTable.Store(true)
 	if err := d.conn.Send(ctx, &wire.NeedDirs{Table: true}); err != nil {
 		return false, err
 	}
 	d.own = own
 	need, err := d.compareTable(ctx, own, digests)
-	d.noTable.Store(true)
 	if err != nil {
 		return false, err
 	}
@@ -160,6 +160,7 @@ func (d *dest) compareDigests(ctx context.Context, fields manifest.Fields) (over
 		}
 		need = need[needBatch:]
 	}
+	d.wantPlan.Store(true)
 	return false, d.conn.Send(ctx, &wire.NeedDirs{Dirs: need})
 }
 

@@ -123,6 +123,23 @@ func TestMerge(t *testing.T) {
 	})
 }
 
+// TestMergeNamed gives directories of one name, without a slash behind them.
+func TestMergeNamed(t *testing.T) {
+	each(t, func(t *testing.T, w way) {
+		top := t.TempDir()
+		tree(t, top, map[string]string{
+			"one/d/a": "one", "one/d/both": "first", "two/d/b": "two", "two/d/both": "second, longer", "one/x": "file", "two/x/y": "in a directory",
+		})
+		dst := filepath.Join(top, "dst")
+		job := engine.Job{Options: archive(), Sources: []string{top + "/one/d", top + "/one/x", top + "/two/d", top + "/two/x"}, Dest: dst}
+		want := map[string]string{"d/a": "one", "d/b": "two", "d/both": "first", "x/y": "in a directory"}
+		trial{way: w, job: job}.must(t)
+		if got := contents(t, dst); !maps.Equal(got, want) {
+			t.Errorf("have %v\nwant %v", got, want)
+		}
+	})
+}
+
 // TestFilesFrom takes names from a list.
 func TestFilesFrom(t *testing.T) {
 	each(t, func(t *testing.T, w way) {

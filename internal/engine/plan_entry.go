@@ -243,12 +243,14 @@ func (d *dest) copies(e *manifest.Entry) bool {
 // regular plans a regular file.
 func (p *planner) regular(ctx context.Context, dir *destDir, i int, e, dst *manifest.Entry) error {
 	d := p.d
-	switch {
-	case dst == nil:
+	if dst == nil {
 		p.transfer(dir, i, e, nil, d.transferChange(e, nil))
-	case d.doubtful(e, dst):
+		return nil
+	}
+	switch d.judge(e, dst) {
+	case doubtful:
 		p.checks = append(p.checks, held{i, d.rep.hold()})
-	case d.job.SameContent(e, dst) || d.job.Checksum && dst.Size == e.Size:
+	case same:
 		return p.same(ctx, dir, i, e, dst)
 	default:
 		p.transfer(dir, i, e, dst, d.transferChange(e, dst))
@@ -256,14 +258,31 @@ func (p *planner) regular(ctx context.Context, dir *destDir, i int, e, dst *mani
 	return nil
 }
 
-// doubtful reports whether only the content can tell if two files of one size
-// are equal: because that is asked for, or because their times lie within one
-// second and are not the same, which the quick check to the second would accept.
-func (d *dest) doubtful(e, dst *manifest.Entry) bool {
-	if dst.Size != e.Size || e.Size == 0 {
-		return false
+// verdict says what the metadata of two regular files tells of their content.
+type verdict uint8
+
+const (
+	different verdict = iota
+	same
+	doubtful // only the content itself can tell
+)
+
+// judge compares two regular files by their metadata. Only the content can tell
+// where that is asked for, and where their times lie within one second and are
+// not the same, which the quick check to the second would accept.
+func (d *dest) judge(e, dst *manifest.Entry) verdict {
+	quick := d.job.SameContent(e, dst)
+	switch {
+	case dst.Size != e.Size:
+		return different
+	case e.Size == 0 && (quick || d.job.Checksum):
+		return same
+	case d.job.Checksum || quick && !d.job.SizeOnly && !manifest.SameInstant(e, dst):
+		return doubtful
+	case quick:
+		return same
 	}
-	return d.job.Checksum || d.job.SameContent(e, dst) && !d.job.SizeOnly && !manifest.SameInstant(e, dst)
+	return different
 }
 
 // exact returns ChangeTime where two times count as equal but are not the same:

@@ -434,6 +434,7 @@ func (p *planner) end(ctx context.Context, m *wire.ListEnd) error {
 	if err := p.unblock(ctx); err != nil {
 		return err
 	}
+	d.announceDeletions()
 	d.own = nil
 	d.rep.post(PlanEvent{})
 	return nil

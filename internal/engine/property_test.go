@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -490,6 +491,9 @@ func story(events []engine.Event) (lines []string) {
 // TestRuns draws trees and options, and compares what a run makes of the
 // destination with what an oracle says.
 func TestRuns(t *testing.T) {
+	// The names drawn break the form of rapid's own files of failures; the seed
+	// that it prints is enough.
+	must(t, flag.Set("rapid.nofailfile", "true"))
 	umask := uint32(host().IDs().Umask())
 	rapid.Check(t, func(rt *rapid.T) {
 		top, err := os.MkdirTemp("", "engine")
@@ -565,7 +569,9 @@ func (x *oracle) tell(rt *rapid.T, c trial, dst string) {
 	if a, b := story(said.events), story(out.events); !slices.Equal(a, b) && !x.blocked {
 		rt.Errorf("the dry run says\n%s\nthe run says\n%s", strings.Join(a, "\n"), strings.Join(b, "\n"))
 	}
-	if said.sum.Transferred != out.sum.Transferred || said.sum.Created != out.sum.Created || said.sum.Deleted != out.sum.Deleted {
+	if x.blocked {
+		// What follows from the error, a dry run cannot know.
+	} else if said.sum.Transferred != out.sum.Transferred || said.sum.Created != out.sum.Created || said.sum.Deleted != out.sum.Deleted {
 		rt.Errorf("the dry run counts %+v, the run %+v", said.sum, out.sum)
 	}
 	got := survey(rt, dst)

@@ -43,7 +43,7 @@ func (r *requested) add(s string, job *Job) {
 	case job.Files != nil:
 		s = clampPath(s)
 	case strings.HasPrefix(s, "~") && (job.Relative || !strings.Contains(s, "/")):
-		r.content = true // only the far side knows the name
+		r.content, r.root = true, true // only the far side knows the name
 		return
 	}
 	if !job.Relative {
@@ -92,6 +92,9 @@ func (r *requested) has(name string) bool {
 	for _, p := range r.names {
 		if p == name {
 			return true
+		}
+		if strings.Contains(p, "[[:") {
+			return true // path.Match knows no classes
 		}
 		if !strings.ContainsAny(p, `*?[\`) || strings.HasPrefix(name, ".") && !strings.HasPrefix(p, ".") {
 			continue

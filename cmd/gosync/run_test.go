@@ -192,7 +192,6 @@ func TestNotesAndSkips(t *testing.T) {
 		engine.NoteEvent{Text: "something else"},
 		engine.SkipEvent{Path: "a", Reason: "skipping directory"},
 		engine.SkipEvent{Path: "b", Reason: "skipping non-regular file"},
-		engine.DoneEvent{},
 		engine.PlanEvent{},
 	}
 	const note, skips, created = "gosync: something else\n", "skipping directory a\nskipping non-regular file \"b\"\n", "created directory d\\#033\n"

@@ -169,6 +169,14 @@ func (l *lister) verdict(dir string, sc scope, e *manifest.Entry) (keep, protect
 	return l.opts.Side == filter.Receiver, true
 }
 
+// named is verdict for a named node: one that is implied takes part.
+func (l *lister) named(j *job, n *Node) (keep, protected bool) {
+	if n.Implied {
+		return true, false
+	}
+	return l.verdict(j.path, j.named, &n.Entry)
+}
+
 // plain fills in a directory that has one place and nothing named.
 func (l *lister) plain(j *job, entries []manifest.Entry) {
 	sc := j.places[0].scope

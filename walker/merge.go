@@ -41,7 +41,7 @@ func (l *lister) items(j *job, lists [][]manifest.Entry) []item {
 	if j.merged != nil {
 		for _, n := range j.merged.nodes {
 			for _, c := range n.Children {
-				if keep, prot := l.verdict(j.path, j.named, &c.Entry); keep {
+				if keep, prot := l.named(j, c); keep {
 					items = append(items, item{Entry: c.Entry, node: c, protected: prot})
 				}
 			}

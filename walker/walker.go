@@ -42,6 +42,10 @@ type Node struct {
 	// The root's name is "".
 	Entry manifest.Entry
 
+	// Implied says that the node is only there because something below it was
+	// named: filters do not apply to it.
+	Implied bool
+
 	// Tree and Path say where a node that is not a directory is read: by its
 	// path in a tree. For the root and for directories they are not used.
 	Tree Tree

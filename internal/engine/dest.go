@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -40,7 +41,7 @@ type dest struct {
 	plan   chan planItem
 	small  chan wire.Frame
 	ids    *ownerMap
-	cpu    chan struct{}
+	cpu    cores
 
 	mu      sync.Mutex
 	files   map[wire.ID]*incoming // asked for and not finished
@@ -97,7 +98,7 @@ func newDest(host Host, conn *wire.Conn, job *Job, rep *reporter, prog *Progress
 		job: job, conn: conn, host: host, rep: rep, prog: prog, seed: seed,
 		roots: make(chan *wire.Roots, 1), table: make(chan *wire.DirTable, 1), digest: make(chan *wire.RootDigest, 1),
 		plan: make(chan planItem, 256), small: make(chan wire.Frame, writers),
-		ids: newOwnerMap(host.IDs(), job), cpu: make(chan struct{}, 2),
+		ids: newOwnerMap(host.IDs(), job), cpu: make(cores, runtime.GOMAXPROCS(0)),
 		files: map[wire.ID]*incoming{}, lost: map[wire.ID]bool{}, checks: map[wire.ID]*checking{},
 		slots: semaphore.NewWeighted(maxDeltas), jobs: newQueue[func() error](), planned: make(chan struct{}),
 	}
@@ -182,6 +183,10 @@ func (d *dest) dispatch(ctx context.Context, f wire.Frame) (over bool, err error
 		return true, err
 	}
 	switch m := m.(type) {
+	case *wire.Fatal:
+		return true, &farError{&m.Err}
+	case *wire.SourceDone:
+		return true, d.leave(m)
 	case *wire.Data:
 		return false, d.route(ctx, m.ID, f, m)
 	case *wire.FileEnd:
@@ -192,38 +197,46 @@ func (d *dest) dispatch(ctx context.Context, f wire.Frame) (over bool, err error
 		return false, d.route(ctx, m.ID, f, m)
 	case *wire.Literals:
 		return false, d.route(ctx, m.ID, f, m)
+	}
+	return false, d.control(ctx, m)
+}
+
+// leave handles the source's last message.
+func (d *dest) leave(m *wire.SourceDone) error {
+	if !d.told.Load() {
+		return fmt.Errorf("%w: the source takes leave before everything is in place", wire.ErrProtocol)
+	}
+	if m.Failed > 0 && d.rep.outcome() == nil {
+		d.fail("read", "the source", fmt.Errorf("%d files could not be sent", m.Failed))
+	}
+	return nil
+}
+
+// control handles a message that carries no content.
+func (d *dest) control(ctx context.Context, m wire.Msg) error {
+	switch m := m.(type) {
 	case *wire.Roots:
-		return false, offer(d.roots, m)
+		return offer(d.roots, m)
 	case *wire.RootDigest:
-		return false, offer(d.digest, m)
+		return offer(d.digest, m)
 	case *wire.DirTable:
 		if !d.wantTable.Load() {
-			return true, fmt.Errorf("%w: a table of digests that was not asked for", wire.ErrProtocol)
+			return fmt.Errorf("%w: a table of digests that was not asked for", wire.ErrProtocol)
 		}
 		d.wantTable.Store(!m.Last)
-		return false, put(ctx, d.table, m)
+		return put(ctx, d.table, m)
 	case *wire.Owner:
-		return false, d.toPlan(ctx, planItem{owner: m})
+		return d.toPlan(ctx, planItem{owner: m})
 	case *wire.ListEnd:
-		return false, d.toPlan(ctx, planItem{end: m})
+		return d.toPlan(ctx, planItem{end: m})
 	case *wire.Same:
-		return false, d.same(ctx, m)
+		return d.same(ctx, m)
 	case *wire.Trouble:
 		d.trouble(m)
-	case *wire.Fatal:
-		return true, &farError{&m.Err}
-	case *wire.SourceDone:
-		if !d.told.Load() {
-			return true, fmt.Errorf("%w: the source takes leave before everything is in place", wire.ErrProtocol)
-		}
-		if m.Failed > 0 && d.rep.outcome() == nil {
-			d.fail("read", "the source", fmt.Errorf("%d files could not be sent", m.Failed))
-		}
-		return true, nil
 	default:
-		return true, fmt.Errorf("%w: message %d from the source", wire.ErrProtocol, f.Type)
+		return fmt.Errorf("%w: message %d from the source", wire.ErrProtocol, m.Type())
 	}
-	return false, nil
+	return nil
 }
 
 // maxEntries is how many entries a run may have.

@@ -61,16 +61,18 @@ func (p *planner) deletions(ctx context.Context, dir *destDir) error {
 // that what it does not have is extraneous. It does not for directories that
 // were only implied by the names given.
 func (p *planner) inScope(dir *destDir) bool {
-	if dir.index == 0 {
-		return p.d.rootMsg.HasRoot && !p.d.job.Relative && p.d.job.Files == nil
+	if !p.d.requested.covers(dir.shown) {
+		return false
 	}
-	return p.d.job.Recursive && p.d.job.Files == nil
+	if dir.index == 0 {
+		return p.d.rootMsg.HasRoot
+	}
+	return p.d.job.Recursive
 }
 
 // subtree lists an extraneous entry with everything below it, what is removed
 // first coming first. Directories that hold something protected are left.
 func (p *planner) subtree(ctx context.Context, path, shown string, dst *manifest.Entry, scope *filter.Scope) ([]deadEntry, error) {
-	d := p.d
 	if dst.Ext != nil && dst.Ext.Mount {
 		return nil, nil // another file system is not the transfer's
 	}
@@ -78,46 +80,13 @@ func (p *planner) subtree(ctx context.Context, path, shown string, dst *manifest
 	if !dst.IsDir() {
 		return []deadEntry{self}, nil
 	}
-	// An explicit stack, because the depth is the destination's.
-	type frame struct {
-		self  deadEntry
-		list  []manifest.Entry
-		next  int
-		kept  bool
-		scope *filter.Scope
-	}
-	enter := func(e deadEntry, scope *filter.Scope) (*frame, error) {
-		f := &frame{self: e}
-		if scope != nil {
-			var err error
-			if f.scope, err = scope.Enter(e.entry.Name, p.mergeFile(ctx, &destDir{path: e.path})); err != nil {
-				return nil, d.fileFailed("filter", e.shown, err)
-			}
-		}
-		var err error
-		if f.list, err = d.tree.List(ctx, e.path); err != nil {
-			f.kept = true
-			if err := d.fileFailed("opendir", e.shown, err); err != nil {
-				return nil, err
-			}
-		}
-		manifest.Sort(f.list)
-		order := manifest.Order(f.list)
-		slices.Reverse(order)
-		sorted := make([]manifest.Entry, len(order))
-		for i, j := range order {
-			sorted[i] = f.list[j]
-		}
-		f.list = sorted
-		d.countOwn(len(f.list))
-		return f, nil
-	}
-	var gone []deadEntry
-	first, err := enter(self, scope)
+	first, err := p.doom(ctx, self, scope)
 	if err != nil || first == nil {
 		return nil, err
 	}
-	stack := []*frame{first}
+	// An explicit stack, because the depth is the destination's.
+	var gone []deadEntry
+	stack := []*doomed{first}
 	for len(stack) > 0 {
 		f := stack[len(stack)-1]
 		if f.next == len(f.list) {
@@ -129,18 +98,15 @@ func (p *planner) subtree(ctx context.Context, path, shown string, dst *manifest
 			}
 			continue
 		}
-		e := f.list[f.next]
-		f.next++
-		if f.scope != nil && f.scope.Excluded(e.Name, e.IsDir(), filter.Receiver) || e.Ext != nil && e.Ext.Mount {
-			f.kept = true
+		child, ok := f.step()
+		if !ok {
 			continue
 		}
-		child := deadEntry{path: manifest.Join(f.self.path, e.Name), shown: manifest.Join(f.self.shown, e.Name), entry: e}
-		if !e.IsDir() {
+		if !child.entry.IsDir() {
 			gone = append(gone, child)
 			continue
 		}
-		g, err := enter(child, f.scope)
+		g, err := p.doom(ctx, child, f.scope)
 		if err != nil {
 			return nil, err
 		}
@@ -151,6 +117,55 @@ func (p *planner) subtree(ctx context.Context, path, shown string, dst *manifest
 		stack = append(stack, g)
 	}
 	return gone, nil
+}
+
+// doomed is an extraneous directory whose content is being collected.
+type doomed struct {
+	self  deadEntry
+	list  []manifest.Entry // in the order of removal
+	next  int
+	kept  bool // something in it stays, and so it does too
+	scope *filter.Scope
+}
+
+// step returns the next entry that is removed; false where it stays.
+func (f *doomed) step() (deadEntry, bool) {
+	e := f.list[f.next]
+	f.next++
+	if f.scope != nil && f.scope.Excluded(e.Name, e.IsDir(), filter.Receiver) || e.Ext != nil && e.Ext.Mount {
+		f.kept = true
+		return deadEntry{}, false
+	}
+	return deadEntry{path: manifest.Join(f.self.path, e.Name), shown: manifest.Join(f.self.shown, e.Name), entry: e}, true
+}
+
+// doom lists an extraneous directory; nil where it must stay because the rules
+// for it cannot be read.
+func (p *planner) doom(ctx context.Context, self deadEntry, scope *filter.Scope) (*doomed, error) {
+	d := p.d
+	f := &doomed{self: self}
+	var err error
+	if scope != nil {
+		if f.scope, err = scope.Enter(self.entry.Name, p.mergeFile(ctx, &destDir{path: self.path})); err != nil {
+			return nil, d.fileFailed("filter", self.shown, err)
+		}
+		f.scope = f.scope.Doomed()
+	}
+	list, err := d.tree.List(ctx, self.path)
+	if err != nil {
+		f.kept = true
+		if err := d.fileFailed("opendir", self.shown, err); err != nil {
+			return nil, err
+		}
+	}
+	manifest.Sort(list)
+	order := manifest.Order(list)
+	slices.Reverse(order)
+	for _, i := range order {
+		f.list = append(f.list, list[i])
+	}
+	d.countOwn(len(list))
+	return f, nil
 }
 
 // guardMin is the number of deletions up to which no share of the destination

@@ -109,7 +109,7 @@ func (p *patch) sign(ctx context.Context) error {
 		workers = runtime.GOMAXPROCS(0)
 	}
 	var held []byte // one part behind, so that the last can be marked
-	err = d.compute(ctx, func() error {
+	err = d.cpu.do(ctx, func() error {
 		return delta.Sign(ctx, p.basis, p.params, workers, func(part []byte) error {
 			if held != nil {
 				if err := d.conn.Send(ctx, wire.NewSigPart(p.in.id, false, held)); err != nil {
@@ -137,17 +137,6 @@ func (s steady) ReadAt(p []byte, off int64) (int, error) {
 		clear(p[n:])
 	}
 	return len(p), nil
-}
-
-// compute runs a computation when a core is free for it.
-func (d *dest) compute(ctx context.Context, f func() error) error {
-	select {
-	case d.cpu <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	defer func() { <-d.cpu }()
-	return f()
 }
 
 func (p *patch) discard() {
@@ -221,7 +210,7 @@ func (p *patch) question(ctx context.Context, m *wire.Question) error {
 		return fmt.Errorf("%w: a question about segment %d of %s that has none", wire.ErrProtocol, m.Segment, p.in.shown)
 	}
 	var body []byte
-	err = p.d.compute(ctx, func() error {
+	err = p.d.cpu.do(ctx, func() error {
 		q, err := delta.DecodeQuestion(m.Body, s.seg)
 		if err != nil {
 			return broken(err)
@@ -272,7 +261,7 @@ func (p *patch) apply(ctx context.Context, s *patchSegment) error {
 	if p.f == nil {
 		return nil
 	}
-	return p.d.compute(ctx, func() error {
+	return p.d.cpu.do(ctx, func() error {
 		err := delta.Apply(ctx, p.basis, s.seg, &sliceReader{s.lit}, func(off int64, chunk []byte, ok bool) error {
 			if !ok {
 				p.bad = append(p.bad, int(off/delta.ChunkSize))

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
+	"maps"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -20,8 +22,10 @@ import (
 // peer is one end of a run whose every message is a test's. What goes wrong for
 // it is not told: the other end is what is looked at.
 type peer struct {
-	ctx context.Context
-	c   *wire.Conn
+	ctx   context.Context
+	c     *wire.Conn
+	heard chan wire.Msg
+	left  bool // the script came to its end
 }
 
 // say sends messages.
@@ -44,26 +48,39 @@ func (p *peer) list(recs ...*wire.ListingRecord) {
 	_ = w.Send() // as say
 }
 
-// hear returns the next message of a type, nil when the other end has none any more.
-func (p *peer) hear(typ wire.Type) wire.Msg {
+// listen reads what the other end says until it ends. It does not wait for the
+// script, so that the other end is never held up.
+func (p *peer) listen() {
+	defer close(p.heard)
 	for {
 		f, err := p.c.Next()
 		if err != nil {
-			return nil
-		}
-		if f.Type != typ {
-			continue
+			return
 		}
 		payload, err := f.Payload()
 		if err != nil {
-			return nil
+			return
 		}
-		m, err := wire.Decode(typ, payload)
+		m, err := wire.Decode(f.Type, payload)
 		if err != nil {
-			return nil
+			return
 		}
-		return m
+		select {
+		case p.heard <- m:
+		default:
+			return // more than any test needs
+		}
 	}
+}
+
+// hear returns the next message of a type, nil when the other end has none any more.
+func (p *peer) hear(typ wire.Type) wire.Msg {
+	for m := range p.heard {
+		if m.Type() == typ {
+			return m
+		}
+	}
+	return nil
 }
 
 // script is what a peer says and hears behind the greeting and the job.
@@ -75,18 +92,22 @@ func (f script) play(ctx context.Context, rw io.ReadWriteCloser) {
 	if err != nil {
 		return
 	}
-	defer c.Close()
+	defer c.Close() // again
 	if c.Greet(&wire.Hello{Version: wire.Version, MinVersion: wire.MinVersion}) != nil {
 		return
 	}
 	if _, _, err := c.Welcome(ctx); err != nil {
 		return
 	}
-	p := &peer{ctx, c}
-	p.hear(wire.TypeJob)
+	p := &peer{ctx: ctx, c: c, heard: make(chan wire.Msg, 1<<12)}
+	var wg sync.WaitGroup
+	wg.Go(p.listen)
+	defer wg.Wait()
 	c.Start()
-	f(p)
-	p.hear(0)
+	if f(p); !p.left {
+		p.hear(0) // until the other end ends
+	}
+	_ = c.Close() // it is over
 }
 
 // against runs one end of a run against the script. That end must come back by
@@ -184,5 +205,472 @@ func fileEnd(content string) *wire.FileEnd {
 func (p *peer) leave() {
 	if p.hear(wire.TypeDone) != nil {
 		p.say(new(wire.SourceDone))
+		p.left = p.c.Drain(p.ctx) == nil
+	}
+}
+
+// TestEvilSource has a source that leaves the protocol at one point. The same
+// script without that point ends well.
+func TestEvilSource(t *testing.T) {
+	large := random(1, 2*delta.ChunkSize+100)
+	single := func(p *peer, size int) {
+		p.say(&wire.Roots{Complete: true})
+		p.hear(wire.TypeMode)
+		p.list(root(file("a", size)))
+		p.say(&wire.ListEnd{Dirs: 1, Complete: true})
+		p.hear(wire.TypeWant)
+	}
+	for _, x := range []struct {
+		name   string
+		dst    map[string]string
+		set    func(j *engine.Job)
+		slow   string // operation on "a" that takes its time
+		script func(p *peer, evil bool)
+		want   map[string]string // what is there after the honest run
+	}{
+		{
+			name: "leaves before anything was compared",
+			script: func(p *peer, evil bool) {
+				p.say(&wire.Roots{Complete: true})
+				p.hear(wire.TypeMode)
+				if evil {
+					p.say(new(wire.SourceDone))
+				}
+				p.list(root(file("a", 3)))
+				p.say(&wire.ListEnd{Dirs: 1, Complete: true})
+				p.hear(wire.TypeWant)
+				p.say(files("abc"))
+				p.leave()
+			},
+			want: map[string]string{"a": "abc"},
+		},
+		{
+			name: "leaves before the content",
+			script: func(p *peer, evil bool) {
+				single(p, 3)
+				if evil {
+					p.say(new(wire.SourceDone))
+				}
+				p.say(files("abc"))
+				p.leave()
+			},
+			want: map[string]string{"a": "abc"},
+		},
+		{
+			name: "a file twice", slow: "dst create",
+			script: func(p *peer, evil bool) {
+				single(p, 3)
+				p.say(files("abc"))
+				if evil {
+					p.say(files("abc"), files("abc"))
+				}
+				p.leave()
+			},
+			want: map[string]string{"a": "abc"},
+		},
+		{
+			name: "a file that comes and fails", slow: "dst create",
+			script: func(p *peer, evil bool) {
+				single(p, 3)
+				p.say(files("abc"))
+				if evil {
+					p.say(&wire.FileEnd{Failed: true})
+				}
+				p.leave()
+			},
+			want: map[string]string{"a": "abc"},
+		},
+		{
+			name: "a file at once and in chunks", slow: "dst create",
+			script: func(p *peer, evil bool) {
+				single(p, 3)
+				p.say(files("abc"))
+				if evil {
+					p.say(chunks("abc")...)
+				}
+				p.leave()
+			},
+			want: map[string]string{"a": "abc"},
+		},
+		{
+			name: "content that was not asked for", dst: map[string]string{"b": "b"},
+			script: func(p *peer, evil bool) {
+				p.say(&wire.Roots{Complete: true})
+				p.hear(wire.TypeMode)
+				digests(p)
+				b := file("b", 1)
+				b.Sec += int64(len("b"))
+				b.Nsec = 123456789
+				p.list(root(file("a", 3), b))
+				p.say(&wire.ListEnd{Dirs: 1, Complete: true})
+				p.hear(wire.TypeWant)
+				if evil {
+					p.say(files("abc", "B"))
+				} else {
+					p.say(files("abc"))
+				}
+				p.leave()
+			},
+			want: map[string]string{"a": "abc", "b": "b"},
+		},
+		{
+			name: "a chunk far away",
+			script: func(p *peer, evil bool) {
+				single(p, 300_000)
+				m := chunks("abc")[0].(*wire.Data)
+				if evil {
+					m.Offset = 1 << 42
+				}
+				p.say(m, fileEnd("abc"))
+				p.leave()
+			},
+			want: map[string]string{"a": "abc"},
+		},
+		{
+			name: "chunks out of order",
+			script: func(p *peer, evil bool) {
+				single(p, len(large))
+				msgs := chunks(large)
+				if evil {
+					n := len(msgs) / 2
+					msgs = append(msgs[n:], msgs[:n]...)
+				}
+				p.say(msgs...)
+				p.say(fileEnd(large))
+				p.leave()
+			},
+			want: map[string]string{"a": large},
+		},
+		{
+			name: "a chunk twice",
+			script: func(p *peer, evil bool) {
+				single(p, len(large))
+				p.say(chunks(large)...)
+				if evil {
+					msgs := chunks(large)
+					p.say(msgs[len(msgs)-1])
+				}
+				p.say(fileEnd(large))
+				p.leave()
+			},
+			want: map[string]string{"a": large},
+		},
+		{
+			name: "a piece within a chunk missing",
+			script: func(p *peer, evil bool) {
+				single(p, len(large))
+				msgs := chunks(large)
+				if evil {
+					msgs = append(msgs[:1], msgs[2:]...)
+				}
+				p.say(msgs...)
+				p.say(fileEnd(large))
+				p.leave()
+			},
+			want: map[string]string{"a": large},
+		},
+		{
+			name: "another size at the end",
+			script: func(p *peer, evil bool) {
+				single(p, len(large))
+				p.say(chunks(large)...)
+				end := fileEnd(large)
+				if evil {
+					end.Size += delta.ChunkSize
+				}
+				p.say(end)
+				p.leave()
+			},
+			want: map[string]string{"a": large},
+		},
+		{
+			name: "another digest at the end",
+			script: func(p *peer, evil bool) {
+				single(p, len(large))
+				p.say(chunks(large)...)
+				end := fileEnd(large)
+				if evil {
+					end.Digest[0] ^= 1
+				}
+				p.say(end)
+				p.leave()
+			},
+			want: map[string]string{"a": large},
+		},
+		{
+			name: "a chunk again that was not damaged",
+			script: func(p *peer, evil bool) {
+				single(p, len(large))
+				p.say(spoil(chunks(large), 0)...)
+				p.say(fileEnd(large))
+				p.hear(wire.TypeResend)
+				msgs := chunks(large)
+				n := delta.ChunkSize / wire.BulkSize
+				if evil {
+					p.say(msgs[n : 2*n]...)
+				} else {
+					p.say(msgs[:n]...)
+				}
+				p.say(fileEnd(""))
+				p.leave()
+			},
+			want: map[string]string{"a": large},
+		},
+		{
+			name: "more behind the end of a file", slow: "dst commit",
+			script: func(p *peer, evil bool) {
+				single(p, len(large))
+				p.say(chunks(large)...)
+				p.say(fileEnd(large))
+				if evil {
+					p.say(chunks(large)...)
+				}
+				p.leave()
+			},
+			want: map[string]string{"a": large},
+		},
+		{
+			name: "owners without end behind the listings",
+			script: func(p *peer, evil bool) {
+				single(p, 3)
+				if evil {
+					p.say(owners(1000)...)
+				}
+				p.say(files("abc"))
+				p.leave()
+			},
+			want: map[string]string{"a": "abc"},
+		},
+		{
+			name: "tables where there are listings",
+			script: func(p *peer, evil bool) {
+				p.say(&wire.Roots{Complete: true})
+				p.hear(wire.TypeMode)
+				if evil {
+					p.say(tables(5)...)
+				}
+				p.list(root(file("a", 3)))
+				p.say(&wire.ListEnd{Dirs: 1, Complete: true})
+				p.hear(wire.TypeWant)
+				p.say(files("abc"))
+				p.leave()
+			},
+			want: map[string]string{"a": "abc"},
+		},
+		{
+			name: "tables before all",
+			script: func(p *peer, evil bool) {
+				if evil {
+					p.say(tables(5)...)
+				}
+				single(p, 3)
+				p.say(files("abc"))
+				p.leave()
+			},
+			want: map[string]string{"a": "abc"},
+		},
+		{
+			name: "owners before all",
+			script: func(p *peer, evil bool) {
+				if evil {
+					p.say(owners(1000)...)
+				}
+				single(p, 3)
+				p.say(files("abc"))
+				p.leave()
+			},
+			want: map[string]string{"a": "abc"},
+		},
+		{
+			name: "owners before the digest", dst: map[string]string{"b": "b"},
+			script: func(p *peer, evil bool) {
+				p.say(&wire.Roots{Complete: true})
+				p.hear(wire.TypeMode)
+				if evil {
+					p.say(owners(1000)...)
+				}
+				digests(p)
+				p.list(root(file("a", 3)))
+				p.say(&wire.ListEnd{Dirs: 1, Complete: true})
+				p.hear(wire.TypeWant)
+				p.say(files("abc"))
+				p.leave()
+			},
+			want: map[string]string{"a": "abc", "b": "b"},
+		},
+		{
+			name: "listings before the table", dst: map[string]string{"b": "b"},
+			script: func(p *peer, evil bool) {
+				p.say(&wire.Roots{Complete: true})
+				p.hear(wire.TypeMode)
+				p.say(new(wire.RootDigest))
+				p.hear(wire.TypeNeedDirs)
+				if evil {
+					for range 1000 {
+						p.list(root(file("a", 3)))
+					}
+				}
+				p.say(tables(1)...)
+				p.hear(wire.TypeNeedDirs)
+				p.list(root(file("a", 3)))
+				p.say(&wire.ListEnd{Dirs: 1, Complete: true})
+				p.hear(wire.TypeWant)
+				p.say(files("abc"))
+				p.leave()
+			},
+			want: map[string]string{"a": "abc", "b": "b"},
+		},
+		{
+			name: "tables behind the last", dst: map[string]string{"b": "b"},
+			script: func(p *peer, evil bool) {
+				p.say(&wire.Roots{Complete: true})
+				p.hear(wire.TypeMode)
+				digests(p)
+				if evil {
+					p.say(tables(5)...)
+				}
+				p.list(root(file("a", 3)))
+				p.say(&wire.ListEnd{Dirs: 1, Complete: true})
+				p.hear(wire.TypeWant)
+				p.say(files("abc"))
+				p.leave()
+			},
+			want: map[string]string{"a": "abc", "b": "b"},
+		},
+		{
+			name: "entries where no source was announced", dst: nil,
+			set: func(j *engine.Job) { j.Dest += "/new" },
+			script: func(p *peer, evil bool) {
+				p.say(&wire.Roots{Complete: true, Nothing: true})
+				p.hear(wire.TypeMode)
+				if evil {
+					p.list(root(directory("a"), file("b", 3)))
+				} else {
+					p.list(root())
+				}
+				p.say(&wire.ListEnd{Dirs: 1, Complete: true})
+				p.leave()
+			},
+		},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			for _, evil := range []bool{false, true} {
+				_, dst := dirs(t, nil, map[string]string{})
+				tree(t, dst, x.dst)
+				job := engine.Job{Options: archive(), Sources: []string{"a", "b"}, Dest: dst}
+				job.Timeout = time.Second // no help against a reader that does not read
+				job.Owner, job.Group = false, false
+				if x.set != nil {
+					x.set(&job)
+				}
+				h := &hookHost{host(), &hooks{fail: func(op, path string) error {
+					if op == x.slow && path == "a" {
+						time.Sleep(50 * time.Millisecond)
+					}
+					return nil
+				}}}
+				out := script(func(p *peer) { x.script(p, evil) }).asSource(t, h, job)
+				noTemporaries(t, dst)
+				if evil {
+					out.wantRefused(t)
+					continue
+				}
+				out.wantExit(t, wire.CodeOK)
+				if got := contents(t, dst); !maps.Equal(got, x.want) {
+					t.Errorf("the honest script leaves %q", slices.Collect(maps.Keys(got)))
+				}
+			}
+		})
+	}
+}
+
+// owners are n owners that nobody has.
+func owners(n int) (msgs []wire.Msg) {
+	for i := range n {
+		msgs = append(msgs, &wire.Owner{ID: uint32(i), Name: "nobody-such"})
+	}
+	return msgs
+}
+
+// tables are n tables with a root each.
+func tables(n int) (msgs []wire.Msg) {
+	for range n {
+		msgs = append(msgs, &wire.DirTable{Last: true, Dirs: []wire.DirDigest{{Parent: -1}}})
+	}
+	return msgs
+}
+
+// digests says that everything differs.
+func digests(p *peer) {
+	p.say(new(wire.RootDigest))
+	p.hear(wire.TypeNeedDirs)
+	p.say(tables(1)...)
+	p.hear(wire.TypeNeedDirs)
+}
+
+// spoil damages the first byte of messages of a file, whose digests stay.
+func spoil(msgs []wire.Msg, which ...int) []wire.Msg {
+	for _, i := range which {
+		m := msgs[i].(*wire.Data)
+		m.Content = append([]byte{m.Content[0] ^ 1}, m.Content[1:]...)
+	}
+	return msgs
+}
+
+// TestResentChunksBelongTogether has a source whose file is another one when
+// damaged chunks are asked for again. The file has to be that of one pass.
+func TestResentChunksBelongTogether(t *testing.T) {
+	first := random(1, 3*delta.ChunkSize+100)
+	second := random(2, 3*delta.ChunkSize+100)
+	per := delta.ChunkSize / wire.BulkSize
+	for _, x := range []struct {
+		name   string
+		resend []wire.Msg // when the first two chunks are asked for
+		all    []wire.Msg // when everything is; nil if it must not be
+		want   string     // "" for none: the file is given up
+	}{
+		{"as it was", append(chunks(first)[:2*per], fileEnd("")), nil, first},
+		{"another", append(chunks(second)[:2*per], fileEnd("")), append(chunks(second), fileEnd(second)), second},
+		{"shorter", append(chunks(first)[:per], fileEnd("")), append(chunks(first[:delta.ChunkSize]), fileEnd(first[:delta.ChunkSize])), first[:delta.ChunkSize]},
+		{"nothing", []wire.Msg{fileEnd("")}, append(chunks(second), fileEnd(second)), second},
+		{"empty", []wire.Msg{fileEnd("")}, []wire.Msg{fileEnd("")}, "-"},
+		{"damaged for ever", append(spoil(chunks(first)[:2*per], 0), fileEnd("")), append(spoil(chunks(first), 0), fileEnd(first)), ""},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			_, dst := dirs(t, nil, map[string]string{})
+			job := engine.Job{Options: archive(), Sources: []string{"a"}, Dest: dst}
+			out := script(func(p *peer) {
+				p.say(&wire.Roots{Complete: true})
+				p.hear(wire.TypeMode)
+				p.list(root(file("a", len(first))))
+				p.say(&wire.ListEnd{Dirs: 1, Complete: true})
+				p.hear(wire.TypeWant)
+				p.say(spoil(chunks(first), 0, per)...)
+				p.say(fileEnd(first))
+				if m, _ := p.hear(wire.TypeResend).(*wire.Resend); m == nil || m.All || !slices.Equal(m.Chunks, []int{0, 1}) {
+					t.Errorf("asked for %+v", m)
+				}
+				p.say(x.resend...)
+				if x.all != nil {
+					if m, _ := p.hear(wire.TypeResend).(*wire.Resend); m == nil || !m.All {
+						t.Errorf("asked for %+v", m)
+						return
+					}
+					p.say(x.all...)
+				}
+				p.leave()
+			}).asSource(t, host(), job)
+			noTemporaries(t, dst)
+			if x.want == "" {
+				out.wantExit(t, wire.CodePartial)
+				out.wantFileError(t, "a", engine.ErrContent)
+				wantNames(t, dst, "")
+				return
+			}
+			out.wantExit(t, wire.CodeOK)
+			if got := content(t, filepath.Join(dst, "a")); got != strings.Trim(x.want, "-") {
+				t.Errorf("%d bytes arrived, want %d", len(got), len(x.want))
+			}
+		})
 	}
 }

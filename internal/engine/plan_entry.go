@@ -111,7 +111,7 @@ func (p *planner) announce(ctx context.Context, parent, dir *destDir, entry int)
 	if dst != nil && dst.IsDir() {
 		c := d.differences(&dir.want, dst)
 		dir.attrs = (c | d.exact(e, dst)).Attrs()
-		d.itemDir(parent, entry, e, c)
+		d.item(parent, entry, e, c, "")
 		if c&manifest.ChangePerms != 0 && dir.want.Mode&^dst.Mode&0o2000 != 0 && !d.job.DryRun {
 			if err := p.setgid(ctx, dir); err != nil {
 				return err
@@ -119,7 +119,7 @@ func (p *planner) announce(ctx context.Context, parent, dir *destDir, entry int)
 		}
 		return p.access(ctx, dir, dst)
 	}
-	d.itemDir(parent, entry, e, manifest.ChangeNew|manifest.ChangeLocal)
+	d.item(parent, entry, e, manifest.ChangeNew|manifest.ChangeLocal, "")
 	d.made(e)
 	dir.attrs = d.allAttrs(&dir.want)
 	parent.touched.Store(true)
@@ -159,10 +159,6 @@ func (p *planner) setgid(ctx context.Context, dir *destDir) error {
 	}
 	dir.attrs |= manifest.AttrMode
 	return nil
-}
-
-func (d *dest) itemDir(parent *destDir, entry int, e *manifest.Entry, c manifest.Change) {
-	d.item(parent, entry, e, c, "")
 }
 
 // access lets this process work in a directory that its owner may not write:

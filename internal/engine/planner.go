@@ -269,7 +269,8 @@ func (p *planner) contents(ctx context.Context, dir *destDir) error {
 		if err := p.root(ctx, dir); err != nil {
 			return err
 		}
-	} else if parent, entry := p.parentOf(dir); true {
+	} else {
+		parent, entry := p.parentOf(dir)
 		if err := p.announce(ctx, parent, dir, entry); err != nil {
 			return err
 		}

@@ -1,6 +1,23 @@
 package engine
 
-import "sync"
+import (
+	"context"
+	"sync"
+)
+
+// cores limits how many computations run at a time.
+type cores chan struct{}
+
+// do runs f when a core is free for it.
+func (c cores) do(ctx context.Context, f func() error) error {
+	select {
+	case c <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-c }()
+	return f()
+}
 
 // queue is an unbounded first-in first-out queue. What bounds it is what may
 // be put in: entries of listings that were sent, at most once each at a time.

@@ -15,10 +15,9 @@ import (
 // of *requested, nil, lets everything pass: this end does not know what was
 // asked for, or it is the source too.
 type requested struct {
-	content bool     // the content of some directory: every name may come
-	root    bool     // attributes of the transfer's root may come
-	names   []string // patterns of names in the root
-	filter  *filter.Set
+	root   bool       // attributes of the transfer's root may come
+	paths  [][]string // what was asked for, by components, which may be patterns; an empty path is everything
+	filter *filter.Set
 }
 
 // newRequested returns what a job asks for.
@@ -30,7 +29,7 @@ func newRequested(job *Job) *requested {
 	list := job.Sources
 	if job.Files != nil {
 		list = job.Files
-		r.root = true // its attributes only: nothing is deleted then
+		r.root = true // its attributes
 	}
 	for _, s := range list {
 		r.add(s, job)
@@ -43,28 +42,61 @@ func (r *requested) add(s string, job *Job) {
 	case job.Files != nil:
 		s = clampPath(s)
 	case strings.HasPrefix(s, "~") && (job.Relative || !strings.Contains(s, "/")):
-		r.content, r.root = true, true // only the far side knows the name
+		r.root, r.paths = true, append(r.paths, nil) // only the far side knows the name
 		return
 	}
 	if !job.Relative {
 		_, name, content := splitPath(s)
-		r.content, r.root = r.content || content || s == "", r.root || content || s == ""
-		r.names = append(r.names, name)
+		if content || s == "" {
+			r.root, r.paths = true, append(r.paths, nil)
+			return
+		}
+		r.paths = append(r.paths, []string{name})
 		return
 	}
-	r.root = r.root || strings.HasPrefix(s, "./")
 	if i := strings.Index(s, "/./"); i >= 0 {
 		s = s[i+3:]
 	}
-	for strings.HasPrefix(s, "/") || strings.HasPrefix(s, "./") {
-		s = s[strings.IndexByte(s, '/')+1:]
+	r.root = r.root || strings.HasPrefix(s, "./")
+	var parts []string
+	for part := range strings.SplitSeq(s, "/") {
+		if part != "" && part != "." {
+			parts = append(parts, part)
+		}
 	}
-	first, _, _ := strings.Cut(s, "/")
-	if first == "" || first == "." {
-		r.content, r.root = true, true
-		return
+	r.root = r.root || len(parts) == 0
+	r.paths = append(r.paths, parts)
+}
+
+// covers reports whether everything in the directory at a path of the transfer
+// was asked for.
+func (r *requested) covers(path string) bool {
+	return r == nil || r.any(path, func(want, have int) bool { return want <= have })
+}
+
+// implies reports whether a path is a parent of something that was asked for.
+func (r *requested) implies(path string) bool {
+	return r.any(path, func(want, have int) bool { return want > have })
+}
+
+// any reports whether a path agrees with one that was asked for, as far as both
+// go, and their lengths pass.
+func (r *requested) any(path string, lengths func(want, have int) bool) bool {
+	var have []string
+	if path != "" {
+		have = strings.Split(path, "/")
 	}
-	r.names = append(r.names, first)
+	for _, want := range r.paths {
+		n := min(len(want), len(have))
+		ok := lengths(len(want), len(have))
+		for i := 0; ok && i < n; i++ {
+			ok = matches(want[i], have[i])
+		}
+		if ok {
+			return true
+		}
+	}
+	return false
 }
 
 // checkRoots refuses sources that are not what was asked for.
@@ -77,33 +109,28 @@ func (r *requested) checkRoots(m *wire.Roots) error {
 
 // checkNames refuses entries of the root that were not asked for.
 func (r *requested) checkNames(entries []manifest.Entry) error {
-	if r == nil || r.content {
+	if r == nil {
 		return nil
 	}
 	for i := range entries {
-		if !r.has(entries[i].Name) {
-			return fmt.Errorf("%w: %q comes and was not asked for", wire.ErrProtocol, entries[i].Name)
+		if n := entries[i].Name; !r.covers(n) && !r.implies(n) {
+			return fmt.Errorf("%w: %q comes and was not asked for", wire.ErrProtocol, n)
 		}
 	}
 	return nil
 }
 
-func (r *requested) has(name string) bool {
-	for _, p := range r.names {
-		if p == name {
-			return true
-		}
-		if strings.Contains(p, "[[:") {
-			return true // path.Match knows no classes
-		}
-		if !strings.ContainsAny(p, `*?[\`) || strings.HasPrefix(name, ".") && !strings.HasPrefix(p, ".") {
-			continue
-		}
-		if ok, err := path.Match(strings.ReplaceAll(p, "[!", "[^"), name); ok || err != nil {
-			return true
-		}
+// matches reports whether a name is what a component of a path asks for. A
+// pattern that this end does not understand passes.
+func matches(pattern, name string) bool {
+	switch {
+	case pattern == name || strings.Contains(pattern, "[[:"):
+		return true
+	case !strings.ContainsAny(pattern, `*?[\`) || strings.HasPrefix(name, ".") && !strings.HasPrefix(pattern, "."):
+		return false
 	}
-	return false
+	ok, err := path.Match(strings.ReplaceAll(pattern, "[!", "[^"), name)
+	return ok || err != nil
 }
 
 // checkFilter refuses entries of dir that the rules exclude from the transfer.
@@ -123,7 +150,7 @@ func (p *planner) checkFilter(dir *destDir) error {
 	}
 	for i := range dir.entries {
 		e := &dir.entries[i]
-		if dir.sent.Excluded(e.Name, e.IsDir(), filter.Sender) {
+		if dir.sent.Excluded(e.Name, e.IsDir(), filter.Sender) && !(e.IsDir() && r.implies(manifest.Join(dir.shown, e.Name))) {
 			return fmt.Errorf("%w: %q comes, which is excluded", wire.ErrProtocol, manifest.Join(dir.shown, e.Name))
 		}
 	}

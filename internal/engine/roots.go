@@ -13,10 +13,11 @@ import (
 
 // forest puts the sources of a job together into the tree that is walked.
 type forest struct {
-	host  Host
-	job   *Job
-	trees map[string]Source // by path, so that many files of one directory share a tree
-	root  *walker.Node
+	host   Host
+	job    *Job
+	trees  map[string]Source // by path, so that many files of one directory share a tree
+	root   *walker.Node
+	places map[place]int // positions among the children
 
 	hasRoot  bool     // the root has a source's attributes
 	named    int      // sources that exist
@@ -29,7 +30,7 @@ type forest struct {
 // plant builds the forest of a job. What cannot be found is recorded, not
 // returned: the run goes on without it.
 func plant(ctx context.Context, host Host, job *Job, expand bool) (*forest, error) {
-	f := &forest{host: host, job: job, trees: map[string]Source{}, root: &walker.Node{}}
+	f := &forest{host: host, job: job, trees: map[string]Source{}, places: map[place]int{}, root: &walker.Node{}}
 	f.root.Entry.Type = manifest.Directory
 	if len(job.Sources) == 0 {
 		return nil, wire.Errorf(wire.CodeUsage, "no source given")
@@ -145,6 +146,7 @@ func (f *forest) addContent(ctx context.Context, node *walker.Node, path, shown 
 		node.Entry = e
 	}
 	node.Contents = append(node.Contents, walker.Origin{Tree: tree})
+	node.Implied = false
 	if node == f.root {
 		f.contents = append(f.contents, path)
 	}
@@ -198,23 +200,30 @@ func (f *forest) tree(ctx context.Context, path string) (Source, error) {
 // graft puts n below parent. Of two nodes with one name the first wins, but
 // directories are merged and win over everything else.
 func (f *forest) graft(parent, n *walker.Node) *walker.Node {
-	for i, c := range parent.Children {
-		if c.Entry.Name != n.Entry.Name {
-			continue
-		}
-		switch {
-		case c.Entry.IsDir() && n.Entry.IsDir():
-			c.Contents = append(c.Contents, n.Contents...)
-			return c
-		case n.Entry.IsDir():
-			parent.Children[i] = n
-			return n
-		default:
-			return c
-		}
+	at := place{parent, n.Entry.Name}
+	i, taken := f.places[at]
+	if !taken {
+		f.places[at] = len(parent.Children)
+		parent.Children = append(parent.Children, n)
+		return n
 	}
-	parent.Children = append(parent.Children, n)
-	return n
+	c := parent.Children[i]
+	switch {
+	case c.Entry.IsDir() && n.Entry.IsDir():
+		c.Contents = append(c.Contents, n.Contents...)
+		c.Implied = c.Implied && n.Implied
+		return c
+	case n.Entry.IsDir():
+		parent.Children[i] = n
+		return n
+	}
+	return c
+}
+
+// place is a name below a node.
+type place struct {
+	parent *walker.Node
+	name   string
 }
 
 // addRelative adds path with its parents (-R). What stands before "/./" is not
@@ -245,25 +254,30 @@ func (f *forest) implyRoot(ctx context.Context, base, name string) {
 	}
 }
 
-// addBelow adds the path rest below the directory base, parents included.
-func (f *forest) addBelow(ctx context.Context, base, rest string) error {
-	content := strings.HasSuffix(rest, "/") || rest == "" || rest == "." || strings.HasSuffix(rest, "/.")
-	var parts []string
+// keptParts splits the part of a path that is kept at the destination, and tells
+// whether it means the content of a directory.
+func keptParts(rest string) (parts []string, content bool, err error) {
+	content = strings.HasSuffix(rest, "/") || rest == "" || rest == "." || strings.HasSuffix(rest, "/.")
 	for part := range strings.SplitSeq(rest, "/") {
 		switch part {
 		case "", ".":
 		case "..":
-			return wire.Errorf(wire.CodeUsage, "%q has .. in the part that is kept with --relative: name the directory itself", rest)
+			return nil, false, wire.Errorf(wire.CodeUsage, "%q has .. in the part that is kept with --relative: name the directory itself", rest)
 		default:
 			parts = append(parts, part)
 		}
 	}
-	if !f.hasRoot {
-		// The root stands for base, whose attributes are kept as those of any implied parent.
-		if e, err := f.host.Stat(ctx, base); err == nil && len(parts) == 0 {
-			e.Name = ""
-			f.root.Entry, f.hasRoot = e, true
-		}
+	return parts, content, nil
+}
+
+// addBelow adds the path rest below the directory base, parents included.
+func (f *forest) addBelow(ctx context.Context, base, rest string) error {
+	parts, content, err := keptParts(rest)
+	if err != nil {
+		return err
+	}
+	if len(parts) == 0 {
+		f.implyRoot(ctx, base, "./")
 	}
 	full := strings.TrimSuffix(base, "/") + "/" + strings.Join(parts, "/")
 	st, err := f.host.Lstat(ctx, full)
@@ -275,37 +289,47 @@ func (f *forest) addBelow(ctx context.Context, base, rest string) error {
 		f.skipped = append(f.skipped, strings.Join(parts, "/"))
 		return nil
 	}
-	node, at := f.root, strings.TrimSuffix(base, "/")
-	for i, part := range parts {
-		parent := at
-		if parent == "" {
-			parent = "/"
+	parents := parts
+	if !content {
+		parents = parts[:len(parts)-1]
+	}
+	node, at := f.descend(ctx, strings.TrimSuffix(base, "/"), parents)
+	switch {
+	case node == nil:
+	case content:
+		f.addContent(ctx, node, at, at)
+	default:
+		name := parts[len(parts)-1]
+		if n := f.leaf(ctx, strings.TrimSuffix(at, "/")+"/"+name, at, name); n != nil {
+			f.named++
+			f.graft(node, n)
 		}
+	}
+	return nil
+}
+
+// descend makes the nodes of directories that a path implies, and returns the
+// last with its path; nil where one is no directory. A symlink to a directory
+// stands for that directory.
+func (f *forest) descend(ctx context.Context, at string, parts []string) (*walker.Node, string) {
+	node := f.root
+	for _, part := range parts {
 		at += "/" + part
-		if last := i == len(parts)-1; last && !content {
-			if n := f.leaf(ctx, at, parent, part); n != nil {
-				f.named++
-				f.graft(node, n)
-			}
-			return nil
-		}
 		e, err := f.host.Stat(ctx, at)
-		if err != nil {
-			f.fail("link_stat", strings.Join(parts, "/"), err)
-			return nil
+		if err == nil && !e.IsDir() {
+			err = errors.New("not a directory")
 		}
-		if !e.IsDir() {
-			f.fail("link_stat", at, errors.New("not a directory"))
-			return nil
+		if err != nil {
+			f.fail("link_stat", at, err)
+			return nil, ""
 		}
 		e.Name = part
-		node = f.graft(node, &walker.Node{Entry: e})
+		node = f.graft(node, &walker.Node{Entry: e, Implied: true})
 	}
 	if at == "" {
 		at = "/"
 	}
-	f.addContent(ctx, node, at, at)
-	return nil
+	return node, at
 }
 
 // plantFiles adds the names of --files-from below the single source.

@@ -31,7 +31,7 @@ type source struct {
 	needs chan *wire.NeedDirs // ... and those that follow
 	tasks *queue[task]
 	group *errgroup.Group // all goroutines of the end
-	cpu   chan struct{}   // held while a delta computes
+	cpu   cores           // held while a delta computes
 
 	mu      sync.Mutex
 	counted int           // directories whose entries were counted
@@ -59,7 +59,7 @@ func newSource(host Host, conn *wire.Conn, job *Job, f *forest, rep *reporter, p
 	return &source{
 		job: job, conn: conn, forest: f, rep: rep, prog: prog, host: host,
 		mode: make(chan *wire.Mode, 1), needs: make(chan *wire.NeedDirs, 1024),
-		tasks: newQueue[task](), cpu: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		tasks: newQueue[task](), cpu: make(cores, runtime.GOMAXPROCS(0)),
 		deltas: map[wire.ID]*deltaJob{}, over: make(chan struct{}), start: time.Now(),
 	}
 }
@@ -71,10 +71,10 @@ const readers = 4
 // run sends until the destination says that everything is in place.
 func (s *source) run(ctx context.Context) error {
 	for _, e := range s.forest.errs {
-		s.trouble(ctx, e)
+		s.rep.fail(e)
 	}
 	for _, p := range s.forest.skipped {
-		s.note(ctx, SkipEvent{Path: p, Reason: "skipping directory"})
+		s.rep.post(SkipEvent{Path: p, Reason: "skipping directory"})
 	}
 	outer := ctx // that of the run, which an interrupt cancels
 	g, ctx := errgroup.WithContext(ctx)
@@ -125,13 +125,6 @@ func closeOnCancel(ctx, over context.Context, conn *wire.Conn, alone bool) error
 	}
 	return nil
 }
-
-// trouble tells the user of an error with a file, here or at the far side.
-func (s *source) trouble(ctx context.Context, e *FileError) {
-	s.rep.fail(e)
-}
-
-func (s *source) note(_ context.Context, ev Event) { s.rep.post(ev) }
 
 // read handles what the destination sends. It never waits for anything but the
 // connection.
@@ -309,12 +302,12 @@ func (s *source) walk(ctx context.Context) error {
 		return s.walkDigests(ctx, mode.Fields)
 	}
 	w := s.listingWriter(ctx)
-	owners := s.owners(ctx)
+	sendOwners := s.owners(ctx)
 	complete, next := true, 0
 	err := walker.Walk(ctx, s.forest.root, s.walkOptions(), func(d *walker.Dir) error {
-		s.enter(ctx, d)
+		s.enter(d)
 		complete = complete && d.Err == nil
-		if err := owners.send(d); err != nil {
+		if err := sendOwners(d); err != nil {
 			return err
 		}
 		if err := w.Add(record(d)); err != nil {
@@ -363,7 +356,7 @@ func (s *source) endListings(ctx context.Context, w *wire.ListingWriter, dirs in
 
 // enter records a directory that was walked and tells the user of what could
 // not be listed.
-func (s *source) enter(ctx context.Context, d *walker.Dir) {
+func (s *source) enter(d *walker.Dir) {
 	s.mu.Lock()
 	s.dirs = append(s.dirs, d)
 	s.mu.Unlock()
@@ -376,7 +369,7 @@ func (s *source) enter(ctx context.Context, d *walker.Dir) {
 	}
 	s.prog.Seen.Add(int64(len(d.Entries)))
 	if d.Err != nil {
-		s.trouble(ctx, &FileError{Op: "opendir", Path: s.dirName(d), Err: d.Err})
+		s.rep.fail(&FileError{Op: "opendir", Path: s.dirName(d), Err: d.Err})
 	}
 }
 
@@ -413,12 +406,9 @@ func record(d *walker.Dir) *wire.ListingRecord {
 	return &wire.ListingRecord{Dir: d.Index, Parent: d.Parent, Entry: d.Entry, Incomplete: d.Err != nil || d.Implied(), Entries: d.Entries}
 }
 
-// owners sends the names of numeric owners before the first entry that has them.
-type owners struct {
-	send func(d *walker.Dir) error
-}
-
-func (s *source) owners(ctx context.Context) *owners {
+// owners returns a function that sends the names of numeric owners of a directory
+// before the first entry that has them.
+func (s *source) owners(ctx context.Context) func(d *walker.Dir) error {
 	seen := [2]map[uint32]bool{{}, {}}
 	names := [2]func(uint32) string{s.host.IDs().UserName, s.host.IDs().GroupName}
 	want := [2]bool{s.job.Owner && !s.job.NumericIDs, s.job.Group && !s.job.NumericIDs}
@@ -439,7 +429,7 @@ func (s *source) owners(ctx context.Context) *owners {
 		}
 		return one(1, e.GID)
 	}
-	return &owners{send: func(d *walker.Dir) error {
+	return func(d *walker.Dir) error {
 		if d.Index == 0 {
 			if err := both(&s.forest.root.Entry); err != nil {
 				return err
@@ -451,7 +441,7 @@ func (s *source) owners(ctx context.Context) *owners {
 			}
 		}
 		return nil
-	}}
+	}
 }
 
 // walkDigests walks everything, sends the root's digest, and then what the
@@ -459,7 +449,7 @@ func (s *source) owners(ctx context.Context) *owners {
 func (s *source) walkDigests(ctx context.Context, fields manifest.Fields) error {
 	complete := true
 	err := walker.Walk(ctx, s.forest.root, s.walkOptions(), func(d *walker.Dir) error {
-		s.enter(ctx, d)
+		s.enter(d)
 		complete = complete && d.Err == nil
 		return nil
 	})
@@ -521,12 +511,12 @@ func (s *source) sendTable(ctx context.Context, digests []manifest.Digest) error
 }
 
 func (s *source) sendNeeded(ctx context.Context, dirs []int, complete bool) error {
-	w, owners := s.listingWriter(ctx), s.owners(ctx)
+	w, sendOwners := s.listingWriter(ctx), s.owners(ctx)
 	for _, i := range dirs {
 		if i >= len(s.dirs) {
 			return fmt.Errorf("%w: there is no directory %d", wire.ErrProtocol, i)
 		}
-		if err := owners.send(s.dirs[i]); err != nil {
+		if err := sendOwners(s.dirs[i]); err != nil {
 			return err
 		}
 		if err := w.Add(record(s.dirs[i])); err != nil {

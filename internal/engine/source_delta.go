@@ -155,9 +155,9 @@ func (w *fileWriter) runDelta(ctx context.Context, j *deltaJob) error {
 	}
 	end := &wire.FileEnd{ID: j.id, Size: r.size, Digest: r.tree.Sum(r.size), Changed: !sameState(&before, &after)}
 	if end.Changed {
-		w.s.trouble(ctx, &FileError{Op: "read", Path: manifest.Join(d.Path, e.Name), Err: ErrChanged})
+		w.s.rep.fail(&FileError{Op: "read", Path: manifest.Join(d.Path, e.Name), Err: ErrChanged})
 	}
-	w.s.fileDone(e)
+	w.s.fileDone()
 	return w.s.conn.Send(ctx, end)
 }
 
@@ -219,7 +219,7 @@ func (r *deltaRun) match(ctx context.Context, n int, off, size int64) error {
 	s := r.w.s
 	o := &openSegment{n: n}
 	var body []byte
-	err := s.compute(ctx, func() (err error) {
+	err := s.cpu.do(ctx, func() (err error) {
 		if o.seg, err = r.matcher.Segment(ctx, off, size); err != nil {
 			return err
 		}
@@ -264,17 +264,6 @@ func dropOverwritten(seg *delta.Segment) {
 	seg.Ops = ops
 }
 
-// compute runs a computation when a core is free for it.
-func (s *source) compute(ctx context.Context, f func() error) error {
-	select {
-	case s.cpu <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	defer func() { <-s.cpu }()
-	return f()
-}
-
 func (r *deltaRun) ask(ctx context.Context, o *openSegment) error {
 	if o.question == nil {
 		return nil
@@ -297,7 +286,7 @@ func (r *deltaRun) finish(ctx context.Context) error {
 			return err
 		}
 		o.asked = false
-		err = s.compute(ctx, func() error {
+		err = s.cpu.do(ctx, func() error {
 			ans, err := delta.DecodeAnswer(m.Body, o.question)
 			if err == nil {
 				err = o.seg.Refine(o.question, ans)

@@ -183,12 +183,12 @@ func (w *fileWriter) failed(ctx context.Context, id wire.ID, d *walker.Dir, e *m
 		op, err = "vanished", fmt.Errorf("%w: %w", ErrVanished, err)
 	}
 	w.s.failed.Add(1)
-	w.s.trouble(ctx, &FileError{Op: op, Path: manifest.Join(d.Path, e.Name), Err: err})
-	w.s.fileDone(e)
+	w.s.rep.fail(&FileError{Op: op, Path: manifest.Join(d.Path, e.Name), Err: err})
+	w.s.fileDone()
 	return w.s.conn.Send(ctx, &wire.FileEnd{ID: id, Failed: true})
 }
 
-func (s *source) fileDone(e *manifest.Entry) {
+func (s *source) fileDone() {
 	s.prog.DoneFiles.Add(1)
 }
 
@@ -242,7 +242,7 @@ func (w *fileWriter) small(ctx context.Context, id wire.ID) error {
 	}
 	w.pack.B = wire.AppendFile(w.pack.B, id, delta.Sum(content), content)
 	w.s.moved(int64(len(content)), e.Size)
-	w.s.fileDone(e)
+	w.s.fileDone()
 	return nil
 }
 
@@ -309,9 +309,9 @@ func (w *fileWriter) stream(ctx context.Context, id wire.ID, d *walker.Dir, e *m
 	end := &wire.FileEnd{ID: id, Size: size, Changed: !sameState(&before, &after)}
 	end.Digest = tree.Sum(size)
 	if end.Changed {
-		w.s.trouble(ctx, &FileError{Op: "read", Path: manifest.Join(d.Path, e.Name), Err: ErrChanged})
+		w.s.rep.fail(&FileError{Op: "read", Path: manifest.Join(d.Path, e.Name), Err: ErrChanged})
 	}
-	w.s.fileDone(e)
+	w.s.fileDone()
 	return w.s.conn.Send(ctx, end) // it is a bulk message and so stays behind the content
 }
 

@@ -70,7 +70,7 @@ const (
 // one that ended before the run did.
 var (
 	ErrProtocol = errors.New("protocol error")
-	ErrVersion  = errors.New("protocol version mismatch")
+	ErrVersion  = errors.New("handshake failed")
 	ErrTimeout  = errors.New("timeout")
 	ErrClosed   = errors.New("connection closed by the far side")
 )

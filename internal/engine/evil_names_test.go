@@ -1,0 +1,275 @@
+package engine_test
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"gosync/internal/engine"
+	"gosync/transport/wire"
+	"gosync/walker/manifest"
+)
+
+// TestEvilNames has a source that adds a name of its own choice to what it was
+// asked for.
+func TestEvilNames(t *testing.T) {
+	relative := func(j *engine.Job) { j.Relative = true }
+	filesFrom := func(names ...string) func(j *engine.Job) {
+		return func(j *engine.Job) { j.Files, j.Relative = names, true }
+	}
+	for _, x := range []struct {
+		name    string
+		sources []string
+		set     func(j *engine.Job)
+		honest  string // in the root
+		evil    string
+	}{
+		{"a directory", []string{"photos"}, nil, "photos", ".bashrc"},
+		{"a directory elsewhere", []string{"/srv/photos"}, nil, "photos", "srv"},
+		{"several", []string{"a", "b/c"}, nil, "c", "b"},
+		{"wildcard", []string{"p/*.jpg"}, nil, "x.jpg", "x.png"},
+		{"wildcard and a hidden name", []string{"p/*"}, nil, "x", ".bashrc"},
+		{"class", []string{"p/[a-c]x"}, nil, "bx", "dx"},
+		{"class turned round", []string{"p/[!a-c]x"}, nil, "dx", "bx"},
+		{"a quoted wildcard", []string{`p/\*`}, nil, "*", "x"},
+		{"below the home directory", []string{"~/photos"}, nil, "photos", ".bashrc"},
+		{"with parents", []string{"p/q/r"}, relative, "p", "q"},
+		{"with parents from a dot", []string{"p/./q/r"}, relative, "q", "p"},
+		{"with parents, absolute", []string{"/p/q"}, relative, "p", "q"},
+		{"with parents and wildcards", []string{"p*/q"}, relative, "p1", "q"},
+		{"a list", []string{"p"}, filesFrom("q/r", "./s/", "/t/../u"), "u", "t"},
+		{"a list without parents", []string{"p"}, func(j *engine.Job) { j.Files = []string{"q/r"} }, "r", "q"},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			for _, evil := range []bool{false, true} {
+				_, dst := dirs(t, nil, map[string]string{})
+				job := engine.Job{Options: archive(), Sources: x.sources, Dest: dst}
+				if x.set != nil {
+					x.set(&job)
+				}
+				name := x.honest
+				if evil {
+					name = x.evil
+				}
+				out := script(func(p *peer) {
+					p.say(&wire.Roots{Complete: true})
+					p.hear(wire.TypeMode)
+					p.list(root(directory(name)))
+					p.say(&wire.ListEnd{Dirs: 1, Complete: true})
+					p.leave()
+				}).asSource(t, host(), job)
+				if evil {
+					out.wantRefused(t)
+					wantNames(t, dst, "")
+					continue
+				}
+				out.wantExit(t, wire.CodeOK)
+				wantNames(t, dst, name)
+			}
+		})
+	}
+}
+
+// TestEvilContent has a source that says that the content of a directory was
+// asked for, so that all that the destination has beside it is too much.
+func TestEvilContent(t *testing.T) {
+	for _, x := range []struct {
+		source  string
+		content bool
+	}{
+		{"photos", false},
+		{"photos/", true},
+		{"photos/.", true},
+		{"photos/*", false},
+		{"~/photos", false},
+		{"~/", true},
+	} {
+		t.Run(strings.ReplaceAll(x.source, "/", "_"), func(t *testing.T) {
+			_, dst := dirs(t, nil, map[string]string{"keep": ""})
+			job := engine.Job{Options: archive(), Sources: []string{x.source}, Dest: dst}
+			job.Delete, job.ItemizeAll = true, true
+			out := script(func(p *peer) {
+				p.say(&wire.Roots{Complete: true, HasRoot: true, Root: directory("")})
+				p.hear(wire.TypeMode)
+				p.list(root())
+				p.say(&wire.ListEnd{Dirs: 1, Complete: true})
+				p.leave()
+			}).asSource(t, host(), job)
+			if x.content {
+				out.wantExit(t, wire.CodeOK)
+				wantNames(t, dst, "")
+				return
+			}
+			out.wantRefused(t)
+			wantNames(t, dst, "keep")
+		})
+	}
+}
+
+// TestEvilExcluded has a source that sends what the rules exclude.
+func TestEvilExcluded(t *testing.T) {
+	for _, x := range []struct{ rule, honest, evil string }{
+		{"- *.key", "a", "a.key"},
+		{"- /d/x", "y", "x"},
+		{"- d/x", "y", "x"},
+		{"- x/", "y", "x"},
+	} {
+		t.Run(x.rule, func(t *testing.T) {
+			for _, evil := range []bool{false, true} {
+				_, dst := dirs(t, nil, map[string]string{})
+				job := engine.Job{Options: archive(), Sources: []string{"src/"}, Dest: dst}
+				job.Filter = rules(t, x.rule)
+				name := x.honest
+				if evil {
+					name = x.evil
+				}
+				out := script(func(p *peer) {
+					p.say(&wire.Roots{Complete: true, HasRoot: true, Root: directory("")})
+					p.hear(wire.TypeMode)
+					p.list(root(directory("d")), &wire.ListingRecord{Dir: 1, Parent: 0, Entries: []manifest.Entry{directory(name)}})
+					p.say(&wire.ListEnd{Dirs: 2, Complete: true})
+					p.leave()
+				}).asSource(t, host(), job)
+				if evil {
+					out.wantRefused(t)
+					if exists(filepath.Join(dst, "d", name)) {
+						t.Error("it is there")
+					}
+					continue
+				}
+				out.wantExit(t, wire.CodeOK)
+				wantNames(t, dst, "d d/"+name)
+			}
+		})
+	}
+}
+
+// TestPullForms asks an honest source in all forms that there are: nothing that
+// it sends may be taken for what was not asked for.
+func TestPullForms(t *testing.T) {
+	top := t.TempDir()
+	tree(t, top, map[string]string{
+		"s/a": "a", "s/b.o": "b", "s/d/e": "e", "s/d/f.o": "f", "s/.hidden": "h", "s/x*y": "x", "s/back\\slash": "b", "s/é": "e", "s/caf\xe9": "latin",
+		"s/d/.rules": "+ f.o\n- e\n", "s/[z]": "z", "home/s/a": "a", "home/.profile": "p",
+	})
+	t.Chdir(top)
+	t.Setenv("HOME", filepath.Join(top, "home"))
+	inHome := strings.TrimPrefix(top, "/") + "/home"
+	type row struct {
+		source string // or several, divided by spaces
+		files  string // ... of --files-from
+		set    func(o *engine.Options)
+		want   string // files at the destination
+	}
+	relative := func(o *engine.Options) { o.Relative = true }
+	filtered := func(rs ...string) func(o *engine.Options) {
+		return func(o *engine.Options) { o.Filter = rules(t, rs...) }
+	}
+	both := func(fs ...func(o *engine.Options)) func(o *engine.Options) {
+		return func(o *engine.Options) {
+			for _, f := range fs {
+				f(o)
+			}
+		}
+	}
+	const all = ".hidden [z] a b.o back\\slash caf\xe9 d/.rules d/e d/f.o x*y é"
+	below := func(dir, names string) string {
+		var out []string
+		for _, n := range strings.Fields(names) {
+			out = append(out, dir+n)
+		}
+		return strings.Join(out, " ")
+	}
+	rows := []row{
+		{source: "s/a", want: "a"},
+		{source: "s/a s/d", want: "a d/.rules d/e d/f.o"},
+		{source: "s/", want: all},
+		{source: "s/.", want: all},
+		{source: "s/d/..", want: all},
+		{source: "s//d/", want: ".rules e f.o"},
+		{source: "./s/d", want: "d/.rules d/e d/f.o"},
+		{source: top + "/s/d", want: "d/.rules d/e d/f.o"},
+		{source: "s/d/*", want: "e f.o"},
+		{source: "s/d/.*", want: ".rules"},
+		{source: "s/?", want: "a d/.rules d/e d/f.o é"},
+		{source: "s/[!b]", want: "a d/.rules d/e d/f.o é"},
+		{source: "s/[^b]", want: "a d/.rules d/e d/f.o é"},
+		{source: "s/*.o", want: "b.o"},
+		{source: "s/x\\*y", want: "x*y"},
+		{source: "s/x*y", want: "x*y"},
+		{source: "s/[[]z]", want: "[z]"},
+		{source: "s/[z]", want: "[z]"},
+		{source: "s/back\\slash", want: "back\\slash"},
+		{source: "s/back*", want: "back\\slash"},
+		{source: "s/caf?", want: "caf\xe9"},
+		{source: "s/caf*", want: "caf\xe9"},
+		{source: "s/caf\xe9", want: "caf\xe9"},
+		{source: "*/d", want: "d/.rules d/e d/f.o"},
+		{source: "s/*/", want: ".rules e f.o"},
+		{source: "~/s", want: "s/a"},
+		{source: "~", want: "home/.profile home/s/a"},
+		{source: "~/", want: ".profile s/a"},
+		{source: "~/*", want: "s/a"},
+		{source: "s/d/e", set: relative, want: "s/d/e"},
+		{source: "./s/d/e", set: relative, want: "s/d/e"},
+		{source: "s/./d/e", set: relative, want: "d/e"},
+		{source: "./s/./d/e", set: relative, want: "d/e"},
+		{source: "s/./", set: relative, want: all},
+		{source: "s/d/", set: relative, want: "s/d/.rules s/d/e s/d/f.o"},
+		{source: "s/d/.", set: relative, want: "s/d/.rules s/d/e s/d/f.o"},
+		{source: ".//s//a", set: relative, want: "s/a"},
+		{source: "s/*.o", set: relative, want: "s/b.o"},
+		{source: "./*/a", set: relative, want: "s/a"},
+		{source: "s/./[d]/*", set: relative, want: "d/e d/f.o"},
+		{source: top + "/./s/a", set: relative, want: "s/a"},
+		{source: "~/s/a", set: relative, want: inHome + "/s/a"},
+		{source: "~/./s", set: relative, want: "s/a"},
+		{source: "s", files: "a d/e /b.o ../a ./d/f.o", set: relative, want: "a b.o d/e d/f.o"},
+		{source: "s", files: "d d/../a", set: relative, want: "a d/.rules d/e d/f.o"},
+		{source: "s", files: "d/ .", set: relative, want: all},
+		{source: "s", files: "d/e a", want: "a e"},
+		{source: "s", files: "d/", want: ".rules e f.o"},
+		{source: "s/", files: "x*y [z] back\\slash caf\xe9", set: relative, want: "[z] back\\slash caf\xe9 x*y"},
+		{source: "s", set: filtered("- *.o"), want: below("s/", strings.NewReplacer(" b.o", "", " d/f.o", "").Replace(all))},
+		{source: "s/", set: filtered("- /d"), want: strings.ReplaceAll(all, " d/.rules d/e d/f.o", "")},
+		{source: "s", set: filtered("- /s/d"), want: below("s/", strings.ReplaceAll(all, " d/.rules d/e d/f.o", ""))},
+		{source: "s s/d", set: filtered("- s"), want: "d/.rules d/e d/f.o"},
+		{source: "s/a s/b.o", set: filtered("- *.o"), want: "a"},
+		{source: "s/d/e s/a", set: both(relative, filtered("- d")), want: "s/a s/d/e"},
+		{source: "s/d", set: filtered("dir-merge .rules", "- *.o"), want: "d/.rules d/f.o"},
+		{source: "s/d", set: filtered("+ f.o", "- *.o"), want: "d/.rules d/e d/f.o"},
+		{source: "s/", set: filtered("hide *.o"), want: strings.NewReplacer(" b.o", "", " d/f.o", "").Replace(all)},
+		{source: "s/", set: filtered("protect *.o"), want: all},
+		{source: "s", files: "a b.o d/f.o", set: both(relative, filtered("- *.o")), want: "a"},
+		{source: "s", files: "a d/e", set: both(relative, filtered("- d/")), want: "a d/e"},
+	}
+	rows = append(rows, row{source: "s/d/e s/a", set: both(relative, filtered("- d")), want: "?"}, row{source: "s", files: "a d/e", set: both(relative, filtered("- d/")), want: "?"})
+	for _, x := range rows {
+		t.Run(strings.ReplaceAll(x.source+" "+x.files, "/", "|"), func(t *testing.T) {
+			dst := filepath.Join(t.TempDir(), "dst")
+			must(t, os.Mkdir(dst, 0o755))
+			job := engine.Job{Options: archive(), Sources: strings.Fields(x.source), Dest: dst}
+			if x.files != "" {
+				job.Files = strings.Fields(x.files)
+			}
+			if x.set != nil {
+				x.set(&job.Options)
+			}
+			out := trial{way: pull, job: job}.do(t.Context())
+			if out.err != nil {
+				t.Errorf("%v (server: %v) %v", out.err, out.served, out.fileErrors())
+			}
+			if x.want == "?" {
+				return // what comes is the source's business, as long as it is taken
+			}
+			want := strings.Fields(x.want)
+			slices.Sort(want)
+			if got := slices.Sorted(maps.Keys(contents(t, dst))); !slices.Equal(got, want) {
+				t.Errorf("have %q\nwant %q", got, want)
+			}
+		})
+	}
+}

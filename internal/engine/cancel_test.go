@@ -156,7 +156,7 @@ func TestCut(t *testing.T) {
 				whole.job = jobFor(src, dst)
 				whole.must(t)
 				total := 1<<40 - measure.left.Load()
-				for range 4 {
+				for range 3 {
 					testCut(t, with, rnd.Int64N(total))
 				}
 				testCut(t, with, 5)

@@ -65,8 +65,8 @@ func testEdit(t *testing.T, w way, e edit, inPlace bool, olds []string) {
 		if n < 16 && e.name != "append" && e.name != "same content" && e.name != "double" && e.name != "rewrite" {
 			continue
 		}
-		if n == 9<<20 && (inPlace || e.name != "shuffle" && e.name != "insert") && (e.name != "edit" || w == local) {
-			continue // takes its time and shows little
+		if n >= delta.ChunkSize-1 && w == local && e.name != "edit" || n == 9<<20 && (w != push || inPlace || e.name != "shuffle" && e.name != "edit") {
+			continue // takes its time and shows what the other ways show
 		}
 		now := e.apply(old)
 		name := fmt.Sprint("f", n)

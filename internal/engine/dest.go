@@ -68,6 +68,7 @@ type dest struct {
 	wantTable  atomic.Bool   // a table of digests was asked for and is not complete
 	wantPlan   atomic.Bool   // listings were asked for
 	told       atomic.Bool   // Done was sent
+	troubles   int64         // errors and remarks of the source so far; the reader's
 	planned    chan struct{} // closed when everything was compared: no listing may come any more
 	literal    atomic.Int64
 	listed     atomic.Int64
@@ -232,7 +233,7 @@ func (d *dest) control(ctx context.Context, m wire.Msg) error {
 	case *wire.Same:
 		return d.same(ctx, m)
 	case *wire.Trouble:
-		d.trouble(m)
+		return d.trouble(m)
 	default:
 		return fmt.Errorf("%w: message %d from the source", wire.ErrProtocol, m.Type())
 	}
@@ -272,12 +273,20 @@ func put[T any](ctx context.Context, c chan<- T, v T) error {
 	}
 }
 
-func (d *dest) trouble(m *wire.Trouble) {
+// maxTroubles is how many errors and remarks a source may send beyond two for
+// each entry that it lists: they wait in memory to be shown.
+const maxTroubles = 100_000
+
+func (d *dest) trouble(m *wire.Trouble) error {
+	if d.troubles++; d.troubles > maxTroubles+2*d.prog.Seen.Load() {
+		return fmt.Errorf("%w: the source has more errors than files", wire.ErrProtocol)
+	}
 	if m.Note {
 		d.rep.post(SkipEvent{Path: m.Err.Path, Reason: m.Err.Text})
-		return
+		return nil
 	}
 	d.rep.fail(fromTrouble(m))
+	return nil
 }
 
 // listings decodes records and hands them to the planner.

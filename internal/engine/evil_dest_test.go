@@ -14,7 +14,7 @@ func (p *peer) ask(t *testing.T, id wire.ID, basis string) delta.Params {
 	t.Helper()
 	params := delta.NewParams(int64(len(basis)), 7)
 	p.say(basisMsg(t, id, params))
-	must(t, delta.Sign(p.ctx, bytes.NewReader([]byte(basis)), params, 1, func(part []byte) error {
+	fine(t, delta.Sign(p.ctx, bytes.NewReader([]byte(basis)), params, 1, func(part []byte) error {
 		p.say(wire.NewSigPart(id, false, bytes.Clone(part)))
 		return nil
 	}))
@@ -25,7 +25,7 @@ func (p *peer) ask(t *testing.T, id wire.ID, basis string) delta.Params {
 func basisMsg(t *testing.T, id wire.ID, params delta.Params) *wire.Basis {
 	t.Helper()
 	b, err := params.AppendBinary(nil)
-	must(t, err)
+	fine(t, err)
 	return &wire.Basis{ID: id, Size: params.BasisSize, Params: b}
 }
 
@@ -38,22 +38,30 @@ func (p *peer) serve(t *testing.T, basis string, params delta.Params) (questions
 		switch m := m.(type) {
 		case *wire.Segment:
 			seg, err := delta.DecodeSegment(m.Body, params, m.Size)
-			must(t, err)
+			fine(t, err)
 			segs[m.Segment] = seg
 		case *wire.Question:
 			questions++
 			q, err := delta.DecodeQuestion(m.Body, segs[m.Segment])
-			must(t, err)
+			fine(t, err)
 			ans, err := q.Search(p.ctx, bytes.NewReader([]byte(basis)), segs[m.Segment])
-			must(t, err)
+			fine(t, err)
 			body, err := ans.AppendBinary(nil)
-			must(t, err)
+			fine(t, err)
 			p.say(wire.NewAnswer(m.ID, m.Segment, body))
 		case *wire.FileEnd:
 			return questions
 		}
 	}
 	return questions
+}
+
+// fine is must for a goroutine that is not the test's.
+func fine(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 // TestEvilDestination has a destination that leaves the protocol at one point.

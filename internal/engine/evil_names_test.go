@@ -273,3 +273,44 @@ func TestPullForms(t *testing.T) {
 		})
 	}
 }
+
+// TestEvilParents has a source that adds to the parents of what it was asked
+// for, or wants what lies beside it to be deleted.
+func TestEvilParents(t *testing.T) {
+	for _, x := range []struct {
+		name  string
+		names []string // in "p", of which "p/q" was asked for
+		evil  bool
+	}{
+		{"as asked for", []string{"q"}, false},
+		{"a name beside", []string{".bashrc", "q"}, true},
+		{"nothing", nil, false},
+	} {
+		for _, how := range []string{"-R", "--files-from"} {
+			t.Run(x.name+" "+how, func(t *testing.T) {
+				_, dst := dirs(t, nil, map[string]string{"p/keep": "", "p/q/gone": ""})
+				job := engine.Job{Options: archive(), Sources: []string{"p/q"}, Dest: dst}
+				if job.Relative, job.Delete, job.ItemizeAll = true, true, true; how == "--files-from" {
+					job.Sources, job.Files = []string{"src"}, []string{"p/q"}
+				}
+				var entries []manifest.Entry
+				for _, n := range x.names {
+					entries = append(entries, directory(n))
+				}
+				out := script(func(p *peer) {
+					p.say(&wire.Roots{Complete: true})
+					p.hear(wire.TypeMode)
+					p.list(root(directory("p")), &wire.ListingRecord{Dir: 1, Parent: 0, Entries: entries})
+					p.say(&wire.ListEnd{Dirs: 2, Complete: true})
+					p.leave()
+				}).asSource(t, host(), job)
+				if x.evil {
+					out.wantRefused(t)
+				} else {
+					out.wantExit(t, wire.CodeOK)
+				}
+				wantNames(t, dst, "p p/keep p/q p/q/gone") // the listing of p/q did not come
+			})
+		}
+	}
+}

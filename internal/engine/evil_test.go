@@ -274,6 +274,7 @@ func TestEvilSource(t *testing.T) {
 				single(p, 3)
 				p.say(files("abc"))
 				if evil {
+					time.Sleep(20 * time.Millisecond) // the content is being written
 					p.say(&wire.FileEnd{Failed: true})
 				}
 				p.leave()
@@ -286,6 +287,7 @@ func TestEvilSource(t *testing.T) {
 				single(p, 3)
 				p.say(files("abc"))
 				if evil {
+					time.Sleep(20 * time.Millisecond) // the content is being written
 					p.say(chunks("abc")...)
 				}
 				p.leave()

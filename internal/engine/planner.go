@@ -104,10 +104,8 @@ func (p *planner) complete(ctx context.Context, r *wire.ListingRecord, dir *dest
 	if err := p.checkEntries(dir); err != nil {
 		return err
 	}
-	if dir.index == 0 {
-		if err := p.d.requested.checkNames(dir.entries); err != nil {
-			return err
-		}
+	if err := p.d.requested.checkNames(dir); err != nil {
+		return err
 	}
 	if err := p.checkFilter(dir); err != nil {
 		return err

@@ -15,9 +15,46 @@ import (
 // of *requested, nil, lets everything pass: this end does not know what was
 // asked for, or it is the source too.
 type requested struct {
-	root   bool       // attributes of the transfer's root may come
-	paths  [][]string // what was asked for, by components, which may be patterns; an empty path is everything
-	filter *filter.Set
+	root     bool       // attributes of the transfer's root may come
+	names    askedFor   // paths without wildcards
+	patterns [][]string // paths with wildcards, by components
+	filter   *filter.Set
+}
+
+// askedFor is a tree of path components. A whole place was asked for with all
+// that is below it.
+type askedFor struct {
+	whole    bool
+	children map[string]*askedFor
+}
+
+func (a *askedFor) add(parts []string) {
+	for _, part := range parts {
+		c := a.children[part]
+		if c == nil {
+			c = &askedFor{}
+			if a.children == nil {
+				a.children = map[string]*askedFor{}
+			}
+			a.children[part] = c
+		}
+		a = c
+	}
+	a.whole = true
+}
+
+// find follows a path and returns where it ends, nil if nothing below it was
+// asked for, and whether a whole place was passed.
+func (a *askedFor) find(parts []string) (at *askedFor, whole bool) {
+	for _, part := range parts {
+		if a.whole {
+			return a, true
+		}
+		if a = a.children[part]; a == nil {
+			return nil, false
+		}
+	}
+	return a, a.whole
 }
 
 // newRequested returns what a job asks for.
@@ -42,16 +79,16 @@ func (r *requested) add(s string, job *Job) {
 	case job.Files != nil:
 		s = clampPath(s)
 	case strings.HasPrefix(s, "~") && (job.Relative || !strings.Contains(s, "/")):
-		r.root, r.paths = true, append(r.paths, nil) // only the far side knows the name
+		r.root, r.names.whole = true, true // only the far side knows the name
 		return
 	}
 	if !job.Relative {
 		_, name, content := splitPath(s)
 		if content || s == "" {
-			r.root, r.paths = true, append(r.paths, nil)
+			r.root, r.names.whole = true, true
 			return
 		}
-		r.paths = append(r.paths, []string{name})
+		r.ask([]string{name}, job)
 		return
 	}
 	if i := strings.Index(s, "/./"); i >= 0 {
@@ -65,31 +102,49 @@ func (r *requested) add(s string, job *Job) {
 		}
 	}
 	r.root = r.root || len(parts) == 0
-	r.paths = append(r.paths, parts)
+	r.ask(parts, job)
+}
+
+// ask adds a path; names of --files-from are never patterns.
+func (r *requested) ask(parts []string, job *Job) {
+	if job.Files == nil && strings.ContainsAny(strings.Join(parts, "/"), `*?[\`) {
+		r.patterns = append(r.patterns, parts)
+		return
+	}
+	r.names.add(parts)
 }
 
 // covers reports whether everything in the directory at a path of the transfer
 // was asked for.
 func (r *requested) covers(path string) bool {
-	return r == nil || r.any(path, func(want, have int) bool { return want <= have })
+	if r == nil {
+		return true
+	}
+	have := components(path)
+	_, whole := r.names.find(have)
+	return whole || r.matchesAny(have, func(want int) bool { return want <= len(have) })
 }
 
 // implies reports whether a path is a parent of something that was asked for.
 func (r *requested) implies(path string) bool {
-	return r.any(path, func(want, have int) bool { return want > have })
+	have := components(path)
+	at, _ := r.names.find(have)
+	return at != nil && len(at.children) > 0 || r.matchesAny(have, func(want int) bool { return want > len(have) })
 }
 
-// any reports whether a path agrees with one that was asked for, as far as both
-// go, and their lengths pass.
-func (r *requested) any(path string, lengths func(want, have int) bool) bool {
-	var have []string
-	if path != "" {
-		have = strings.Split(path, "/")
+func components(path string) []string {
+	if path == "" {
+		return nil
 	}
-	for _, want := range r.paths {
-		n := min(len(want), len(have))
-		ok := lengths(len(want), len(have))
-		for i := 0; ok && i < n; i++ {
+	return strings.Split(path, "/")
+}
+
+// matchesAny reports whether a path agrees with a pattern that was asked for, as
+// far as both go, and the pattern's length passes.
+func (r *requested) matchesAny(have []string, length func(want int) bool) bool {
+	for _, want := range r.patterns {
+		ok := length(len(want))
+		for i := 0; ok && i < min(len(want), len(have)); i++ {
 			ok = matches(want[i], have[i])
 		}
 		if ok {
@@ -107,14 +162,14 @@ func (r *requested) checkRoots(m *wire.Roots) error {
 	return nil
 }
 
-// checkNames refuses entries of the root that were not asked for.
-func (r *requested) checkNames(entries []manifest.Entry) error {
-	if r == nil {
+// checkNames refuses entries of dir that were not asked for.
+func (r *requested) checkNames(dir *destDir) error {
+	if r.covers(dir.shown) {
 		return nil
 	}
-	for i := range entries {
-		if n := entries[i].Name; !r.covers(n) && !r.implies(n) {
-			return fmt.Errorf("%w: %q comes and was not asked for", wire.ErrProtocol, n)
+	for i := range dir.entries {
+		if path := shownPath(dir, &dir.entries[i]); !r.covers(path) && !r.implies(path) {
+			return fmt.Errorf("%w: %q comes and was not asked for", wire.ErrProtocol, path)
 		}
 	}
 	return nil
@@ -124,7 +179,7 @@ func (r *requested) checkNames(entries []manifest.Entry) error {
 // pattern that this end does not understand passes.
 func matches(pattern, name string) bool {
 	switch {
-	case pattern == name || strings.Contains(pattern, "[[:"):
+	case pattern == name:
 		return true
 	case !strings.ContainsAny(pattern, `*?[\`) || strings.HasPrefix(name, ".") && !strings.HasPrefix(pattern, "."):
 		return false

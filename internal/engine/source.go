@@ -209,9 +209,10 @@ func offer[T any](c chan T, v T) error {
 	}
 }
 
-// askLimit is how often the destination may ask about each entry: its digest,
-// its content, that instead of a lost basis, and twice what was damaged.
-const askLimit = 6
+// askLimit is how often the destination may ask about each entry, or tell of
+// it: its digest, its content, that instead of a lost basis, twice what was
+// damaged, and what is done to it.
+const askLimit = 7
 
 // ask counts entries that the destination asks about, so that what is queued
 // for it is bounded.
@@ -243,6 +244,9 @@ func (s *source) entry(id wire.ID) (*walker.Dir, *manifest.Entry, error) {
 
 // items turns what the destination does into events for the user of this end.
 func (s *source) items(m *wire.Items) error {
+	if err := s.ask(len(m.Items)); err != nil { // each entry is told of once
+		return err
+	}
 	for _, it := range m.Items {
 		ev := ItemEvent{Change: it.Change, Sent: true}
 		if it.ID.Entry == rootEntry {

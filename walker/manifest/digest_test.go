@@ -230,11 +230,26 @@ func TestDigestInjective(t *testing.T) {
 	link := func(name, to string) Entry { return Entry{Name: name, Type: Symlink, Ext: &Ext{Link: to}} }
 	dirs := [][]Entry{
 		nil,
-		{file("a", 0)}, {file("aa", 0)}, {file("a", 0), file("b", 0)}, {file("ab", 0)}, {file("a", 1)}, {file("a", 256)},
-		{{Name: "a", Type: Regular, Sec: 1}}, {{Name: "a", Type: Regular, Sec: -1}}, {{Name: "a", Type: Regular, Nsec: 1}},
-		{link("a", "")}, {link("a", "b")}, {link("a", "bc")}, {link("ab", "c")}, {link("a", "b"), link("b", "")},
-		{{Name: "a", Type: Fifo}}, {{Name: "a", Type: Socket}}, {{Name: "a", Type: Directory}},
-		{{Name: "a", Type: BlockDevice, Ext: &Ext{Major: 1}}}, {{Name: "a", Type: BlockDevice, Ext: &Ext{Minor: 1}}}, {{Name: "a", Type: CharDevice, Ext: &Ext{Minor: 1}}},
+		{file("a", 0)},
+		{file("aa", 0)},
+		{file("a", 0), file("b", 0)},
+		{file("ab", 0)},
+		{file("a", 1)},
+		{file("a", 256)},
+		{{Name: "a", Type: Regular, Sec: 1}},
+		{{Name: "a", Type: Regular, Sec: -1}},
+		{{Name: "a", Type: Regular, Nsec: 1}},
+		{link("a", "")},
+		{link("a", "b")},
+		{link("a", "bc")},
+		{link("ab", "c")},
+		{link("a", "b"), link("b", "")},
+		{{Name: "a", Type: Fifo}},
+		{{Name: "a", Type: Socket}},
+		{{Name: "a", Type: Directory}},
+		{{Name: "a", Type: BlockDevice, Ext: &Ext{Major: 1}}},
+		{{Name: "a", Type: BlockDevice, Ext: &Ext{Minor: 1}}},
+		{{Name: "a", Type: CharDevice, Ext: &Ext{Minor: 1}}},
 	}
 	for fields := range Fields(1 << 6) {
 		seen := map[Digest]int{}

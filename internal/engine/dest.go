@@ -234,10 +234,8 @@ func (d *dest) control(ctx context.Context, m wire.Msg) error {
 		return d.same(ctx, m)
 	case *wire.Trouble:
 		return d.trouble(m)
-	default:
-		return fmt.Errorf("%w: message %d from the source", wire.ErrProtocol, m.Type())
 	}
-	return nil
+	return fmt.Errorf("%w: message %d from the source", wire.ErrProtocol, m.Type())
 }
 
 // maxEntries is how many entries a run may have.

@@ -245,7 +245,7 @@ func survey(rt *rapid.T, root string) model {
 		if err := syscall.Lstat(p, &st); err != nil {
 			return err
 		}
-		n := node{mode: st.Mode & 0o7777, sec: st.Mtim.Sec, nsec: st.Mtim.Nsec}
+		n := node{mode: uint32(st.Mode) & 0o7777, sec: st.Mtim.Sec, nsec: st.Mtim.Nsec}
 		switch st.Mode & syscall.S_IFMT {
 		case syscall.S_IFDIR:
 			n.kind = 'd'

@@ -1,0 +1,248 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gosync/transport/wire"
+	"gosync/walker"
+	"gosync/walker/filter"
+	"gosync/walker/manifest"
+)
+
+// walk lists the sources and sends what the destination asks for.
+func (s *source) walk(ctx context.Context) error {
+	var mode *wire.Mode
+	select {
+	case mode = <-s.mode:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if mode.Digests {
+		return s.walkDigests(ctx, mode.Fields)
+	}
+	w := s.listingWriter(ctx)
+	sendOwners := s.owners(ctx)
+	complete, next := true, 0
+	err := walker.Walk(ctx, s.forest.root, s.walkOptions(), func(d *walker.Dir) error {
+		s.enter(d)
+		complete = complete && d.Err == nil
+		if err := sendOwners(d); err != nil {
+			return err
+		}
+		if err := w.Add(record(d)); err != nil {
+			return err
+		}
+		// The first listings go out at once, so that content follows soon.
+		if d.Index >= next {
+			next = 2*d.Index + 1
+			return w.Send()
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.endListings(ctx, w, len(s.dirs), complete)
+}
+
+func (s *source) walkOptions() walker.Options {
+	return walker.Options{
+		NoRecurse: !s.job.Recursive,
+		Filter:    s.job.Filter,
+		Side:      filter.Sender,
+		HardLinks: s.job.HardLinks,
+		Skip:      func(_, name string) bool { return manifest.Temporary(name) },
+	}
+}
+
+func (s *source) listingWriter(ctx context.Context) *wire.ListingWriter {
+	return &wire.ListingWriter{Flush: func(payload []byte) error {
+		b := s.conn.Buffer(wire.TypeListings)
+		b.B = append(b.B, payload...)
+		s.listed.Add(int64(len(payload)))
+		return s.conn.SendBuffer(ctx, b)
+	}}
+}
+
+func (s *source) endListings(ctx context.Context, w *wire.ListingWriter, dirs int, complete bool) error {
+	if err := w.Send(); err != nil {
+		return err
+	}
+	s.listEnd.Store(true)
+	s.listTime.Store(int64(time.Since(s.start)))
+	return s.conn.Send(ctx, &wire.ListEnd{Dirs: dirs, Complete: complete && len(s.forest.errs) == 0, Totals: s.totals})
+}
+
+// enter records a directory that was walked and tells the user of what could
+// not be listed.
+func (s *source) enter(d *walker.Dir) {
+	s.mu.Lock()
+	s.dirs = append(s.dirs, d)
+	s.mu.Unlock()
+	for i := range d.Entries {
+		count(&s.totals, &d.Entries[i])
+	}
+	if d.Index == 0 && s.forest.hasRoot {
+		s.totals.Files++
+		s.totals.Dirs++
+	}
+	s.prog.Seen.Add(int64(len(d.Entries)))
+	if d.Err != nil {
+		s.rep.fail(&FileError{Op: "opendir", Path: s.dirName(d), Err: d.Err})
+	}
+}
+
+// dirName returns the path of a directory for messages.
+func (s *source) dirName(d *walker.Dir) string {
+	if d.Path == "" {
+		return "."
+	}
+	return d.Path
+}
+
+// count adds an entry to totals.
+func count(t *wire.Totals, e *manifest.Entry) {
+	t.Files++
+	switch {
+	case e.Type == manifest.Regular:
+		t.Regular++
+		t.Size += e.Size
+	case e.IsDir():
+		t.Dirs++
+	case e.Type == manifest.Symlink:
+		t.Links++
+		t.Size += e.Size
+	case e.Type.IsDevice():
+		t.Devices++
+	default:
+		t.Specials++
+	}
+}
+
+// record returns a directory as it is sent. That of which only some entries were
+// named says nothing about what else may lie there.
+func record(d *walker.Dir) *wire.ListingRecord {
+	return &wire.ListingRecord{Dir: d.Index, Parent: d.Parent, Entry: d.Entry, Incomplete: d.Err != nil || d.Implied(), Entries: d.Entries}
+}
+
+// owners returns a function that sends the names of numeric owners of a directory
+// before the first entry that has them.
+func (s *source) owners(ctx context.Context) func(d *walker.Dir) error {
+	seen := [2]map[uint32]bool{{}, {}}
+	names := [2]func(uint32) string{s.host.IDs().UserName, s.host.IDs().GroupName}
+	want := [2]bool{s.job.Owner && !s.job.NumericIDs, s.job.Group && !s.job.NumericIDs}
+	one := func(kind int, id uint32) error {
+		if !want[kind] || seen[kind][id] {
+			return nil
+		}
+		seen[kind][id] = true
+		name := names[kind](id)
+		if name == "" || len(name) > 256 {
+			return nil
+		}
+		return s.conn.Send(ctx, &wire.Owner{Group: kind == 1, ID: id, Name: name})
+	}
+	both := func(e *manifest.Entry) error {
+		if err := one(0, e.UID); err != nil {
+			return err
+		}
+		return one(1, e.GID)
+	}
+	return func(d *walker.Dir) error {
+		if d.Index == 0 {
+			if err := both(&s.forest.root.Entry); err != nil {
+				return err
+			}
+		}
+		for i := range d.Entries {
+			if err := both(&d.Entries[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// walkDigests walks everything, sends the root's digest, and then what the
+// destination asks for.
+func (s *source) walkDigests(ctx context.Context, fields manifest.Fields) error {
+	complete := true
+	err := walker.Walk(ctx, s.forest.root, s.walkOptions(), func(d *walker.Dir) error {
+		s.enter(d)
+		complete = complete && d.Err == nil
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	complete = complete && len(s.forest.errs) == 0
+	var root *manifest.Entry
+	if s.forest.hasRoot {
+		root = &s.forest.root.Entry
+	}
+	digests := digestTree(s.dirs, root, fields, s.host.IDs())
+	s.listTime.Store(int64(time.Since(s.start)))
+	s.listEnd.Store(true) // where the digests are equal nothing follows
+	if err := s.conn.Send(ctx, &wire.RootDigest{Digest: digests[0], Incomplete: !complete, Totals: s.totals}); err != nil {
+		return err
+	}
+	var dirs []int
+	for {
+		var need *wire.NeedDirs
+		select {
+		case need = <-s.needs:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if !need.Table {
+			dirs = append(dirs, need.Dirs...)
+			if need.More && len(dirs) <= len(s.dirs) {
+				continue
+			}
+			return s.sendNeeded(ctx, dirs, complete)
+		}
+		if err := s.sendTable(ctx, digests); err != nil {
+			return err
+		}
+	}
+}
+
+// tableRows is how many rows of a digest table go into one message.
+const tableRows = 1024
+
+func (s *source) sendTable(ctx context.Context, digests []manifest.Digest) error {
+	for first := 0; first < len(s.dirs); first += tableRows {
+		last := min(first+tableRows, len(s.dirs))
+		m := &wire.DirTable{First: first, Last: last == len(s.dirs)}
+		for i, d := range s.dirs[first:last] {
+			row := wire.DirDigest{Parent: d.Parent, Digest: digests[first+i], Incomplete: d.Err != nil}
+			if d.Parent >= 0 {
+				row.Name = s.dirs[d.Parent].Entries[d.Entry].Name
+			}
+			m.Dirs = append(m.Dirs, row)
+			s.listed.Add(int64(len(row.Name) + manifest.DigestSize + 3))
+		}
+		if err := s.conn.Send(ctx, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *source) sendNeeded(ctx context.Context, dirs []int, complete bool) error {
+	w, sendOwners := s.listingWriter(ctx), s.owners(ctx)
+	for _, i := range dirs {
+		if i >= len(s.dirs) {
+			return fmt.Errorf("%w: there is no directory %d", wire.ErrProtocol, i)
+		}
+		if err := sendOwners(s.dirs[i]); err != nil {
+			return err
+		}
+		if err := w.Add(record(s.dirs[i])); err != nil {
+			return err
+		}
+	}
+	return s.endListings(ctx, w, len(dirs), complete)
+}

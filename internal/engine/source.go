@@ -292,4 +292,3 @@ func (s *source) farTrouble(m *wire.Trouble) {
 	}
 	s.rep.fail(fromTrouble(m))
 }
-

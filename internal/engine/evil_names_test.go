@@ -157,6 +157,7 @@ func TestPullForms(t *testing.T) {
 	})
 	t.Chdir(top)
 	t.Setenv("HOME", filepath.Join(top, "home"))
+	t.Setenv("XDG_STATE_HOME", t.TempDir()) // else the lock of the run itself may be listed
 	inHome := strings.TrimPrefix(top, "/") + "/home"
 	type row struct {
 		source string // or several, divided by spaces

@@ -1,6 +1,6 @@
 module gosync
 
-go 1.26.0
+go 1.26.5
 
 require (
 	github.com/klauspost/compress v1.20.3

@@ -44,7 +44,7 @@ func imports() map[string][]string {
 
 		"internal/engine": {"delta", "walker/manifest", "walker/filter", "walker", "transport/wire"},
 
-		"transport/localfs": {"internal/engine", "walker", "walker/manifest", "walker/meta", "delta/checkpoint", unix},
+		"transport/localfs": {"internal/engine", "delta", "walker", "walker/manifest", "walker/meta", "delta/checkpoint", unix},
 
 		"transport": {"internal/engine", "transport/wire", "transport/localfs", "transport/sshconn"},
 
@@ -56,7 +56,9 @@ func imports() map[string][]string {
 		},
 
 		// Support for tests.
-		"internal/engine/treetest": {"internal/engine", "walker/manifest"},
+		"transport/wire/evilpeer":  {"delta", "walker/manifest", "transport/wire"},
+		"internal/engine/memtree":  {"delta", "delta/checkpoint", "walker", "walker/manifest", "internal/engine"},
+		"internal/engine/treetest": {"delta", "internal/engine", "walker/manifest"},
 		"transport/sshtest":        {},
 	}
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"sync/atomic"
 )
 
@@ -21,6 +22,11 @@ type Report struct {
 	// Event receives events, from one goroutine, in order. It must not block
 	// for long: the run waits for it.
 	Event func(Event)
+
+	// Confirm asks the user a question and returns whether the answer is yes. It
+	// may block for as long as the user takes, until ctx ends. Nil where there is
+	// nobody to ask.
+	Confirm func(ctx context.Context, question string) bool
 
 	// Progress is kept up to date for display while the run goes on; it may be
 	// nil.

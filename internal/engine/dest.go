@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -23,9 +22,10 @@ type dest struct {
 	host      Host
 	rep       *reporter
 	prog      *Progress
-	alone     bool       // the other end is in this process and needs no farewell
-	requested *requested // on a pull
-	local     *source    // the other end, where it is in this process and files can be copied directly
+	alone     bool                                            // the other end is in this process and needs no farewell
+	requested *requested                                      // on a pull
+	local     *source                                         // the other end, where it is in this process and files can be copied directly
+	user      func(ctx context.Context, question string) bool // asks the user of this process; nil where there is none
 	group     *errgroup.Group
 	seed      uint64
 
@@ -46,9 +46,11 @@ type dest struct {
 	mu      sync.Mutex
 	files   map[wire.ID]*incoming // asked for and not finished
 	lost    map[wire.ID]bool      // could not be made
+	mended  []string              // paths of files that a run had left half written and that are whole now
 	streams int                   // large files and deltas being received
 	checks  map[wire.ID]*checking // files whose digests were sent
 
+	answer  chan bool           // the user's at the far side, once a question was asked
 	pending int                 // files and checks that are not dealt with
 	idle    chan struct{}       // closed when pending falls to 0; nil while nobody waits
 	slots   *semaphore.Weighted // for open deltas, see deltaRoom
@@ -99,7 +101,7 @@ func newDest(host Host, conn *wire.Conn, job *Job, rep *reporter, prog *Progress
 		job: job, conn: conn, host: host, rep: rep, prog: prog, seed: seed,
 		roots: make(chan *wire.Roots, 1), table: make(chan *wire.DirTable, 1), digest: make(chan *wire.RootDigest, 1),
 		plan: make(chan planItem, 256), small: make(chan wire.Frame, writers),
-		ids: newOwnerMap(host.IDs(), job), cpu: make(cores, runtime.GOMAXPROCS(0)),
+		ids: newOwnerMap(host.IDs(), job), cpu: newCores(conn.Work),
 		files: map[wire.ID]*incoming{}, lost: map[wire.ID]bool{}, checks: map[wire.ID]*checking{},
 		slots: semaphore.NewWeighted(maxDeltas), jobs: newQueue[func() error](), planned: make(chan struct{}),
 	}
@@ -192,6 +194,8 @@ func (d *dest) dispatch(ctx context.Context, f wire.Frame) (over bool, err error
 		return false, d.route(ctx, m.ID, f, m)
 	case *wire.FileEnd:
 		return false, d.route(ctx, m.ID, f, m)
+	case *wire.Held:
+		return false, d.route(ctx, m.ID, f, m)
 	case *wire.Segment:
 		return false, d.route(ctx, m.ID, f, m)
 	case *wire.Question:
@@ -234,6 +238,8 @@ func (d *dest) control(ctx context.Context, m wire.Msg) error {
 		return d.same(ctx, m)
 	case *wire.Trouble:
 		return d.trouble(m)
+	case *wire.Confirmed:
+		return d.confirmed(m)
 	}
 	return fmt.Errorf("%w: message %d from the source", wire.ErrProtocol, m.Type())
 }
@@ -329,6 +335,10 @@ func (d *dest) conduct(ctx context.Context) error {
 	}
 	if err := d.open(ctx); err != nil {
 		return err
+	}
+	if d.job.Clean {
+		close(d.planned)
+		return d.clean(ctx)
 	}
 	if err := d.compare(ctx); err != nil {
 		return err
@@ -430,5 +440,6 @@ type ownTree struct {
 	dirs   []*walker.Dir
 	unsure []bool // by index: it, or something below, could not be listed
 	byPath map[string]*walker.Dir
-	source []string // paths of the source's directories, by their indices
+	source []string            // paths of the source's directories, by their indices
+	left   map[string][]string // what earlier runs have kept of files, by directory
 }

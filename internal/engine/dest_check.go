@@ -56,6 +56,7 @@ func (d *dest) sendChecks(ctx context.Context, dir *destDir, entries []int) erro
 }
 
 func (d *dest) digest1(ctx context.Context, path string, size int64) (delta.Digest, error) {
+	defer d.conn.Work()()
 	f, err := d.tree.Open(ctx, path)
 	if err != nil {
 		return delta.Digest{}, err
@@ -107,11 +108,8 @@ func (d *dest) checked(ctx context.Context, id wire.ID, same bool) error {
 		return nil
 	}
 	in := d.expect(c.dir, id.Entry, e, &c.dst)
-	switch {
-	case in.delta:
-		return d.startDelta(ctx, in)
-	case d.local != nil:
-		return d.copyLocal(ctx, in)
+	if in.left {
+		return d.startLeft(ctx, in)
 	}
-	return d.conn.Send(ctx, &wire.Want{Dir: id.Dir, Entries: []int{id.Entry}})
+	return d.ask(ctx, in)
 }

@@ -172,14 +172,15 @@ func (p *planner) doom(ctx context.Context, self deadEntry, scope *filter.Scope)
 // is too large.
 const guardMin = 100
 
-// judgeDeletions decides whether what was collected may be removed at all.
-func (d *dest) judgeDeletions() {
+// judgeDeletions decides whether what was collected may be removed at all. The
+// error is that of the connection.
+func (d *dest) judgeDeletions(ctx context.Context) error {
 	n := int64(len(d.dead))
 	for _, b := range d.blocked {
 		n += int64(len(b.gone))
 	}
 	if n == 0 {
-		return
+		return nil
 	}
 	switch {
 	case !d.listEnd.Complete:
@@ -198,8 +199,16 @@ func (d *dest) judgeDeletions() {
 	case d.rootMsg.Empty && !d.job.DeleteEmptySource:
 		d.refuse("the source is empty: is it mounted? Nothing was deleted; --delete-empty-source permits it")
 	case n > guardMin && 2*n > d.dstEntries && !d.job.ForceDelete && d.job.MaxDelete < 0:
-		d.refuse(fmt.Sprintf("%d of %d entries of the destination would be deleted, more than half; nothing was deleted; --force-delete or --max-delete=%d permits it", n, d.dstEntries, n))
+		much := fmt.Sprintf("%d of %d entries of the destination would be deleted, more than half", n, d.dstEntries)
+		yes, err := d.confirm(ctx, much)
+		if err != nil {
+			return err
+		}
+		if !yes {
+			d.refuse(fmt.Sprintf("%s; nothing was deleted; --force-delete or --max-delete=%d permits it", much, n))
+		}
 	}
+	return nil
 }
 
 // spare gives up the events of entries that are not removed.
@@ -239,6 +248,7 @@ func (d *dest) refuse(why string) {
 // unblock removes the directories that stand where something else is to be,
 // and plans what replaces them.
 func (p *planner) unblock(ctx context.Context) error {
+	defer p.d.conn.Work()()
 	for _, b := range p.d.blocked {
 		dir, e := b.dir, &b.dir.entries[b.entry]
 		gone, err := p.makeWay(ctx, b)
@@ -295,6 +305,7 @@ func (p *planner) makeWay(ctx context.Context, b blockedEntry) (bool, error) {
 
 // remove removes what was collected and announced.
 func (d *dest) remove(ctx context.Context) error {
+	defer d.conn.Work()()
 	for _, g := range d.dead {
 		if !d.job.DryRun {
 			if err := d.tree.Remove(ctx, g.path, &g.entry); err != nil && !isGone(err) {

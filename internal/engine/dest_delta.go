@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,21 +10,24 @@ import (
 
 	"gosync/delta"
 	"gosync/transport/wire"
+	"gosync/walker/manifest"
 )
 
 // patch is a file that is being made from its basis and what the source sends.
 type patch struct {
-	d      *dest
-	in     *incoming
-	basis  steady
-	params delta.Params
-	f      NewFile
-	segs   map[int]*patchSegment
-	next   int // the segment whose literals come next
-	size   int64
-	bad    []int
-	sums   []delta.Digest
-	err    error // of a file here; the rest is read and dropped
+	d       *dest
+	in      *incoming
+	basis   steady
+	params  delta.Params
+	f       NewFile
+	segs    map[int]*patchSegment
+	next    int // the segment whose literals come next
+	prefix  prefix
+	inOrder bool // all chunks so far were right
+	size    int64
+	bad     []int
+	sums    []delta.Digest
+	err     error // of a file here; the rest is read and dropped
 }
 
 type patchSegment struct {
@@ -58,26 +62,25 @@ func (d *dest) startDelta(ctx context.Context, in *incoming) error {
 func deltaRoom(size int64) int64 { return 1 + min(size, segmentSize)*15/segmentSize }
 
 func (d *dest) receiveDelta(ctx context.Context, in *incoming) error {
-	basis, err := d.tree.Open(ctx, in.path)
+	basis, size, err := d.basis(ctx, in)
 	if err != nil {
 		return d.insteadWhole(ctx, in)
 	}
-	defer basis.Close()
-	st, err := basis.Stat()
-	if err != nil || st.Size < minDelta {
-		return d.insteadWhole(ctx, in)
+	defer basis.close()
+	p := &patch{
+		d: d, in: in, basis: steady{basis}, params: delta.NewParams(size, d.seed), segs: map[int]*patchSegment{},
+		prefix: prefix{held: in.held}, inOrder: true,
 	}
-	p := &patch{d: d, in: in, basis: steady{basis}, params: delta.NewParams(st.Size, d.seed), segs: map[int]*patchSegment{}}
 	if err := p.sign(ctx); err != nil {
 		return err
 	}
-	if p.f, err = d.tree.Create(ctx, in.path, d.createOptions(in.e.Size)); err != nil {
+	if p.f, err = in.create(ctx, d); err != nil {
 		p.err = err
 	}
 	for {
 		over, err := p.step(ctx)
 		if err != nil {
-			p.discard()
+			giveUp(p.f)
 			return err
 		}
 		if over {
@@ -86,12 +89,65 @@ func (d *dest) receiveDelta(ctx context.Context, in *incoming) error {
 	}
 }
 
+// basisFiles are the files that a delta is made against: the old one, a partial
+// of another state of the source, or both, the partial in front.
+type basisFiles struct {
+	io.ReaderAt
+	files []io.Closer
+}
+
+func (b *basisFiles) close() {
+	for _, f := range b.files {
+		_ = f.Close() // it was only read
+	}
+}
+
+// basis opens what a file is made from. An error says that there is nothing.
+func (d *dest) basis(ctx context.Context, in *incoming) (*basisFiles, int64, error) {
+	b := &basisFiles{}
+	var size int64
+	old, err := d.tree.Open(ctx, in.path)
+	if err == nil {
+		b.files = append(b.files, old)
+		var st manifest.Entry
+		if st, err = old.Stat(); err == nil && st.Size >= minDelta {
+			b.ReaderAt, size = old, st.Size
+		}
+	}
+	if in.part != nil && len(in.held) == 0 {
+		if st, err := in.part.Stat(); err == nil && st.Size > 0 {
+			in.base, in.part = in.part, nil
+			b.files = append(b.files, in.base)
+			b.ReaderAt, size = &joined{first: in.base, size: st.Size, then: orNothing(b.ReaderAt)}, size+st.Size
+		}
+	}
+	if size < minDelta && len(in.held) == 0 {
+		b.close()
+		if err == nil {
+			err = errors.New("the basis is too small")
+		}
+		return nil, 0, err
+	}
+	b.ReaderAt = orNothing(b.ReaderAt)
+	return b, size, nil
+}
+
+// orNothing returns r, or a file without content.
+func orNothing(r io.ReaderAt) io.ReaderAt {
+	if r == nil {
+		return bytes.NewReader(nil)
+	}
+	return r
+}
+
 // insteadWhole asks for the whole file, its basis being gone.
 func (d *dest) insteadWhole(ctx context.Context, in *incoming) error {
 	d.mu.Lock()
 	in.delta, in.claimed, in.stream = false, false, nil
 	d.mu.Unlock()
-	return d.conn.Send(ctx, &wire.Want{Dir: in.id.Dir, Entries: []int{in.id.Entry}})
+	in.release()
+	in.held = nil
+	return d.ask(ctx, in)
 }
 
 // sign sends the signature of the basis.
@@ -101,7 +157,7 @@ func (p *patch) sign(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := d.conn.Send(ctx, &wire.Basis{ID: p.in.id, Size: p.params.BasisSize, Params: params}); err != nil {
+	if err := d.conn.Send(ctx, &wire.Basis{ID: p.in.id, Size: p.params.BasisSize, Chunks: len(p.in.held), Params: params}); err != nil {
 		return err
 	}
 	workers := 1
@@ -139,11 +195,10 @@ func (s steady) ReadAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
-func (p *patch) discard() {
-	if p.f != nil {
-		_ = p.f.Discard() // there is an error to tell already
-		p.f = nil
-	}
+// drop ends the file without keeping anything of it.
+func (p *patch) drop() {
+	removeFile(p.f)
+	p.f = nil
 }
 
 // step handles one message about the file. over says that it is dealt with.
@@ -153,6 +208,8 @@ func (p *patch) step(ctx context.Context) (over bool, err error) {
 		return false, err
 	}
 	switch msg := m.msg.(type) {
+	case *wire.Held:
+		err = p.heldChunks(msg)
 	case *wire.Segment:
 		err = p.segment(msg)
 	case *wire.Question:
@@ -174,6 +231,22 @@ func broken(err error) error {
 		return fmt.Errorf("%w: %w", wire.ErrProtocol, err)
 	}
 	return err
+}
+
+// heldChunks takes the digests of chunks that are there already.
+func (p *patch) heldChunks(m *wire.Held) error {
+	if p.next+len(p.segs) > 0 {
+		return fmt.Errorf("%w: digests of what is held of %s come late", wire.ErrProtocol, p.in.shown)
+	}
+	bad, err := p.prefix.take(p.in, m)
+	if err != nil {
+		return err
+	}
+	p.bad = append(p.bad, bad...)
+	p.sums = append(p.sums, m.Sums...)
+	p.size += int64(len(m.Sums)) * delta.ChunkSize
+	p.d.matchedHeld(len(m.Sums))
+	return nil
 }
 
 func (p *patch) segment(m *wire.Segment) error {
@@ -264,14 +337,17 @@ func (p *patch) apply(ctx context.Context, s *patchSegment) error {
 	return p.d.cpu.do(ctx, func() error {
 		err := delta.Apply(ctx, p.basis, s.seg, &sliceReader{s.lit}, func(off int64, chunk []byte, ok bool) error {
 			if !ok {
-				p.bad = append(p.bad, int(off/delta.ChunkSize))
+				p.bad, p.inOrder = append(p.bad, int(off/delta.ChunkSize)), false
 			}
 			_, err := p.f.WriteAt(chunk, off)
+			if err == nil && p.inOrder {
+				p.f.Landed(ctx, s.seg.Digests[(off-s.seg.Off)/delta.ChunkSize])
+			}
 			return err
 		})
 		if err != nil && ctx.Err() == nil {
 			p.err = err
-			p.discard()
+			p.drop()
 			return nil
 		}
 		return err
@@ -296,7 +372,7 @@ func (p *patch) end(ctx context.Context, m *wire.FileEnd) (over bool, err error)
 	d, in := p.d, p.in
 	switch {
 	case m.Failed:
-		p.discard()
+		p.drop()
 		d.lose(in.id)
 		d.finished(in)
 		return true, nil
@@ -317,7 +393,7 @@ func (p *patch) end(ctx context.Context, m *wire.FileEnd) (over bool, err error)
 	w := &whole{d: d, in: in, f: p.f, sums: p.sums, size: p.size, bad: p.bad, changed: m.Changed}
 	p.f = nil
 	if over, err := w.ask(ctx); over || err != nil {
-		w.discard()
+		giveUp(w.f)
 		return true, err
 	}
 	return true, w.run(ctx)

@@ -21,6 +21,16 @@ type incoming struct {
 	shown string
 	basis int64 // size of the file that is there, negative if there is none
 
+	left   bool           // an earlier run may have kept something of it
+	part   Partial        // what that is, once it is open and until it is used
+	base   Partial        // it as part of a delta's basis, which owns it, until the file is begun
+	held   []delta.Digest // of its chunks, or of the file itself to append to, where the source is to compare them
+	same   int            // chunks of part that were compared here
+	append bool           // only what is behind the end of the file that is there is written
+	blind  int64          // ... whose so many first chunks nobody compares
+	keepTo int64          // ... and whose bytes up to here stay
+	mend   bool           // the file that is there was left half written
+
 	// What follows is guarded by dest.mu.
 	delta   bool          // asked for as a delta
 	claimed bool          // its content has come, or comes on stream
@@ -39,6 +49,13 @@ type streamed struct {
 // request asks for the files of a directory that were found to be needed.
 func (p *planner) request(ctx context.Context, dir *destDir) error {
 	d := p.d
+	busy := slices.Clone(p.wants)
+	for _, h := range p.checks {
+		busy = append(busy, h.entry)
+	}
+	if err := p.dropLeft(ctx, dir, busy); err != nil {
+		return err
+	}
 	if len(p.checks) > 0 {
 		d.startChecks(ctx, dir, p.checks)
 		p.checks = nil
@@ -53,10 +70,10 @@ func (p *planner) request(ctx context.Context, dir *destDir) error {
 		e := &dir.entries[i]
 		in := d.expect(dir, i, e, dir.find(d.nameFor(dir, e)))
 		switch {
-		case in.delta:
-			d.jobs.put(func() error { return d.startDelta(ctx, in) })
-		case d.local != nil:
-			d.jobs.put(func() error { return d.copyLocal(ctx, in) })
+		case in.left:
+			d.jobs.put(func() error { return d.startLeft(ctx, in) })
+		case in.delta, in.append, d.local != nil:
+			d.jobs.put(func() error { return d.ask(ctx, in) })
 		default:
 			whole = append(whole, i)
 		}
@@ -86,8 +103,11 @@ func (d *dest) expect(dir *destDir, i int, e, dst *manifest.Entry) *incoming {
 	in.attrs = d.allAttrs(&in.want)
 	if dst != nil {
 		in.basis = dst.Size
-		in.delta = !d.job.WholeFile && dst.Size >= minDelta && e.Size >= minDelta
+		in.append = (d.job.Append || d.job.AppendVerify) && dst.Size < e.Size && dst.Size > 0
+		in.delta = !in.append && !d.job.WholeFile && dst.Size >= minDelta && e.Size >= minDelta
 	}
+	in.mend = dir.spoiled(d.nameFor(dir, e)) && !d.job.InPlace
+	in.left = !in.append && d.hasPartial(dir, e)
 	d.mu.Lock()
 	d.files[in.id] = in
 	d.mu.Unlock()
@@ -112,6 +132,7 @@ func (d *dest) finished(in *incoming) {
 		return
 	}
 	close(in.done)
+	in.release()
 	if d.local == nil {
 		d.prog.DoneFiles.Add(1)
 	}
@@ -175,16 +196,19 @@ func (d *dest) smallFile(ctx context.Context, id wire.ID, sum delta.Digest, cont
 	if err != nil {
 		return err
 	}
+	defer d.conn.Work()()
 	if delta.Sum(content) != sum {
 		_, _, err := d.again(ctx, in, nil)
 		return err
 	}
 	d.received(int64(len(content)), int64(len(content)))
-	f, err := d.tree.Create(ctx, in.path, d.createOptions(int64(len(content))))
+	f, err := d.tree.Create(ctx, in.path, CreateOptions{
+		Size: int64(len(content)), InPlace: d.job.InPlace, Sparse: d.job.Sparse, Sec: in.want.Sec,
+	})
 	if err == nil {
 		if _, werr := f.WriteAt(content, 0); werr != nil {
 			err = werr
-			_ = f.Discard() // the error that counts is the write's
+			removeFile(f)
 		}
 	}
 	if err != nil {
@@ -194,10 +218,6 @@ func (d *dest) smallFile(ctx context.Context, id wire.ID, sum delta.Digest, cont
 	}
 	d.commit(ctx, in, f, int64(len(content)), false)
 	return nil
-}
-
-func (d *dest) createOptions(size int64) CreateOptions {
-	return CreateOptions{Size: size, InPlace: d.job.InPlace, Sparse: d.job.Sparse, Partial: d.job.Partial}
 }
 
 func (d *dest) received(literal, done int64) {
@@ -214,12 +234,18 @@ func (d *dest) received(literal, done int64) {
 // A file that changed while the source read it may be a mixture. It gets a time
 // of long ago, so that no later quick check takes it for equal or newer.
 func (d *dest) commit(ctx context.Context, in *incoming, f NewFile, size int64, changed bool) {
+	defer d.conn.Work()() // it may wait for others to be durable
 	id, shown := in.id, in.shown
 	if changed {
 		in.want.Sec, in.want.Nsec = 0, 0
 	}
 	f.Commit(ctx, size, &in.want, in.attrs, func(err error) {
 		if err == nil {
+			if in.mend {
+				d.mu.Lock()
+				d.mended = append(d.mended, in.path)
+				d.mu.Unlock()
+			}
 			return
 		}
 		d.lose(id)

@@ -125,12 +125,20 @@ func (d *dest) settle(ctx context.Context) error {
 	if err := d.sync(ctx); err != nil {
 		return err
 	}
+	for _, path := range d.mended { // what says that they are half written is void
+		if err := d.tree.DropPartial(ctx, path); err != nil {
+			if err := d.fileFailed("remove", path, err); err != nil {
+				return err
+			}
+		}
+	}
 	if err := d.makeLinks(ctx); err != nil {
 		return err
 	}
 	if err := d.remove(ctx); err != nil {
 		return err
 	}
+	defer d.conn.Work()()
 	for i := len(d.dirs) - 1; i >= 0; i-- { // children stand behind their parents
 		if err := d.settleDir(ctx, d.dirs[i]); err != nil {
 			return err
@@ -198,11 +206,7 @@ func (d *dest) inherit(ctx context.Context, l linkTask) error {
 		return d.makeOther(ctx, l.dir, e, &w)
 	}
 	d.countTransfer(e, e)
-	in := d.expect(l.dir, l.entry, e, nil)
-	if d.local != nil {
-		return d.copyLocal(ctx, in)
-	}
-	return d.conn.Send(ctx, &wire.Want{Dir: in.id.Dir, Entries: []int{in.id.Entry}})
+	return d.ask(ctx, d.expect(l.dir, l.entry, e, nil))
 }
 
 // lose notes that a file could not be made.
@@ -229,6 +233,7 @@ func (d *dest) sameFile(ctx context.Context, a, b string) bool {
 }
 
 func (d *dest) sync(ctx context.Context) error {
+	defer d.conn.Work()()
 	if err := d.tree.Sync(ctx); err != nil {
 		return &wire.Error{Code: wire.CodeFile, Kind: wire.KindOf(err), Op: "sync", Path: d.base, Text: text(err)}
 	}
@@ -301,21 +306,28 @@ func (d *dest) copyContent(ctx context.Context, in *incoming, src File) (size in
 		if err != nil {
 			return 0, nil, false, err
 		}
-		if f, err = d.tree.Create(ctx, in.path, d.createOptions(before.Size)); err != nil {
+		from, err := d.copyStart(ctx, in, src, before.Size)
+		if err != nil {
+			return 0, nil, false, err
+		}
+		if f, err = in.create(ctx, d); err != nil {
 			return 0, nil, false, err
 		}
 		size = before.Size
-		ok, err := f.CopyFrom(ctx, src, size)
+		ok := false
+		if from == 0 {
+			ok, err = f.CopyFrom(ctx, src, size)
+		}
 		if err == nil && !ok {
-			size, err = d.copyChunks(ctx, src, f, size)
+			size, err = d.copyChunks(ctx, src, f, from, size)
 		}
 		if err != nil {
-			_ = f.Discard() // the error that counts is the copy's
+			giveUp(f)
 			return 0, nil, false, err
 		}
 		after, err := src.Stat()
 		if err != nil {
-			_ = f.Discard()
+			removeFile(f)
 			return 0, nil, false, err
 		}
 		if sameState(&before, &after) {
@@ -326,17 +338,40 @@ func (d *dest) copyContent(ctx context.Context, in *incoming, src File) (size in
 			changed = true
 			break
 		}
-		_ = f.Discard() // it is made again
+		removeFile(f) // it is made again
 	}
 	d.literal.Add(size)
 	d.local.moved(size, size)
 	return size, f, changed, nil
 }
 
-// copyChunks copies through memory, leaving holes alone.
-func (d *dest) copyChunks(ctx context.Context, src File, f NewFile, size int64) (int64, error) {
+// copyStart returns from where on a file has to be copied: what an earlier run
+// has copied is compared, and what is appended to is trusted or compared.
+func (d *dest) copyStart(ctx context.Context, in *incoming, src File, size int64) (int64, error) {
+	switch {
+	case in.append && in.keepTo <= size:
+		if in.blind > 0 || len(in.held) == 0 {
+			return in.keepTo, nil
+		}
+		old, err := d.tree.Open(ctx, in.path)
+		if err != nil {
+			return 0, err
+		}
+		defer old.Close()
+		n, err := samePrefix(ctx, old, src, min(size, int64(len(in.held))*delta.ChunkSize))
+		return int64(n) * delta.ChunkSize, err
+	case in.part != nil:
+		n, err := samePrefix(ctx, in.part, src, size)
+		in.same = n
+		return int64(n) * delta.ChunkSize, err
+	}
+	return 0, nil
+}
+
+// copyChunks copies a file from an offset on through memory, leaving holes alone.
+func (d *dest) copyChunks(ctx context.Context, src File, f NewFile, from, size int64) (int64, error) {
 	buf := make([]byte, min(size, delta.ChunkSize))
-	for off := int64(0); off < size; {
+	for off := from; off < size; {
 		if err := ctx.Err(); err != nil {
 			return off, err
 		}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"strings"
 	"sync"
+	"time"
 
 	"gosync/transport/wire"
 	"gosync/walker"
@@ -89,8 +90,18 @@ func (d *dest) makeRoot(ctx context.Context, path string) error {
 	return d.openDir(ctx, clean)
 }
 
+// patience is how long another run that works on the same files is waited for.
+// It may be this run's own, on a connection that has died: its far side notices
+// that within its timeout.
+func (d *dest) patience() time.Duration { return max(d.job.Timeout, time.Minute) + 5*time.Second }
+
 func (d *dest) openDir(ctx context.Context, path string) error {
-	t, err := d.host.Dest(ctx, path, DestOptions{Durability: d.job.Durability, ReadOnly: d.job.DryRun})
+	how := DestOptions{
+		Durability: d.job.Durability, ReadOnly: d.job.DryRun, PartialDir: d.job.PartialDir,
+		Exclusive: (d.job.Delete || d.job.Clean) && !d.job.DryRun, Wait: d.patience(),
+	}
+	defer d.conn.Work()() // it may have to wait
+	t, err := d.host.Dest(ctx, path, how)
 	if err != nil {
 		return &wire.Error{Code: wire.CodeSelect, Kind: wire.KindOf(err), Op: "open destination", Path: path, Text: text(err)}
 	}
@@ -215,6 +226,7 @@ func (d *dest) compareTable(ctx context.Context, own *ownTree, digests []manifes
 // walkOwn walks the destination. Unless entries of the root are to be deleted, of its directories
 // only those that the source has are entered: what else lies there may be large.
 func (d *dest) walkOwn(ctx context.Context) (*ownTree, *manifest.Entry, error) {
+	defer d.conn.Work()()
 	st, err := d.tree.Stat(ctx, "")
 	if err != nil {
 		return nil, nil, &wire.Error{Code: wire.CodeFile, Kind: wire.KindOf(err), Op: "stat", Path: d.base, Text: text(err)}
@@ -226,7 +238,7 @@ func (d *dest) walkOwn(ctx context.Context) (*ownTree, *manifest.Entry, error) {
 	} else if err := d.nodeForTop(ctx, node); err != nil {
 		return nil, nil, err
 	}
-	own := &ownTree{byPath: map[string]*walker.Dir{}}
+	own := &ownTree{byPath: map[string]*walker.Dir{}, left: map[string][]string{}}
 	opts := walker.Options{Filter: d.job.Filter, Side: filter.Receiver, HardLinks: d.job.HardLinks}
 	var stale staleNames
 	opts.Skip = stale.skip
@@ -237,6 +249,12 @@ func (d *dest) walkOwn(ctx context.Context) (*ownTree, *manifest.Entry, error) {
 		return nil
 	})
 	own.unsure = make([]bool, len(own.dirs))
+	for _, p := range stale.paths { // what was begun must be looked at
+		if w := own.byPath[p[0]]; w != nil {
+			own.unsure[w.Index] = own.unsure[w.Index] || strings.HasSuffix(p[1], manifest.SidecarSuffix)
+			own.left[p[0]] = append(own.left[p[0]], p[1])
+		}
+	}
 	for i := len(own.dirs) - 1; i >= 0; i-- {
 		w := own.dirs[i]
 		own.unsure[i] = own.unsure[i] || w.Err != nil
@@ -275,7 +293,7 @@ func (n *staleNames) skip(dir, name string) bool {
 func (d *dest) removeStale(ctx context.Context, own *ownTree, paths [][2]string) error {
 	for _, p := range paths {
 		path := manifest.Join(p[0], p[1])
-		removed, err := d.tree.RemoveStale(ctx, path)
+		removed, err := d.tree.RemoveStale(ctx, path, false)
 		if err != nil {
 			if err := d.fileFailed("remove", path, err); err != nil {
 				return err

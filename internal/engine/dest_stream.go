@@ -18,6 +18,8 @@ type whole struct {
 	buf  []byte  // the chunk in hand
 	base int64   // where it begins
 
+	prefix  prefix         // what is held of it
+	inOrder bool           // all chunks so far have arrived whole, in the first pass
 	sums    []delta.Digest // of the chunks, as the source announced them when it sent all
 	size    int64          // end of what has arrived
 	bad     []int          // chunks that arrived damaged in this pass
@@ -29,8 +31,12 @@ type whole struct {
 
 // receiveWhole receives a large file, and again what of it was damaged.
 func (d *dest) receiveWhole(ctx context.Context, in *incoming) error {
-	w := &whole{d: d, in: in}
-	f, err := d.tree.Create(ctx, in.path, d.createOptions(in.e.Size))
+	w := &whole{d: d, in: in, prefix: prefix{held: in.held}, inOrder: true}
+	if in.blind > 0 {
+		w.size = in.blind * delta.ChunkSize
+		d.received(0, w.size)
+	}
+	f, err := in.create(ctx, d)
 	if err != nil {
 		w.err = err
 	} else {
@@ -44,7 +50,7 @@ func (w *whole) run(ctx context.Context) error {
 	for {
 		over, err := w.step(ctx)
 		if err != nil {
-			w.discard()
+			giveUp(w.f)
 			return err
 		}
 		if over {
@@ -53,11 +59,10 @@ func (w *whole) run(ctx context.Context) error {
 	}
 }
 
-func (w *whole) discard() {
-	if w.f != nil {
-		_ = w.f.Discard() // there is an error to tell already
-		w.f = nil
-	}
+// drop ends the file without keeping anything of it.
+func (w *whole) drop() {
+	removeFile(w.f)
+	w.f = nil
 }
 
 // step handles one message. over says that the file is dealt with.
@@ -68,8 +73,10 @@ func (w *whole) step(ctx context.Context) (over bool, err error) {
 	}
 	switch msg := m.msg.(type) {
 	case *wire.Data:
-		err = w.data(msg)
+		err = w.data(ctx, msg)
 		m.frame.Release()
+	case *wire.Held:
+		err = w.heldChunks(ctx, msg)
 	case *wire.FileEnd:
 		return w.end(ctx, msg)
 	default:
@@ -78,9 +85,32 @@ func (w *whole) step(ctx context.Context) (over bool, err error) {
 	return false, err
 }
 
+// heldChunks takes the digests of chunks that are there already.
+func (w *whole) heldChunks(_ context.Context, m *wire.Held) error {
+	if w.again || len(w.buf) > 0 || w.size != int64(w.prefix.next)*delta.ChunkSize {
+		return fmt.Errorf("%w: digests of what is held of %s come late", wire.ErrProtocol, w.in.shown)
+	}
+	bad, err := w.prefix.take(w.in, m)
+	if err != nil {
+		return err
+	}
+	w.bad = append(w.bad, bad...)
+	w.sums = append(w.sums, m.Sums...)
+	w.size += int64(len(m.Sums)) * delta.ChunkSize
+	w.d.matchedHeld(len(m.Sums))
+	return nil
+}
+
+// matchedHeld counts chunks that need not be sent because they are there.
+func (d *dest) matchedHeld(chunks int) {
+	n := int64(chunks) * delta.ChunkSize
+	d.matched.Add(n)
+	d.received(0, n)
+}
+
 // data takes a piece of a chunk. An error is the peer's; those of the file are
 // kept in w.err.
-func (w *whole) data(m *wire.Data) error {
+func (w *whole) data(ctx context.Context, m *wire.Data) error {
 	if len(w.buf) == 0 {
 		w.base = m.Offset
 		if err := w.begins(); err != nil {
@@ -101,7 +131,7 @@ func (w *whole) data(m *wire.Data) error {
 	}
 	w.d.received(int64(len(m.Content)), n)
 	if m.Last {
-		w.chunk(m.Digest)
+		w.chunk(ctx, m.Digest)
 	}
 	return nil
 }
@@ -122,25 +152,38 @@ func (w *whole) begins() error {
 }
 
 // chunk takes a complete chunk.
-func (w *whole) chunk(sum delta.Digest) {
+func (w *whole) chunk(ctx context.Context, sum delta.Digest) {
 	n := int(w.base / delta.ChunkSize)
-	if delta.Sum(w.buf) != sum {
-		w.bad = append(w.bad, n)
+	good := delta.Sum(w.buf) == sum
+	if !good {
+		w.bad, w.inOrder = append(w.bad, n), false
 	}
 	if w.again {
 		w.todo = w.todo[1:]
-		w.other = w.other || sum != w.sums[n]
+		w.other = w.other || sum != w.sums[n-int(w.in.blind)]
 	} else {
 		w.sums = append(w.sums, sum)
 		w.size += int64(len(w.buf))
 	}
-	if w.f != nil {
-		if _, err := w.f.WriteAt(w.buf, w.base); err != nil {
-			w.err = err
-			w.discard()
-		}
-	}
+	w.write(ctx, sum)
 	w.buf = w.buf[:0]
+}
+
+// write puts the chunk in hand into the file.
+func (w *whole) write(ctx context.Context, sum delta.Digest) {
+	if w.f == nil {
+		return
+	}
+	defer w.d.conn.Work()()
+	keep := min(max(w.in.keepTo-w.base, 0), int64(len(w.buf))) // these bytes are not to be changed
+	if _, err := w.f.WriteAt(w.buf[keep:], w.base+keep); err != nil {
+		w.err = err
+		w.drop()
+		return
+	}
+	if w.inOrder && !w.again {
+		w.f.Landed(ctx, sum)
+	}
 }
 
 // end handles the end of a pass.
@@ -148,7 +191,7 @@ func (w *whole) end(ctx context.Context, m *wire.FileEnd) (over bool, err error)
 	d, in := w.d, w.in
 	switch {
 	case m.Failed:
-		w.discard()
+		w.drop()
 		d.lose(in.id)
 		d.finished(in)
 		return true, nil
@@ -176,11 +219,12 @@ func (w *whole) end(ctx context.Context, m *wire.FileEnd) (over bool, err error)
 func (w *whole) ask(ctx context.Context) (over bool, err error) {
 	all, given, err := w.d.again(ctx, w.in, w.bad)
 	if given {
-		w.discard()
+		w.drop()
 		return true, err
 	}
-	w.again, w.todo, w.bad, w.other = !all, w.bad, nil, false
+	w.again, w.todo, w.bad, w.other, w.inOrder = !all, w.bad, nil, false, false
 	if all {
+		w.in.blind, w.in.keepTo = 0, 0
 		w.todo, w.sums, w.size = nil, nil, 0
 	}
 	return false, err

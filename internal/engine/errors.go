@@ -41,6 +41,9 @@ var (
 	// ErrChanged: a file of the source changed while it was read.
 	ErrChanged = errors.New("file changed while it was read")
 
+	// ErrInUse: another run is working on the same file or destination.
+	ErrInUse = errors.New("another run is working on it")
+
 	// ErrContent: what was received is not what was sent, after it was sent again.
 	ErrContent = errors.New("content does not match its digest")
 )

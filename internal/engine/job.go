@@ -46,6 +46,11 @@ func (o *Options) flags() []struct {
 		{"force-delete", &o.ForceDelete},
 		{"itemize", &o.Itemize},
 		{"itemize-all", &o.ItemizeAll},
+		{"no-partial", &o.NoPartial},
+		{"append", &o.Append},
+		{"append-verify", &o.AppendVerify},
+		{"clean", &o.Clean},
+		{"confirm", &o.Confirm},
 	}
 }
 
@@ -68,6 +73,9 @@ func (j *Job) encode(source bool) *wire.Job {
 		fmt.Sprintf("bwlimit=%d", o.BandwidthLimit),
 		fmt.Sprintf("timeout=%d", o.Timeout),
 	)
+	if o.PartialDir != "" {
+		w.Options = append(w.Options, "partial-dir="+o.PartialDir)
+	}
 	if o.Filter != nil {
 		w.Filter = o.Filter.AppendBinary(nil)
 	}
@@ -111,6 +119,10 @@ func (o *Options) setOption(name, value string) error {
 			*f.p = value == "1"
 			return nil
 		}
+	}
+	if name == "partial-dir" {
+		o.PartialDir = value
+		return nil
 	}
 	n, err := strconv.ParseInt(value, 10, 64)
 	if err != nil {

@@ -22,9 +22,16 @@ type Options struct {
 	Update    bool // keep destination files that are newer
 	WholeFile bool // no delta
 	InPlace   bool // write into the destination files themselves
-	Partial   bool // keep what was received when a file cannot be finished
+	Partial   bool // keep what was received of a file that cannot be finished, whatever its size; where nothing is there, under its own name
+	NoPartial bool // keep nothing, not even of large files
 	Sparse    bool // make holes
 	Compress  bool // zstd on the wire
+
+	PartialDir   string // where partials are kept; see [DestOptions]
+	Append       bool   // write only behind the end of shorter files, whose content is trusted
+	AppendVerify bool   // ... and is compared, and sent again where it is wrong
+	Clean        bool   // copy nothing: remove what runs that are over have left in the destination
+	Confirm      bool   // there is somebody at the client who can answer questions
 
 	Delete            bool  // remove what the source does not have
 	DeleteEmptySource bool  // ... even when the source is empty

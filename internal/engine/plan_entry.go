@@ -192,7 +192,7 @@ func (p *planner) entry(ctx context.Context, dir *destDir, i int) error {
 		d.rep.post(SkipEvent{Path: shownPath(dir, e), Reason: "skipping non-regular file"})
 		return nil
 	}
-	if d.job.Update && dst != nil && dst.IsRegular() && e.IsRegular() && dst.Sec > e.Sec {
+	if d.job.Update && dst != nil && dst.IsRegular() && e.IsRegular() && dst.Sec > e.Sec && !dir.spoiled(dst.Name) {
 		return nil
 	}
 	if _, _, ok := e.Leader(); ok && d.job.HardLinks {
@@ -243,7 +243,14 @@ func (p *planner) regular(ctx context.Context, dir *destDir, i int, e, dst *mani
 		p.transfer(dir, i, e, nil, d.transferChange(e, nil))
 		return nil
 	}
-	switch d.judge(e, dst) {
+	verdict := d.judge(e, dst)
+	if dir.spoiled(d.nameFor(dir, e)) {
+		verdict = different
+	}
+	if verdict != same && dst.Size >= e.Size && (d.job.Append || d.job.AppendVerify) {
+		return nil // there is nothing to append; rsync leaves such files alone, too
+	}
+	switch verdict {
 	case doubtful:
 		p.checks = append(p.checks, held{i, d.rep.hold()})
 	case same:

@@ -18,6 +18,7 @@ type destDir struct {
 	entries    []manifest.Entry // of the source
 	incomplete bool             // the source could not list all
 	dst        []manifest.Entry // of the destination, while it is planned
+	left       map[string]bool  // names of partials and sidecars in it, while it is planned
 	protected  []bool           // of dst; nil if none
 	scope      *filter.Scope    // rules that protect from deletion; nil if none
 	sent       *filter.Scope    // rules for what the source may send; nil if none
@@ -165,7 +166,7 @@ func (p *planner) leave(ctx context.Context, dir *destDir) error {
 			return err
 		}
 	}
-	dir.dst, dir.protected, dir.subdirs = nil, nil, nil
+	dir.dst, dir.protected, dir.subdirs, dir.left = nil, nil, nil, nil
 	return nil
 }
 
@@ -257,6 +258,7 @@ func (dir *destDir) find(name string) *manifest.Entry {
 // directory itself, then everything in it but its subdirectories, which come
 // when their listings do.
 func (p *planner) contents(ctx context.Context, dir *destDir) error {
+	defer p.d.conn.Work()()
 	if err := p.list(ctx, dir); err != nil {
 		return err
 	}
@@ -304,6 +306,9 @@ func (p *planner) list(ctx context.Context, dir *destDir) error {
 	case d.own != nil:
 		if own := d.own.byPath[dir.path]; own != nil {
 			dir.dst = own.Entries
+			for _, name := range d.own.left[dir.path] {
+				dir.leftover(name)
+			}
 			if own.Err != nil {
 				dir.incomplete = true // as below
 				d.fail("opendir", d.name(dir), own.Err)
@@ -375,11 +380,14 @@ func (p *planner) scopeOf(ctx context.Context, dir *destDir) (*filter.Scope, err
 // removeStale removes what a killed run has left in dir.
 func (p *planner) removeStale(ctx context.Context, dir *destDir, name string) error {
 	if p.d.job.DryRun {
+		dir.leftover(name)
 		return nil
 	}
-	removed, err := p.d.tree.RemoveStale(ctx, manifest.Join(dir.path, name))
+	removed, err := p.d.tree.RemoveStale(ctx, manifest.Join(dir.path, name), false)
 	if removed {
 		dir.touched.Store(true)
+	} else {
+		dir.leftover(name)
 	}
 	if err != nil {
 		return p.d.fileFailed("remove", manifest.Join(dir.shown, name), err)
@@ -429,7 +437,9 @@ func (p *planner) end(ctx context.Context, m *wire.ListEnd) error {
 		return fmt.Errorf("%w: %d directories were listed, %d announced", wire.ErrProtocol, len(p.byIndex), m.Dirs)
 	}
 	d.listEnd = *m
-	d.judgeDeletions()
+	if err := d.judgeDeletions(ctx); err != nil {
+		return err
+	}
 	if err := p.unblock(ctx); err != nil {
 		return err
 	}

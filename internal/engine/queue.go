@@ -2,20 +2,29 @@ package engine
 
 import (
 	"context"
+	"runtime"
 	"sync"
 )
 
 // cores limits how many computations run at a time.
-type cores chan struct{}
+type cores struct {
+	free chan struct{}
+	work func() (done func()) // says that this end is at work; see [wire.Conn.Work]
+}
+
+func newCores(work func() func()) cores {
+	return cores{make(chan struct{}, runtime.GOMAXPROCS(0)), work}
+}
 
 // do runs f when a core is free for it.
 func (c cores) do(ctx context.Context, f func() error) error {
+	defer c.work()()
 	select {
-	case c <- struct{}{}:
+	case c.free <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	defer func() { <-c }()
+	defer func() { <-c.free }()
 	return f()
 }
 

@@ -32,6 +32,9 @@ type forest struct {
 func plant(ctx context.Context, host Host, job *Job, expand bool) (*forest, error) {
 	f := &forest{host: host, job: job, trees: map[string]Source{}, places: map[place]int{}, root: &walker.Node{}}
 	f.root.Entry.Type = manifest.Directory
+	if job.Clean {
+		return f, nil
+	}
 	if len(job.Sources) == 0 {
 		return nil, wire.Errorf(wire.CodeUsage, "no source given")
 	}
@@ -387,7 +390,8 @@ func clampPath(name string) string {
 
 // message returns what the destination is told about the sources.
 func (f *forest) message(ctx context.Context) *wire.Roots {
-	m := &wire.Roots{Complete: true, HasRoot: f.hasRoot, Root: f.root.Entry}
+	now := f.host.Now()
+	m := &wire.Roots{Sec: now.Unix(), Nsec: uint32(now.Nanosecond()), Complete: true, HasRoot: f.hasRoot, Root: f.root.Entry}
 	m.Root.Name = ""
 	if c := f.root.Children; f.named == 1 && len(c) == 1 && !c[0].Entry.IsDir() && len(f.root.Contents) == 0 && !f.hasRoot {
 		m.Single, m.Name = true, c[0].Entry.Name

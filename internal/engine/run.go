@@ -34,6 +34,7 @@ func Send(ctx context.Context, host Host, conn io.ReadWriteCloser, job Job, rep 
 	begin(c, &job)
 	r := startReporter(ctx, rep)
 	s := newSource(host, c, &job, f, r, rep.Progress)
+	s.user = rep.Confirm
 	if err = s.run(ctx); err == nil {
 		linger(ctx, c)
 	}
@@ -57,7 +58,7 @@ func Receive(ctx context.Context, host Host, conn io.ReadWriteCloser, job Job, r
 	begin(c, &job)
 	r := startReporter(ctx, rep)
 	d := newDest(host, c, &job, r, rep.Progress, seed(host))
-	d.requested = newRequested(&job)
+	d.requested, d.user = newRequested(&job), rep.Confirm
 	if err = d.run(ctx); err == nil {
 		linger(ctx, c)
 	}
@@ -88,7 +89,7 @@ func Copy(ctx context.Context, host Host, job Job, rep Report) (Summary, error) 
 	r := startReporter(ctx, rep)
 	s := newSource(host, near, &job, f, r, rep.Progress)
 	d := newDest(host, far, &job, r, nil, seed(host)) // the source counts for both
-	s.alone, d.alone = true, true
+	s.alone, d.alone, d.user = true, true, rep.Confirm
 	if job.BandwidthLimit == 0 {
 		d.local = s // content need not pass the pipe
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,9 +32,11 @@ type source struct {
 	cpu   cores           // held while a delta computes
 
 	mu      sync.Mutex
-	counted int           // directories whose entries were counted
-	entries int64         // entries in these
-	dirs    []*walker.Dir // what was walked, by index
+	user    func(ctx context.Context, question string) bool // asks the user of this process; nil where there is none
+	asking  bool                                            // that was done; the reader's
+	counted int                                             // directories whose entries were counted
+	entries int64                                           // entries in these
+	dirs    []*walker.Dir                                   // what was walked, by index
 	deltas  map[wire.ID]*deltaJob
 
 	totals   wire.Totals
@@ -58,7 +59,7 @@ func newSource(host Host, conn *wire.Conn, job *Job, f *forest, rep *reporter, p
 	return &source{
 		job: job, conn: conn, forest: f, rep: rep, prog: prog, host: host,
 		mode: make(chan *wire.Mode, 1), needs: make(chan *wire.NeedDirs, 1024),
-		tasks: newQueue[task](), cpu: make(cores, runtime.GOMAXPROCS(0)),
+		tasks: newQueue[task](), cpu: newCores(conn.Work),
 		deltas: map[wire.ID]*deltaJob{}, over: make(chan struct{}), start: time.Now(),
 	}
 }
@@ -144,7 +145,7 @@ func (s *source) read(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		over, err := s.handle(m)
+		over, err := s.handle(ctx, m)
 		if err != nil {
 			return err
 		}
@@ -156,7 +157,7 @@ func (s *source) read(ctx context.Context) error {
 	}
 }
 
-func (s *source) handle(m wire.Msg) (over bool, err error) {
+func (s *source) handle(ctx context.Context, m wire.Msg) (over bool, err error) {
 	switch m := m.(type) {
 	case *wire.Mode:
 		return false, offer(s.mode, m)
@@ -172,6 +173,8 @@ func (s *source) handle(m wire.Msg) (over bool, err error) {
 		return false, s.answer(m)
 	case *wire.Resend:
 		return false, s.resend(m)
+	case *wire.Resume:
+		return false, s.resume(m)
 	case *wire.Check:
 		return false, s.check(m)
 	case *wire.Items:
@@ -182,6 +185,8 @@ func (s *source) handle(m wire.Msg) (over bool, err error) {
 		s.farTrouble(m)
 	case *wire.Planned:
 		s.rep.post(PlanEvent{})
+	case *wire.Confirm:
+		return false, s.confirm(ctx, m)
 	case *wire.Fatal:
 		return true, &farError{&m.Err}
 	case *wire.Done:

@@ -23,6 +23,7 @@ const (
 type deltaJob struct {
 	id       wire.ID
 	sig      *delta.Signature
+	held     int // chunks that the destination has from the start on
 	complete bool
 	answers  chan *wire.Answer
 }
@@ -61,7 +62,7 @@ func (s *source) basis(m *wire.Basis) error {
 	}
 	// An answer is never waited for while another one is open for the same
 	// segment, so inFlight is what the channel must hold.
-	s.deltas[m.ID] = &deltaJob{id: m.ID, sig: sig, answers: make(chan *wire.Answer, inFlight+1)}
+	s.deltas[m.ID] = &deltaJob{id: m.ID, sig: sig, held: m.Chunks, answers: make(chan *wire.Answer, inFlight+1)}
 	s.prog.TotalFiles.Add(1)
 	s.prog.TotalBytes.Add(e.Size)
 	return nil
@@ -195,7 +196,11 @@ type openSegment struct {
 // open, the next are matched.
 func (r *deltaRun) run(ctx context.Context) error {
 	n := 0
-	for off := int64(0); off < r.size; off += segmentSize {
+	held := min(int64(r.job.held), r.size/delta.ChunkSize)
+	if err := r.w.heldChunks(ctx, r.job.id, r.file, held, &r.tree); err != nil {
+		return err
+	}
+	for off := held * delta.ChunkSize; off < r.size; off += segmentSize {
 		if err := r.match(ctx, n, off, min(segmentSize, r.size-off)); err != nil {
 			return err
 		}

@@ -13,6 +13,10 @@ import (
 
 // walk lists the sources and sends what the destination asks for.
 func (s *source) walk(ctx context.Context) error {
+	if s.job.Clean {
+		s.listEnd.Store(true)
+		return nil
+	}
 	var mode *wire.Mode
 	select {
 	case mode = <-s.mode:
@@ -25,6 +29,7 @@ func (s *source) walk(ctx context.Context) error {
 	w := s.listingWriter(ctx)
 	sendOwners := s.owners(ctx)
 	complete, next := true, 0
+	defer s.conn.Work()()
 	err := walker.Walk(ctx, s.forest.root, s.walkOptions(), func(d *walker.Dir) error {
 		s.enter(d)
 		complete = complete && d.Err == nil
@@ -169,6 +174,7 @@ func (s *source) owners(ctx context.Context) func(d *walker.Dir) error {
 // destination asks for.
 func (s *source) walkDigests(ctx context.Context, fields manifest.Fields) error {
 	complete := true
+	working := s.conn.Work()
 	err := walker.Walk(ctx, s.forest.root, s.walkOptions(), func(d *walker.Dir) error {
 		s.enter(d)
 		complete = complete && d.Err == nil
@@ -188,6 +194,7 @@ func (s *source) walkDigests(ctx context.Context, fields manifest.Fields) error 
 	if err := s.conn.Send(ctx, &wire.RootDigest{Digest: digests[0], Incomplete: !complete, Totals: s.totals}); err != nil {
 		return err
 	}
+	working()
 	var dirs []int
 	for {
 		var need *wire.NeedDirs

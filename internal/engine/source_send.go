@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 
 	"gosync/delta"
 	"gosync/transport/wire"
@@ -20,6 +21,8 @@ type task struct {
 	digests []delta.Digest
 	id      wire.ID // all other kinds
 	chunks  []int   // resend: these only; nil for all
+	held    int     // large: the destination has so many chunks from the start on
+	blind   bool    // ... and does not want their digests
 	delta   *deltaJob
 }
 
@@ -91,6 +94,24 @@ func (s *source) resend(m *wire.Resend) error {
 	return nil
 }
 
+// resume queues a file whose first chunks the destination holds.
+func (s *source) resume(m *wire.Resume) error {
+	if err := s.ask(1); err != nil {
+		return err
+	}
+	_, e, err := s.entry(m.ID)
+	if err != nil {
+		return err
+	}
+	if !e.IsRegular() {
+		return fmt.Errorf("%w: content of a %v wanted", wire.ErrProtocol, e.Type)
+	}
+	s.prog.TotalFiles.Add(1)
+	s.prog.TotalBytes.Add(e.Size)
+	s.tasks.put(task{kind: taskLarge, id: m.ID, held: m.Chunks, blind: m.Blind})
+	return nil
+}
+
 // work does tasks until the queue is closed.
 func (s *source) work(ctx context.Context) error {
 	w := &fileWriter{s: s}
@@ -104,7 +125,10 @@ func (s *source) work(ctx context.Context) error {
 				return nil
 			}
 		}
-		if err := w.do(ctx, t); err != nil {
+		working := s.conn.Work()
+		err := w.do(ctx, t)
+		working()
+		if err != nil {
 			return err
 		}
 	}
@@ -127,10 +151,10 @@ func (w *fileWriter) do(ctx context.Context, t task) error {
 		}
 		return nil
 	case taskLarge:
-		return w.large(ctx, t.id, nil)
+		return w.large(ctx, t)
 	case taskResend:
 		w.s.prog.DoneFiles.Add(-1) // it will be done again
-		return w.large(ctx, t.id, t.chunks)
+		return w.large(ctx, t)
 	case taskCheck:
 		return w.check(ctx, t)
 	default:
@@ -216,7 +240,7 @@ func (w *fileWriter) small(ctx context.Context, id wire.ID) error {
 			return w.failed(ctx, id, d, e, "stat", err)
 		}
 		if before.Size > wire.MaxSmall {
-			return w.stream(ctx, id, d, e, f, nil)
+			return w.stream(ctx, task{id: id}, d, e, f)
 		}
 		if content, err = w.readAll(f, before.Size); err != nil {
 			return w.failed(ctx, id, d, e, "read", err)
@@ -229,7 +253,7 @@ func (w *fileWriter) small(ctx context.Context, id wire.ID) error {
 			break
 		}
 		if try == rereads {
-			return w.stream(ctx, id, d, e, f, nil) // whose end says that it changes
+			return w.stream(ctx, task{id: id}, d, e, f) // whose end says that it changes
 		}
 	}
 	if w.pack != nil && len(w.pack.B)+len(content)+wire.SmallHeader > wire.BulkSize {
@@ -265,27 +289,37 @@ func (w *fileWriter) readAll(f File, size int64) ([]byte, error) {
 }
 
 // large streams a file, or only the chunks named.
-func (w *fileWriter) large(ctx context.Context, id wire.ID, chunks []int) error {
-	f, e, err := w.open(ctx, id)
+func (w *fileWriter) large(ctx context.Context, t task) error {
+	f, e, err := w.open(ctx, t.id)
 	if f == nil {
 		return err
 	}
 	defer f.Close()
-	d, _, _ := w.s.entry(id)
-	return w.stream(ctx, id, d, e, f, chunks)
+	d, _, _ := w.s.entry(t.id)
+	return w.stream(ctx, t, d, e, f)
 }
 
 // stream sends a file chunk by chunk and ends it with the digest of the whole,
 // or with that of nothing where only some chunks were asked for again.
-func (w *fileWriter) stream(ctx context.Context, id wire.ID, d *walker.Dir, e *manifest.Entry, f File, chunks []int) error {
+func (w *fileWriter) stream(ctx context.Context, t task, d *walker.Dir, e *manifest.Entry, f File) error {
+	id := t.id
 	before, err := f.Stat()
 	if err != nil {
 		return w.failed(ctx, id, d, e, "stat", err)
 	}
 	var tree delta.Tree
 	size := before.Size
-	next := nextChunk(chunks)
-	for n := int64(0); ; n++ {
+	n := min(int64(t.held), size/delta.ChunkSize)
+	if t.blind && n < int64(t.held) {
+		return w.failed(ctx, id, d, e, "read", fmt.Errorf("%w: it shrank", ErrChanged))
+	}
+	if !t.blind {
+		if err := w.heldChunks(ctx, id, f, n, &tree); err != nil {
+			return w.failed(ctx, id, d, e, "read", err)
+		}
+	}
+	next := nextChunk(t.chunks)
+	for ; ; n++ {
 		if n, err = next(n); err != nil {
 			return err
 		}
@@ -313,6 +347,28 @@ func (w *fileWriter) stream(ctx context.Context, id wire.ID, d *walker.Dir, e *m
 	}
 	w.s.fileDone()
 	return w.s.conn.Send(ctx, end) // it is a bulk message and so stays behind the content
+}
+
+// heldChunks sends the digests of the first n chunks of a file, which the
+// destination holds, and adds them to the file's.
+func (w *fileWriter) heldChunks(ctx context.Context, id wire.ID, f File, n int64, tree *delta.Tree) error {
+	for first := int64(0); first < n; first += wire.HeldBatch {
+		m := &wire.Held{ID: id, First: int(first)}
+		count := min(wire.HeldBatch, n-first)
+		part := io.NewSectionReader(f, first*delta.ChunkSize, count*delta.ChunkSize)
+		_, err := delta.SumReaderAt(ctx, part, part.Size(), runtime.GOMAXPROCS(0), func(_ int64, sum delta.Digest) {
+			m.Sums = append(m.Sums, sum)
+			tree.Add(sum)
+		})
+		if err != nil {
+			return err
+		}
+		if err := w.s.conn.Send(ctx, m); err != nil {
+			return err
+		}
+		w.s.moved(0, part.Size())
+	}
+	return nil
 }
 
 // nextChunk returns a function that gives the next chunk to send at or behind

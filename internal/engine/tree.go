@@ -3,7 +3,9 @@ package engine
 import (
 	"context"
 	"io"
+	"time"
 
+	"gosync/delta"
 	"gosync/walker"
 	"gosync/walker/manifest"
 )
@@ -77,8 +79,20 @@ type Dest interface {
 
 	// RemoveStale removes the temporary at path, whose name satisfies
 	// [manifest.Temporary], if a run that is over has left it behind, and
-	// reports whether it did.
-	RemoveStale(ctx context.Context, path string) (bool, error)
+	// reports whether it did. A partial or sidecar that a later run may use is
+	// kept for a week, unless all is set. What a run that is alive holds stays.
+	RemoveStale(ctx context.Context, path string, all bool) (bool, error)
+
+	// Partial opens what an earlier run has kept of the file at path. The error
+	// wraps fs.ErrNotExist where there is nothing of use: no partial, or one
+	// that somebody else could have made. It waits a while for a run that is
+	// still writing it; the error wraps [ErrInUse] if that goes on.
+	Partial(ctx context.Context, path string) (Partial, error)
+
+	// DropPartial removes what earlier runs have kept of the file at path, the
+	// mark of a file that is written in place included. What a run that is
+	// alive holds stays, without an error.
+	DropPartial(ctx context.Context, path string) error
 
 	io.Closer
 }
@@ -88,11 +102,54 @@ type CreateOptions struct {
 	Size    int64 // expected size in bytes, for preallocation; a hint
 	InPlace bool  // write into the existing file itself, or into path directly where there is none
 	Sparse  bool  // make holes where zeros are written
-	Partial bool  // on Discard keep what was written under the final name
+
+	// Resume has Discard, and a crash, keep what was written, so that a later
+	// run can go on with it: see [Dest.Partial]. Identity is the source file's.
+	Resume   bool
+	Identity Identity
+
+	// Visible has Discard put what was written under the final name if nothing
+	// is there, with a time of long ago so that nobody takes it for the whole.
+	Visible bool
+
+	// Sec is the time that the file is to have in the end. While it is written
+	// in place it has another.
+	Sec int64
+}
+
+// Identity tells one state of a source file from another.
+type Identity struct {
+	Size int64
+	Sec  int64 // modification time
+	Nsec uint32
+}
+
+// Partial is a file that an earlier run has begun. Exactly one of Continue and
+// Close ends it. Reading gives its content, of which only the chunks that Held
+// names are known to be good.
+type Partial interface {
+	File
+
+	// Identity is that of the source file that it was received from.
+	Identity() Identity
+
+	// Held returns the digests of the chunks that are there from the start on,
+	// computed from what is on the disk now: nothing that an earlier run noted
+	// is trusted.
+	Held() []delta.Digest
+
+	// Continue makes it the file that is written again, with its first keep
+	// chunks, which the caller knows to be right; what is behind them is
+	// dropped. Exactly one of NewFile's Commit, Discard and Remove ends it then.
+	Continue(ctx context.Context, keep int, how CreateOptions) (NewFile, error)
+
+	// Unlink takes the partial out of its directory, so that another can be
+	// begun there, while its content can be read until Close.
+	Unlink(ctx context.Context) error
 }
 
 // NewFile is a file in the making. WriteAt may be called from several
-// goroutines on distinct ranges. Exactly one of Commit and Discard ends it.
+// goroutines on distinct ranges. Exactly one of Commit, Discard and Remove ends it.
 type NewFile interface {
 	io.WriterAt
 
@@ -106,8 +163,20 @@ type NewFile interface {
 	// once, from any goroutine, when it has appeared or failed to.
 	Commit(ctx context.Context, size int64, e *manifest.Entry, attrs manifest.Attrs, done func(error))
 
-	// Discard removes what was written (or keeps it as CreateOptions.Partial says).
+	// Landed tells that the file's next chunk, in order from the start, was
+	// written, has the digest sum, and will not be written again. From time to
+	// time a file that can be resumed makes its chunks durable and notes them;
+	// if that cannot be noted, resuming will not be possible, and that is all.
+	// One goroutine calls it, not at the same time as Commit.
+	Landed(ctx context.Context, sum delta.Digest)
+
+	// Discard gives the file up: what was written is kept where CreateOptions
+	// says so, and removed otherwise.
 	Discard() error
+
+	// Remove gives the file up and keeps nothing, as far as that is possible: a
+	// file written in place stays what it has become.
+	Remove() error
 }
 
 // Host is a machine that an end runs on: it opens trees by the paths that
@@ -132,6 +201,9 @@ type Host interface {
 
 	// IDs returns the machine's owners.
 	IDs() IDs
+
+	// Now is the machine's clock, the one that gives its files their times.
+	Now() time.Time
 
 	// Seed returns a random number, from which the hashes of a run are made so
 	// that nobody can prepare content whose hashes collide.
@@ -169,4 +241,16 @@ const (
 type DestOptions struct {
 	Durability Durability
 	ReadOnly   bool // nothing will be changed (dry run)
+
+	// PartialDir is where files are kept that can be resumed: a directory below
+	// that of the file, or an absolute path; "" for hidden names beside the file.
+	PartialDir string
+
+	// Exclusive has the tree opened only when no other run works on it, and
+	// keeps others away until it is closed; without it runs share a tree.
+	// Opening waits for that for a while; the error wraps [ErrInUse] then.
+	Exclusive bool
+
+	// Wait is how long opening and Partial wait for another run.
+	Wait time.Duration
 }

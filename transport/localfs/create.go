@@ -144,7 +144,7 @@ func (f *newFile) Discard() error {
 	if !f.t.live.end(f) {
 		return nil
 	}
-	keep := f.how.Partial && f.wrote.Load()
+	keep := f.how.Visible && f.wrote.Load()
 	var err error
 	switch {
 	case keep, f.temp == "" && !f.made:

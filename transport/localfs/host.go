@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -101,6 +102,9 @@ func (h *Host) Mkdir(ctx context.Context, path string) error {
 	}
 	return nil
 }
+
+// Now implements [engine.Host].
+func (h *Host) Now() time.Time { return time.Now() }
 
 // IDs implements [engine.Host].
 func (h *Host) IDs() engine.IDs { return &h.ids }

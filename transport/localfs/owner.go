@@ -181,7 +181,7 @@ func hostTag() [2]byte {
 
 // RemoveStale implements [engine.Dest]: it removes the temporary at path if it
 // was left behind by a run that is over, and reports whether it did.
-func (t *Tree) RemoveStale(ctx context.Context, path string) (bool, error) {
+func (t *Tree) RemoveStale(ctx context.Context, path string, all bool) (bool, error) {
 	removed := false
 	err := t.change(ctx, "remove", path, func(d *dir, name string) error {
 		var tag [4]byte

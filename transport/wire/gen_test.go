@@ -276,8 +276,12 @@ func drawFromDest(t *rapid.T, typ Type) Msg {
 		return &NeedDirs{flag().Draw(t, "table"), flag().Draw(t, "more"), rising().Draw(t, "dirs")}
 	case TypeWant:
 		return &Want{index().Draw(t, "dir"), rising().Draw(t, "entries")}
+	case TypeResume:
+		return &Resume{id().Draw(t, "id"), index().Draw(t, "chunks"), flag().Draw(t, "blind")}
+	case TypeConfirm:
+		return &Confirm{text().Draw(t, "question")}
 	case TypeBasis:
-		return &Basis{id().Draw(t, "id"), size().Draw(t, "size"), rapid.SliceOfN(rapid.Byte(), 0, maxShort).Draw(t, "params")}
+		return &Basis{id().Draw(t, "id"), size().Draw(t, "size"), index().Draw(t, "chunks"), rapid.SliceOfN(rapid.Byte(), 0, maxShort).Draw(t, "params")}
 	case TypeSigPart:
 		return &SigPart{drawPiece(t)}
 	case TypeAnswer:

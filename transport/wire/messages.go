@@ -32,6 +32,8 @@ const (
 	TypeLiterals   Type = 27 // S: content that a segment lacks
 	TypeSame       Type = 28 // S: answer to Check
 	TypeSourceDone Type = 29 // S: the last message
+	TypeHeld       Type = 30 // S: digests of chunks that the destination holds already
+	TypeConfirmed  Type = 31 // S: what the user answered
 
 	TypeMode     Type = 48 // D: how listings are to be sent
 	TypeNeedDirs Type = 49 // D: directories whose listings are needed
@@ -45,6 +47,8 @@ const (
 	TypeRemoved  Type = 57 // D: what is removed, for display
 	TypeDone     Type = 58 // D: everything is in place
 	TypePlanned  Type = 59 // D: everything was compared; nothing more will be asked for, but what arrives damaged
+	TypeResume   Type = 60 // D: a file to send whole from a chunk on
+	TypeConfirm  Type = 61 // D: a question for the user
 )
 
 // Msg is a message.
@@ -114,6 +118,10 @@ func newFromSource(t Type) Msg {
 		return new(Same)
 	case TypeSourceDone:
 		return new(SourceDone)
+	case TypeHeld:
+		return new(Held)
+	case TypeConfirmed:
+		return new(Confirmed)
 	}
 	return nil
 }
@@ -144,6 +152,10 @@ func newFromDest(t Type) Msg {
 		return new(Done)
 	case TypePlanned:
 		return new(Planned)
+	case TypeResume:
+		return new(Resume)
+	case TypeConfirm:
+		return new(Confirm)
 	}
 	return nil
 }
@@ -161,13 +173,13 @@ func catalogue() []Msg {
 }
 
 func (t Type) known() bool {
-	return t >= TypeHello && t <= TypeNames || t >= TypeRoots && t <= TypeSourceDone || t >= TypeMode && t <= TypePlanned
+	return t >= TypeHello && t <= TypeNames || t >= TypeRoots && t <= TypeConfirmed || t >= TypeMode && t <= TypeConfirm
 }
 
 // bulk reports whether a type carries content, which waits for control
 // messages and counts for the bandwidth limit.
 func (t Type) bulk() bool {
-	return t == TypeFiles || t == TypeData || t == TypeLiterals || t == TypeSegment || t == TypeQuestion || t == TypeFileEnd
+	return t == TypeFiles || t == TypeData || t == TypeLiterals || t == TypeSegment || t == TypeQuestion || t == TypeFileEnd || t == TypeHeld
 }
 
 // squeeze reports whether a type is always worth compressing.

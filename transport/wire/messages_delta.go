@@ -1,10 +1,13 @@
 package wire
 
 // Basis asks for a file as a delta against a basis whose signature follows in
-// SigParts. The parameters are package delta's.
+// SigParts. The parameters are package delta's. The first Chunks chunks of the
+// file are held by the destination: the source sends their digests in Held
+// messages and matches what is behind them.
 type Basis struct {
 	ID     ID
 	Size   int64 // of the basis
+	Chunks int
 	Params []byte
 }
 
@@ -12,12 +15,13 @@ func (*Basis) Type() Type { return TypeBasis }
 
 func (m *Basis) append(b []byte) []byte {
 	b = appendUint(appendID(b, m.ID), uint64(m.Size))
-	return appendBytes(b, m.Params)
+	return appendBytes(appendUint(b, uint64(m.Chunks)), m.Params)
 }
 
 func (m *Basis) decode(d *Dec) {
 	m.ID = d.id()
 	m.Size = d.size()
+	m.Chunks = d.index()
 	m.Params = d.bytes(maxShort)
 }
 

@@ -14,6 +14,12 @@ type Roots struct {
 	TopNames []string // directories in the transfer's root
 	Complete bool     // TopNames holds all of them
 
+	// Sec and Nsec are the source's clock when it began to list. What was
+	// changed later, or so shortly before that its time cannot show another
+	// change, must not be taken for equal by its time.
+	Sec  int64
+	Nsec uint32
+
 	// HasRoot says that the content of a directory was asked for, and Root
 	// holds that directory's attributes.
 	HasRoot bool
@@ -26,6 +32,7 @@ func (m *Roots) append(b []byte) []byte {
 	b = appendBool(appendBool(appendBool(appendBool(b, m.Single), m.Empty), m.Nothing), m.Complete)
 	b = appendString(b, m.Name)
 	b = appendStrings(b, m.TopNames)
+	b = appendUint(appendInt(b, m.Sec), uint64(m.Nsec))
 	b = appendBool(b, m.HasRoot)
 	if m.HasRoot {
 		e := &m.Root
@@ -47,6 +54,7 @@ func (m *Roots) decode(d *Dec) {
 	} else if m.Name != "" {
 		d.fail("a name for more than one source")
 	}
+	m.Sec, m.Nsec = d.varint(), uint32(d.uvarint(999_999_999))
 	if m.HasRoot = d.bool(); m.HasRoot {
 		e := &m.Root
 		e.Type = manifest.Directory

@@ -221,7 +221,7 @@ func TestRefusedMessages(t *testing.T) {
 		{"more zeros than a chunk", TypeData, u(0, 0, 0, delta.ChunkSize+1, 0)},
 		{"offset too great", TypeData, u(0, 0, uint64(maxOffset+1), 0, 0)},
 		{"digests missing", TypeCheck, u(0, 3, 0, 0, 0, sum, sum)},
-		{"parameters too long", TypeBasis, u(0, 0, 0, 257, make([]byte, 257))},
+		{"parameters too long", TypeBasis, u(0, 0, 0, 0, 257, make([]byte, 257))},
 		{"change too great", TypeItems, u(1, 0, 0, 1<<32)},
 		{"totals missing", TypeListEnd, u(0, 0, sizes[:6])},
 		{"ping with a payload", TypePing, u(0)},

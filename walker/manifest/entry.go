@@ -1,10 +1,13 @@
 package manifest
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/zeebo/blake3"
 )
 
 // Type is the kind of a directory entry.
@@ -175,10 +178,31 @@ func Temporary(name string) bool {
 		}
 	}
 	switch rest[TempDigits:] {
-	case "", ".part", ".ckpt":
+	case "", PartialSuffix, SidecarSuffix:
 		return true
 	}
 	return false
+}
+
+// Names of what is kept of a file that could not be finished: the partial, and
+// the sidecar that says what the partial holds. A sidecar without a partial says
+// that the file itself is being written in place.
+const (
+	PartialSuffix = ".part"
+	SidecarSuffix = ".ckpt"
+)
+
+// PartialName returns the name of the partial of a file, SidecarName that of its
+// sidecar. They are made from the file's last component only, so they stay right
+// when a parent is renamed, and have 29 bytes whatever the name's length.
+func PartialName(name string) string { return resumable(name) + PartialSuffix }
+
+// SidecarName: see [PartialName].
+func SidecarName(name string) string { return resumable(name) + SidecarSuffix }
+
+func resumable(name string) string {
+	sum := blake3.Sum256([]byte(name))
+	return TempPrefix + hex.EncodeToString(sum[:TempDigits/2])
 }
 
 // Sort puts entries into the order of a listing: by the raw bytes of the names.

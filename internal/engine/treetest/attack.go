@@ -51,7 +51,7 @@ func attempts(t *testing.T, d engine.Dest, path string, limits Limits) map[strin
 	if !limits.NoSpecials {
 		results["Mknod"] = d.Mknod(ctx, path, fifo, attrs)
 	}
-	if f, err := d.Create(ctx, path, engine.CreateOptions{Partial: true}); err == nil {
+	if f, err := d.Create(ctx, path, engine.CreateOptions{Visible: true}); err == nil {
 		_, _ = f.WriteAt([]byte("evil"), 0)
 		results["Partial"] = f.Discard()
 	}
@@ -87,7 +87,7 @@ func testDestSymlinks(t *testing.T, d engine.Dest, root string, limits Limits) {
 	}
 	// A symlink as the last component: it may be replaced, not followed.
 	for _, target := range []string{filepath.Join(outside, "file"), filepath.Join(outside, "sub"), filepath.Join(outside, "new"), outside} {
-		for _, how := range []engine.CreateOptions{{}, {InPlace: !limits.NoInPlace}, {Partial: true}, {Sparse: true}} {
+		for _, how := range []engine.CreateOptions{{}, {InPlace: !limits.NoInPlace}, {Visible: true}, {Sparse: true}} {
 			leaf := plant(target, "dir", "leaf")
 			must(t, create(t, d, leaf, "mine", how, fileEntry(0o600), manifest.AttrMode|manifest.AttrTimes))
 			check()

@@ -138,8 +138,8 @@ func testDiscard(t *testing.T, d engine.Dest, root string) {
 	}{
 		{"kept", "new", engine.CreateOptions{}, "old"},
 		{"gone", "new", engine.CreateOptions{}, ""},
-		{"nothing", "", engine.CreateOptions{Partial: true}, ""},
-		{"partial", "part", engine.CreateOptions{Partial: true}, "part"},
+		{"nothing", "", engine.CreateOptions{Visible: true}, ""},
+		{"partial", "part", engine.CreateOptions{Visible: true}, "part"},
 	} {
 		f, err := d.Create(t.Context(), tt.name, tt.how)
 		must(t, err)
@@ -154,7 +154,7 @@ func testDiscard(t *testing.T, d engine.Dest, root string) {
 			continue
 		}
 		wantContent(t, path, tt.want)
-		if info, err := os.Lstat(path); tt.how.Partial && (err != nil || info.ModTime().Unix() != 0) {
+		if info, err := os.Lstat(path); tt.how.Visible && (err != nil || info.ModTime().Unix() != 0) {
 			t.Errorf("%s has time %v, %v", tt.name, info.ModTime(), err)
 		}
 	}

@@ -301,12 +301,13 @@ func (d *dest) copyLocal(ctx context.Context, in *incoming) error {
 // copyContent copies the content of src, by the kernel where it can, and again
 // where src changed meanwhile.
 func (d *dest) copyContent(ctx context.Context, in *incoming, src File) (size int64, f NewFile, changed bool, err error) {
+	var from int64
 	for try := 0; ; try++ {
 		before, err := src.Stat()
 		if err != nil {
 			return 0, nil, false, err
 		}
-		from, err := d.copyStart(ctx, in, src, before.Size)
+		from, err = d.copyStart(ctx, in, src, before.Size)
 		if err != nil {
 			return 0, nil, false, err
 		}
@@ -340,8 +341,9 @@ func (d *dest) copyContent(ctx context.Context, in *incoming, src File) (size in
 		}
 		removeFile(f) // it is made again
 	}
-	d.literal.Add(size)
-	d.local.moved(size, size)
+	d.literal.Add(size - from)
+	d.matched.Add(from)
+	d.local.moved(size-from, size)
 	return size, f, changed, nil
 }
 

@@ -26,6 +26,8 @@ type trial struct {
 	host engine.Host // of both ends; nil for this machine
 	job  engine.Job
 
+	confirm func(ctx context.Context, question string) bool // the user's answer
+
 	// source and dest wrap the stream of the end that they are named after.
 	// They are not used where both ends are in one process.
 	source, dest func(io.ReadWriteCloser) io.ReadWriteCloser
@@ -52,7 +54,7 @@ func (c trial) do(ctx context.Context) outcome {
 		mu.Lock()
 		defer mu.Unlock()
 		out.events = append(out.events, e)
-	}, Progress: new(engine.Progress)}
+	}, Progress: new(engine.Progress), Confirm: c.confirm}
 	h := c.host
 	if h == nil {
 		h = host()

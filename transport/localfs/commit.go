@@ -21,7 +21,11 @@ func (f *newFile) Commit(ctx context.Context, size int64, e *manifest.Entry, att
 		return
 	}
 	f.done = done
-	if err := f.settle(size, e, attrs); err != nil {
+	err := f.pathError("fsync", f.stopCheckpoints(false))
+	if err == nil {
+		err = f.settle(size, e, attrs)
+	}
+	if err != nil {
 		f.failed = err
 		f.conclude()
 		return
@@ -77,13 +81,15 @@ func (f *newFile) settle(size int64, e *manifest.Entry, attrs manifest.Attrs) er
 	if err := meta.Apply(&target, e, attrs); err != nil {
 		f.attrErr = f.t.fail("commit", f.path, err)
 	}
-	if !durable {
-		return nil
+	if durable {
+		if err := f.t.fsync(f.fd); err != nil {
+			return f.pathError("fsync", err)
+		}
+		f.t.dirty.mark(f.d)
 	}
-	if err := f.t.fsync(f.fd); err != nil {
-		return f.pathError("fsync", err)
+	if f.temp == "" {
+		f.dropSidecar() // the mark: the file is whole
 	}
-	f.t.dirty.mark(f.d)
 	return nil
 }
 
@@ -108,6 +114,10 @@ func (f *newFile) appear() {
 		return
 	}
 	f.temp = ""
+	f.dropSidecar()
+	if f.t.how.PartialDir != "" {
+		f.dropKept()
+	}
 	f.t.dirty.mark(f.d)
 }
 
@@ -121,6 +131,7 @@ func (f *newFile) conclude() {
 		}
 		if f.d != nil {
 			_ = f.remove() // the failure is what counts
+			f.dropSidecar()
 		}
 	}
 	err := f.failed

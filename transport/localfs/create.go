@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosync/delta/checkpoint"
 	"gosync/internal/engine"
 	"gosync/walker/manifest"
 	"gosync/walker/meta"
@@ -32,6 +33,10 @@ type newFile struct {
 	size int64          // in place: length before
 	lost uint64         // how often the file system had lost data when the file was begun
 
+	resumable bool               // temp is the partial that a later run finds, and is locked
+	side      int                // its sidecar, or the mark of a file written in place; -1 for none
+	ckpt      *checkpoint.Writer // nil for none
+
 	wrote atomic.Bool  // something was written
 	end   atomic.Int64 // end of what was written
 
@@ -50,8 +55,8 @@ func (t *Tree) Create(ctx context.Context, path string, how engine.CreateOptions
 	}
 	var f *newFile
 	err := t.in("create", path, func(d *dir, name string) error {
-		f = &newFile{t: t, d: d, path: path, name: name, fd: -1, how: how, lost: t.dirty.lost()}
-		if err := f.begin(); err != nil {
+		f = &newFile{t: t, d: d, path: path, name: name, fd: -1, side: -1, how: how, lost: t.dirty.lost()}
+		if err := f.begin(ctx); err != nil {
 			return err
 		}
 		t.dirs.hold(d) // until the file has appeared
@@ -70,10 +75,17 @@ func (t *Tree) Create(ctx context.Context, path string, how engine.CreateOptions
 }
 
 // begin opens what is written to.
-func (f *newFile) begin() error {
+func (f *newFile) begin(ctx context.Context) error {
 	if f.how.InPlace {
 		if ok, err := f.beginInPlace(); ok || err != nil {
 			return err
+		}
+	}
+	if f.how.Resume && !f.how.InPlace {
+		if ok, err := f.beginPartial(ctx); err != nil {
+			return err
+		} else if ok {
+			return f.learn()
 		}
 	}
 	err := f.t.withTemp(func(name string) (err error) {
@@ -139,33 +151,6 @@ func (f *newFile) beginInPlace() (bool, error) {
 	return false, err
 }
 
-// Discard implements [engine.NewFile].
-func (f *newFile) Discard() error {
-	if !f.t.live.end(f) {
-		return nil
-	}
-	keep := f.how.Visible && f.wrote.Load()
-	var err error
-	switch {
-	case keep, f.temp == "" && !f.made:
-		if f.wrote.Load() {
-			// No quick check may take it for the whole file.
-			err = meta.SetTime(f.fd, 0, 0)
-		}
-		if err == nil && f.temp != "" {
-			err = renameAt(f.d.fd, f.temp, f.name)
-		}
-		if err != nil {
-			f.abandon()
-		}
-		f.t.dirty.mark(f.d)
-	default:
-		err = f.remove()
-	}
-	f.release()
-	return f.t.fail("discard", f.path, err)
-}
-
 // remove takes away what was made under a name of ours.
 func (f *newFile) remove() error {
 	name := f.temp
@@ -191,7 +176,9 @@ func (f *newFile) mine() bool {
 
 // abandon removes what was made after a failure that is reported anyway.
 func (f *newFile) abandon() {
+	_ = f.stopCheckpoints(false)
 	_ = f.remove()
+	f.dropSidecar()
 	_ = f.close()
 }
 
@@ -207,6 +194,10 @@ func (f *newFile) close() error {
 // release lets go of what the file holds.
 func (f *newFile) release() {
 	_ = f.close()
+	if f.side >= 0 {
+		_ = unix.Close(f.side) // a lock, and notes that are made
+		f.side = -1
+	}
 	if f.d != nil {
 		f.t.dirs.release(f.d)
 		f.d = nil

@@ -183,6 +183,11 @@ func (f *newFile) part() {
 	if f.d.dev != f.t.dev {
 		f.failed = f.pathError("fsync", f.t.fsync(f.fd))
 	}
+	// The lock of a partial ends with the descriptor. A large one stays open, as
+	// few others do; what is small is not worth resuming from here on.
+	if f.resumable && (f.end.Load() > largeFile || f.forget()) {
+		return
+	}
 	if err := f.close(); f.failed == nil {
 		f.failed = f.pathError("close", err)
 	}

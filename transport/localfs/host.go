@@ -36,7 +36,18 @@ func (h *Host) Source(ctx context.Context, path string) (engine.Source, error) {
 
 // Dest implements [engine.Host].
 func (h *Host) Dest(ctx context.Context, path string, how engine.DestOptions) (engine.Dest, error) {
-	return h.open(ctx, path, how)
+	if err := checkPartialDir(how.PartialDir); err != nil {
+		return nil, &fs.PathError{Op: "use", Path: how.PartialDir, Err: err}
+	}
+	t, err := h.open(ctx, path, how)
+	if err != nil || how.ReadOnly {
+		return t, err
+	}
+	if err := t.takeLock(ctx); err != nil {
+		_ = t.Close() // nothing has happened yet
+		return nil, err
+	}
+	return t, nil
 }
 
 func (h *Host) open(ctx context.Context, path string, how engine.DestOptions) (*Tree, error) {

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosync/delta/checkpoint"
 	"gosync/walker/manifest"
 )
 
@@ -179,30 +180,90 @@ func hostTag() [2]byte {
 	return [2]byte{byte(s), byte(s >> 8)}
 }
 
-// RemoveStale implements [engine.Dest]: it removes the temporary at path if it
-// was left behind by a run that is over, and reports whether it did.
-func (t *Tree) RemoveStale(ctx context.Context, path string, all bool) (bool, error) {
-	removed := false
-	err := t.change(ctx, "remove", path, func(d *dir, name string) error {
-		var tag [4]byte
-		if !manifest.Temporary(name) || strings.Count(name, ".") != 2 {
+// RemoveStale implements [engine.Dest].
+func (t *Tree) RemoveStale(ctx context.Context, path string, all bool) (removed bool, err error) {
+	err = t.change(ctx, "remove", path, func(d *dir, name string) (err error) {
+		base, partial := strings.CutSuffix(name, manifest.PartialSuffix)
+		_, sidecar := strings.CutSuffix(name, manifest.SidecarSuffix)
+		switch {
+		case !manifest.Temporary(name):
 			return nil
+		case partial:
+			removed, err = t.removeStalePartial(d, base, all)
+		case sidecar:
+			removed, err = t.removeStaleSidecar(d, name)
+		default:
+			removed, err = t.removeStaleTemp(d, name)
 		}
-		if _, err := hex.Decode(tag[:], []byte(name[len(tempPrefix):len(tempPrefix)+2*len(tag)])); err != nil {
-			return nil //nolint:nilerr // not one of ours
-		}
-		var st unix.Stat_t
-		if err := again(func() error { return unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) }); err != nil {
-			return ignoreGone(err)
-		}
-		if int(st.Uid) != os.Geteuid() || st.Mode&unix.S_IFMT == unix.S_IFDIR || !t.stale(tag, &st) {
-			return nil
-		}
-		err := again(func() error { return unix.Unlinkat(d.fd, name, 0) })
-		removed = err == nil
-		return ignoreGone(err)
+		return err
 	})
 	return removed, err
+}
+
+// removeStaleTemp removes a file in the making whose run is over.
+func (t *Tree) removeStaleTemp(d *dir, name string) (bool, error) {
+	var tag [4]byte
+	if _, err := hex.Decode(tag[:], []byte(name[len(tempPrefix):len(tempPrefix)+2*len(tag)])); err != nil {
+		return false, nil //nolint:nilerr // not one of ours
+	}
+	var st unix.Stat_t
+	if err := fstatAt(d.fd, name, &st); err != nil {
+		return false, ignoreGone(err)
+	}
+	if int(st.Uid) != os.Geteuid() || st.Mode&unix.S_IFMT == unix.S_IFDIR || !t.stale(tag, &st) {
+		return false, nil
+	}
+	err := again(func() error { return unix.Unlinkat(d.fd, name, 0) })
+	return err == nil, ignoreGone(err)
+}
+
+// removeStalePartial removes a partial, with its sidecar, that is old or, with all,
+// that no run holds.
+func (t *Tree) removeStalePartial(d *dir, base string, all bool) (bool, error) {
+	var st unix.Stat_t
+	if err := fstatAt(d.fd, base+manifest.PartialSuffix, &st); err != nil {
+		return false, ignoreGone(err)
+	}
+	if !isOwn(&st) || !all && !isOld(&st) {
+		return false, nil
+	}
+	free, err := (&place{dirfd: d.fd, name: base + manifest.PartialSuffix}).removeUnused()
+	if err != nil || !free {
+		return false, err
+	}
+	return true, d.removeOwn(base + manifest.SidecarSuffix)
+}
+
+// removeStaleSidecar removes a sidecar that has outlived its partial. The mark of a
+// file that is written in place stays: what the file holds is known to nobody.
+func (t *Tree) removeStaleSidecar(d *dir, name string) (bool, error) {
+	var st unix.Stat_t
+	base := strings.TrimSuffix(name, manifest.SidecarSuffix)
+	if fstatAt(d.fd, base+manifest.PartialSuffix, &st) == nil {
+		return false, nil // it goes with its partial
+	}
+	fd, err := openRegular(d.fd, name, readFlags, &st)
+	if err != nil {
+		return false, nil //nolint:nilerr // it is gone, or not one of ours
+	}
+	s, err := checkpoint.Read(&openFile{t, fd}, "")
+	_ = unix.Close(fd) // it was only read
+	if !isOwn(&st) || err != nil && !isOld(&st) || err == nil && s.InPlace && t.stands(d, s.Name) {
+		return false, nil
+	}
+	return (&place{dirfd: d.fd, name: name}).removeUnused()
+}
+
+// stands reports whether something has that name in d.
+func (t *Tree) stands(d *dir, name string) bool {
+	var st unix.Stat_t
+	return checkName(name) == nil && fstatAt(d.fd, name, &st) == nil
+}
+
+// isOld reports whether nobody will miss a file that a run has left behind.
+func isOld(st *unix.Stat_t) bool {
+	sec, _ := st.Mtim.Unix()
+	return time.Since(time.Unix(sec, 0)) > staleAge
 }
 
 func ignoreGone(err error) error {
@@ -218,6 +279,5 @@ func (t *Tree) stale(tag [4]byte, st *unix.Stat_t) bool {
 	if [2]byte(tag[:2]) == host && string(tag[2:]) != noRun {
 		return !t.owner.alive(tag)
 	}
-	sec, _ := st.Mtim.Unix()
-	return time.Since(time.Unix(sec, 0)) > staleAge
+	return isOld(st)
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"os"
 	"sync"
 	"sync/atomic"
 
@@ -36,6 +37,7 @@ type Tree struct {
 	groups groups
 	dirty  dirty
 
+	lock  *os.File    // says that this run works on the tree; nil for none
 	noted atomic.Bool // it was logged that the file system cannot make files durable
 }
 
@@ -95,6 +97,7 @@ func (t *Tree) Close() error {
 		err = e
 	}
 	t.dirs.close()
+	t.unlock()
 	t.owner.close()
 	return errors.Join(err, unix.Close(t.top.fd))
 }

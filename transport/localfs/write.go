@@ -61,7 +61,12 @@ func (f *newFile) touch() error {
 		return nil
 	}
 	f.spoil.Do(func() {
-		f.spoilErr = f.retouch()
+		if !f.made {
+			f.spoilErr = f.markInPlace()
+		}
+		if f.spoilErr == nil {
+			f.spoilErr = f.retouch()
+		}
 		if f.spoilErr == nil && f.t.how.Durability != engine.SyncNone && !f.made {
 			f.spoilErr = f.t.fsync(f.fd)
 		}
@@ -75,7 +80,7 @@ func (f *newFile) retouch() error {
 	if f.temp != "" {
 		return nil
 	}
-	return meta.SetTime(f.fd, 0, 0)
+	return meta.SetTime(f.fd, f.spoiledTime(), 0)
 }
 
 // writeSparse writes p without its blocks of zeros, which become holes.

@@ -17,7 +17,8 @@ import (
 // Config adjusts a [Conn]. The zero value neither compresses nor times out.
 type Config struct {
 	Compress  bool                                   // compress content where it shrinks; what arrives compressed is always read
-	Timeout   time.Duration                          // end the connection when nothing has arrived although it was waited for, or could be written, for so long; 0: never
+	Timeout   time.Duration                          // end the connection when nothing has moved for so long, see timeout.go; 0: never
+	Patience  time.Duration                          // how long the far side may say that it is at work without anything moving; 0: 15 minutes
 	RateLimit func(ctx context.Context, n int) error // waits until n bytes of content may be sent; nil for no limit
 }
 
@@ -41,6 +42,11 @@ type Conn struct {
 	epoch   time.Time    // of New; times below are distances from it, so that the clock may be set
 	reading atomic.Int64 // start of the read in progress, 0 for none
 	writing atomic.Int64 // ... of the write
+	waiting atomic.Int64 // since when Next waits, 0 if it does not
+	moved   atomic.Int64 // when something useful has moved last, or had no need to
+	useful  atomic.Int64 // ... or could not, because this end was at work
+	working atomic.Int64 // marks of Work
+	inside  atomic.Bool  // what arrives belongs to a frame that is no ping
 	in      atomic.Int64
 	out     atomic.Int64
 }
@@ -131,7 +137,10 @@ func (c *Conn) SendBuffer(ctx context.Context, f *Buffer) error {
 	q := c.ctl
 	if bulk {
 		if c.cfg.RateLimit != nil {
-			if err := c.cfg.RateLimit(ctx, len(f.B)); err != nil {
+			done := c.Work()
+			err := c.cfg.RateLimit(ctx, len(f.B))
+			done()
+			if err != nil {
 				c.Discard(f)
 				return err
 			}
@@ -155,10 +164,12 @@ func (f *Buffer) seal(flags byte) {
 // frames gives [ErrClosed], one that ends within a frame [io.ErrUnexpectedEOF];
 // any error ends the connection.
 func (c *Conn) Next() (Frame, error) {
+	c.waiting.Store(c.now())
+	defer c.waiting.Store(0)
 	for {
 		f, err := c.readFrame()
-		if err == nil && f.Type == TypePing && len(f.payload) > 0 {
-			err = protocolError("a ping of %d bytes", len(f.payload))
+		if err == nil && f.Type == TypePing {
+			err = c.pinged(f.payload)
 		}
 		if err != nil {
 			if errors.Is(err, io.EOF) {

@@ -69,6 +69,11 @@ func (c *Conn) readFrame() (f Frame, err error) {
 	if _, err := io.ReadFull(c.br, h[:]); err != nil {
 		return f, err // io.EOF if nothing was read, else io.ErrUnexpectedEOF
 	}
+	if Type(h[4]) != TypePing {
+		c.progress()
+		c.inside.Store(true)
+		defer c.inside.Store(false)
+	}
 	n := binary.BigEndian.Uint32(h[:4])
 	f = Frame{Type: Type(h[4]), flags: h[5], conn: c}
 	switch {

@@ -81,7 +81,8 @@ func TestRefusedFrames(t *testing.T) {
 		{"type 255", frame(255, 0, nil)},
 		{"flags 2", frame(TypeData, 2, nil)},
 		{"flags 255", frame(TypeData, 255, nil)},
-		{"a ping with a payload", frame(TypePing, 0, []byte{1})},
+		{"a ping with an unknown payload", frame(TypePing, 0, []byte{2})},
+		{"a ping with a long payload", frame(TypePing, 0, []byte{1, 1})},
 		{"text", []byte("Password: ")},
 	} {
 		conn := reads(t, bytes.NewReader(c.stream))

@@ -188,8 +188,7 @@ func drawShared(t *rapid.T, typ Type) Msg {
 	case TypeTrouble:
 		return &Trouble{wireError().Draw(t, "error"), flag().Draw(t, "vanished"), flag().Draw(t, "note")}
 	}
-	flag().Draw(t, "unused") // a generator has to draw something
-	return &Ping{}
+	return &Ping{flag().Draw(t, "busy")}
 }
 
 func drawFromSource(t *rapid.T, typ Type) Msg {
@@ -238,12 +237,19 @@ func drawFromSource(t *rapid.T, typ Type) Msg {
 		}
 		return m
 	}
+	switch typ {
+	case TypeHeld:
+		return &Held{id().Draw(t, "id"), index().Draw(t, "first"), rapid.SliceOfN(digest(), 1, 5).Draw(t, "sums")}
+	case TypeConfirmed:
+		return &Confirmed{flag().Draw(t, "yes")}
+	}
 	return &SourceDone{size().Draw(t, "literal"), size().Draw(t, "failed")}
 }
 
 func drawRoots(t *rapid.T) Msg {
 	m := &Roots{
 		Single: flag().Draw(t, "single"), Empty: flag().Draw(t, "empty"), Nothing: flag().Draw(t, "nothing"), Complete: flag().Draw(t, "complete"),
+		Sec: rapid.Int64().Draw(t, "sec"), Nsec: rapid.Uint32Range(0, 999_999_999).Draw(t, "nsec"),
 		TopNames: rapid.SliceOfN(name(), 0, 5).Draw(t, "top"), HasRoot: flag().Draw(t, "has root"),
 	}
 	if m.Single {

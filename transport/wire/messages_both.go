@@ -117,12 +117,24 @@ func (d *Dec) error() (e Error) {
 	return e
 }
 
-// Ping shows that an end is alive.
-type Ping struct{}
+// Ping shows that an end is alive, and whether it is at work. It is made and read
+// in timeout.go.
+type Ping struct{ Busy bool }
 
-func (*Ping) Type() Type             { return TypePing }
-func (*Ping) append(b []byte) []byte { return b }
-func (*Ping) decode(*Dec)            {}
+func (*Ping) Type() Type { return TypePing }
+
+func (m *Ping) append(b []byte) []byte {
+	if m.Busy {
+		b = append(b, pingBusy)
+	}
+	return b
+}
+
+func (m *Ping) decode(d *Dec) {
+	if m.Busy = len(d.b) > 0; m.Busy && d.byte() != pingBusy {
+		d.fail("a ping that says nothing known")
+	}
+}
 
 // Trouble is an error that concerns one file; the run goes on.
 type Trouble struct {

@@ -6,19 +6,70 @@ import (
 	"time"
 )
 
-// A connection is taken for dead when one Read or one Write of the stream takes
-// longer than the timeout. A Read that nobody asks for does not count, so an end
-// that is busy with its disk is not mistaken for a silent peer; and any byte
-// that moves counts, so a slow line is not mistaken for a dead one.
+// Two timers watch a connection. The far side can change neither.
+//
+// The line is taken for dead when one Read or one Write of the stream takes longer
+// than the timeout. A Read that nobody asks for does not count, so an end that is
+// busy with its disk is not mistaken for a silent peer; and any byte that moves
+// counts, so a slow line is not mistaken for a dead one.
+//
+// The run is taken for stalled when this end has waited for so long and nothing
+// but pings has moved. An end that is at work for longer (see Work) says so in its
+// pings, which restarts the timer; but for no longer than Config.Patience without
+// anything useful, so that a peer cannot hold this end for ever.
 
 const (
 	minTick    = 10 * time.Millisecond
 	maxTick    = 500 * time.Millisecond // how late a timeout is noticed
 	timedPiece = 32 << 10               // bytes per Write where there is a timeout; what an SSH packet holds
+
+	defaultPatience = 15 * time.Minute
 )
+
+// pingBusy is the payload of a ping of an end that is at work.
+const pingBusy = 1
 
 // now is the time since the connection was made, never 0.
 func (c *Conn) now() int64 { return int64(time.Since(c.epoch)) + 1 }
+
+// Work says that this end is at work on its own until done is called: it hashes,
+// waits for its disk, or lists a tree. Nothing need move meanwhile. It may be
+// called from any goroutine, and while others are at work; done must be called
+// once.
+func (c *Conn) Work() (done func()) {
+	c.working.Add(1)
+	return c.worked
+}
+
+func (c *Conn) worked() {
+	c.progress()
+	c.working.Add(-1)
+}
+
+// progress notes that something useful has moved, or that nothing had to.
+func (c *Conn) progress() {
+	now := c.now()
+	c.moved.Store(now)
+	c.useful.Store(now)
+}
+
+// pinged handles the payload of a ping.
+func (c *Conn) pinged(payload []byte) error {
+	switch {
+	case len(payload) == 0:
+		return nil
+	case len(payload) > 1 || payload[0] != pingBusy:
+		return protocolError("a ping of %d bytes", len(payload))
+	}
+	patience := c.cfg.Patience
+	if patience == 0 {
+		patience = defaultPatience
+	}
+	if now := c.now(); now-c.useful.Load() <= int64(patience) {
+		c.moved.Store(now)
+	}
+	return nil
+}
 
 type timedReader struct{ c *Conn }
 
@@ -26,10 +77,16 @@ func (r *timedReader) Read(p []byte) (int, error) {
 	r.c.reading.Store(r.c.now())
 	n, err := r.c.rw.Read(p)
 	r.c.reading.Store(0)
+	if n > 0 && r.c.inside.Load() {
+		r.c.progress()
+	}
 	return n, err
 }
 
-type timedWriter struct{ c *Conn }
+type timedWriter struct {
+	c      *Conn
+	useful bool // what is buffered holds more than pings
+}
 
 func (w *timedWriter) Write(p []byte) (n int, err error) {
 	for len(p) > 0 && err == nil {
@@ -42,6 +99,9 @@ func (w *timedWriter) Write(p []byte) (n int, err error) {
 		k, err = w.c.rw.Write(piece)
 		w.c.writing.Store(0)
 		w.c.out.Add(int64(k))
+		if k > 0 && w.useful {
+			w.c.progress()
+		}
 		p, n = p[k:], n+k
 		if err == nil && k < len(piece) {
 			err = io.ErrShortWrite
@@ -50,11 +110,10 @@ func (w *timedWriter) Write(p []byte) (n int, err error) {
 	return n, err
 }
 
-// watch ends the connection when a read or a write is stuck, and pings so that
-// the far side's timer sees this end alive.
+// watch ends the connection when a timer has run out, and pings so that the far
+// side's timers see this end alive.
 func (c *Conn) watch() {
-	limit := c.cfg.Timeout
-	every := max(limit/4, minTick) // between pings
+	every := max(c.cfg.Timeout/4, minTick) // between pings
 	tick := time.NewTicker(min(every, maxTick))
 	defer tick.Stop()
 	pinged := c.now()
@@ -64,20 +123,34 @@ func (c *Conn) watch() {
 			return
 		case <-tick.C:
 		}
-		now := c.now()
-		if stuck(c.writing.Load(), now, limit) {
-			c.fail(fmt.Errorf("%w: nothing could be sent for %v", ErrTimeout, limit))
+		if err := c.expired(); err != nil {
+			c.fail(err)
 			return
 		}
-		if stuck(c.reading.Load(), now, limit) {
-			c.fail(fmt.Errorf("%w: nothing was received for %v", ErrTimeout, limit))
-			return
-		}
-		if now-pinged >= int64(every) {
+		if now := c.now(); now-pinged >= int64(every) {
 			pinged = now
 			c.ping()
 		}
 	}
+}
+
+// expired returns an error when a timer has run out.
+func (c *Conn) expired() error {
+	limit := c.cfg.Timeout
+	now := c.now()
+	if c.working.Load() > 0 {
+		c.progress()
+	}
+	waiting := c.waiting.Load()
+	switch {
+	case stuck(c.writing.Load(), now, limit):
+		return fmt.Errorf("%w: nothing could be sent for %v", ErrTimeout, limit)
+	case stuck(c.reading.Load(), now, limit):
+		return fmt.Errorf("%w: nothing was received for %v", ErrTimeout, limit)
+	case waiting != 0 && stuck(max(waiting, c.moved.Load()), now, limit):
+		return fmt.Errorf("%w: the far side answers and has done nothing for %v", ErrTimeout, limit)
+	}
+	return nil
 }
 
 func stuck(since, now int64, limit time.Duration) bool {
@@ -88,6 +161,9 @@ func stuck(since, now int64, limit time.Duration) bool {
 // life enough.
 func (c *Conn) ping() {
 	f := &Buffer{B: make([]byte, headerSize), typ: TypePing}
+	if c.working.Load() > 0 {
+		f.B = append(f.B, pingBusy)
+	}
 	f.seal(0)
 	select {
 	case c.ctl <- f:

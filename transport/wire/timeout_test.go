@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"context"
 	"errors"
 	"io"
 	"strings"
@@ -87,6 +88,8 @@ func TestNothingSent(t *testing.T) {
 func TestPingsKeepAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := pair(t, Config{Timeout: limit})
+		defer near.Work()()
+		defer far.Work()()
 		var errs [2]error
 		go func() { _, errs[0] = near.Next() }()
 		go func() { _, errs[1] = far.Next() }()
@@ -98,7 +101,7 @@ func TestPingsKeepAlive(t *testing.T) {
 			t.Errorf("far: %v", far.cause)
 		default:
 		}
-		if n := near.Sent(); n == 0 || n > int64(time.Hour/(limit/4))*headerSize {
+		if n := near.Sent(); n == 0 || n > int64(time.Hour/(limit/4))*(headerSize+1) {
 			t.Errorf("%d bytes of pings", n)
 		}
 		must(t, errors.Join(near.Close(), far.Close()))
@@ -229,5 +232,140 @@ func TestNoLastWords(t *testing.T) {
 			t.Error(err)
 		}
 		must(t, c.Close())
+	})
+}
+
+// pinger reads everything at one end of a pipe and sends pings with that payload.
+func pinger(rw io.ReadWriteCloser, payload ...byte) {
+	go func() { _, _ = io.Copy(io.Discard, rw) }()
+	for {
+		if _, err := rw.Write(frame(TypePing, 0, payload)); err != nil {
+			return
+		}
+		time.Sleep(limit / 4)
+	}
+}
+
+// TestOnlyPings: a far side that answers and does nothing is given up after the
+// timeout; one that says that it is at work, after the patience.
+func TestOnlyPings(t *testing.T) {
+	for name, tt := range map[string]struct {
+		payload  []byte
+		patience time.Duration
+		want     time.Duration
+	}{
+		"idle":            {nil, time.Hour, limit},
+		"busy":            {[]byte{pingBusy}, time.Hour, time.Hour + limit},
+		"busy by default": {[]byte{pingBusy}, 0, defaultPatience + limit},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a, b := Pipe()
+				c := started(t, a, Config{Timeout: limit, Patience: tt.patience})
+				go pinger(b, tt.payload...)
+				start := time.Now()
+				_, err := c.Next()
+				took := time.Since(start)
+				if !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "done nothing") || took < tt.want-limit/4 || took > tt.want+time.Second {
+					t.Errorf("after %v: %v, want %v", took, err, tt.want)
+				}
+				must(t, c.Close())
+				time.Sleep(limit)
+			})
+		})
+	}
+}
+
+// TestOwnWork: while this end is at work nobody has to do anything.
+func TestOwnWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := Pipe()
+		c := started(t, a, Config{Timeout: limit})
+		go pinger(b)
+		start := time.Now()
+		go func() {
+			outer, inner := c.Work(), c.Work()
+			time.Sleep(time.Hour)
+			inner()
+			time.Sleep(time.Hour)
+			outer()
+		}()
+		_, err := c.Next()
+		want := 2*time.Hour + limit
+		if took := time.Since(start); !errors.Is(err, ErrTimeout) || took < want || took > want+time.Second {
+			t.Errorf("after %v: %v, want %v", took, err, want)
+		}
+		must(t, c.Close())
+		time.Sleep(limit)
+	})
+}
+
+// TestBusyPings: the pings of an end at work say so, and keep the other end waiting.
+func TestBusyPings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := pair(t, Config{Timeout: limit})
+		var errs [2]error
+		go func() { _, errs[0] = near.Next() }()
+		go func() { _, errs[1] = far.Next() }()
+		done := far.Work()
+		time.Sleep(10 * limit)
+		select {
+		case <-near.Dead():
+			t.Errorf("near: %v", near.cause)
+		case <-far.Dead():
+			t.Errorf("far: %v", far.cause)
+		default:
+		}
+		done()
+		time.Sleep(2 * limit)
+		if !errors.Is(near.cause, ErrTimeout) && !errors.Is(far.cause, ErrTimeout) {
+			t.Error("both wait for each other, and nobody gives up")
+		}
+		must(t, errors.Join(near.Close(), far.Close()))
+	})
+}
+
+// TestSlowFrame sends one frame byte by byte among pings: that is progress.
+func TestSlowFrame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := Pipe()
+		c := started(t, a, Config{Timeout: limit})
+		go func() { _, _ = io.Copy(io.Discard, b) }()
+		go func() {
+			all := frame(TypeOwner, 0, (&Owner{Name: "slow"}).append(nil))
+			_, _ = b.Write(all[:headerSize])
+			for _, x := range all[headerSize:] {
+				time.Sleep(limit - time.Second)
+				_, _ = b.Write([]byte{x})
+			}
+		}()
+		if f, err := c.Next(); err != nil || f.Type != TypeOwner {
+			t.Errorf("%v, %v", f.Type, err)
+		}
+		must(t, c.Close())
+	})
+}
+
+// TestBandwidthLimit: an end that waits for its own limit does not stall.
+func TestBandwidthLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := Pipe()
+		near, err := New(a, Config{})
+		must(t, err)
+		far := started(t, b, Config{Timeout: limit})
+		near.Configure(Config{Timeout: limit, RateLimit: func(ctx context.Context, n int) error {
+			time.Sleep(5 * limit)
+			return nil
+		}})
+		near.Start()
+		go func() { _, _ = near.Next() }()
+		go func() {
+			m := &FileEnd{}
+			_ = near.Send(context.Background(), m)
+		}()
+		if f, err := far.Next(); err != nil || f.Type != TypeFileEnd {
+			t.Errorf("%v, %v", f.Type, err)
+		}
+		must(t, errors.Join(near.Close(), far.Close()))
 	})
 }

@@ -30,8 +30,12 @@ func (c *Conn) write() {
 // writeLoop writes queued frames, control first, and flushes whenever there is
 // nothing more to write, or where a mark stands.
 func (c *Conn) writeLoop() error {
-	w := bufio.NewWriterSize(&timedWriter{c}, 64<<10)
+	out := &timedWriter{c: c}
+	w := bufio.NewWriterSize(out, 64<<10)
 	for {
+		if w.Buffered() == 0 {
+			out.useful = false
+		}
 		f := c.queued()
 		switch {
 		case f == nil && w.Buffered() > 0:
@@ -47,6 +51,7 @@ func (c *Conn) writeLoop() error {
 				return nil
 			}
 		}
+		out.useful = out.useful || f.typ != TypePing
 		if err := c.writeFrame(w, f); err != nil {
 			return err
 		}

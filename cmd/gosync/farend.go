@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gosync/transport"
+	"gosync/transport/wire"
 )
 
 // lastWords is how long the far side's exit status is waited for once its
@@ -33,6 +34,9 @@ func farEnd(conn transport.Stream, err error, engine func(error) int) error {
 		return withCode(exit.Status, fmt.Errorf(
 			"the far side cannot run gosync (status %d): install it there, or say where it is with --gosync-path=PROGRAM", exit.Status))
 	case 255: // ssh's status for all of its own errors
+		if !errors.Is(err, wire.ErrVersion) {
+			return err // the connection was lost later
+		}
 		return withCode(exitConnect, fmt.Errorf("the remote shell failed (status 255): %w", err))
 	}
 	return err

@@ -84,32 +84,40 @@ func TestOptionsReachTheEngine(t *testing.T) {
 		"--no-W -cuIzS": func(o *engine.Options) {
 			o.Checksum, o.Update, o.IgnoreTimes, o.Compress, o.Sparse = true, true, true, true, true
 		},
-		"--no-W -z --no-z":              func(*engine.Options) {},
-		"--no-W --size-only -H":         func(o *engine.Options) { o.SizeOnly, o.HardLinks = true, true },
-		"--no-W --inplace":              func(o *engine.Options) { o.InPlace = true },
-		"--no-W --partial":              func(o *engine.Options) { o.Partial = true },
-		"--no-W -P":                     func(o *engine.Options) { o.Partial = true },
-		"--no-W -P --no-partial":        func(*engine.Options) {},
-		"--no-W --numeric-ids -R":       func(o *engine.Options) { o.NumericIDs, o.Relative = true, true },
-		"--no-W -d":                     func(o *engine.Options) { o.Dirs = true },
-		"--no-W --fsync":                func(o *engine.Options) { o.Durability = engine.SyncEach },
-		"--no-W --fsync=none":           func(o *engine.Options) { o.Durability = engine.SyncNone },
-		"--no-W --fsync --fsync=run":    func(*engine.Options) {},
-		"--no-W --bwlimit=10":           func(o *engine.Options) { o.BandwidthLimit = 10 << 10 },
-		"--no-W --bwlimit 1 --no-bwlim": nil,
+		"--no-W -z --no-z":                        func(*engine.Options) {},
+		"--no-W --size-only -H":                   func(o *engine.Options) { o.SizeOnly, o.HardLinks = true, true },
+		"--no-W --inplace":                        func(o *engine.Options) { o.InPlace = true },
+		"--no-W --partial":                        func(o *engine.Options) { o.Partial = true },
+		"--no-W -P":                               func(o *engine.Options) { o.Partial = true },
+		"--no-W -P --no-partial":                  func(o *engine.Options) { o.NoPartial = true },
+		"--no-W --no-partial -P":                  func(o *engine.Options) { o.Partial = true },
+		"--no-W --partial-dir=/abs":               func(o *engine.Options) { o.Partial, o.PartialDir = true, "/abs" },
+		"--no-W --partial-dir=x --no-partial":     func(o *engine.Options) { o.NoPartial = true },
+		"--no-W --partial-dir=x --no-partial-dir": func(o *engine.Options) { o.Partial = true },
+		"--append":                                func(o *engine.Options) { o.Append = true },
+		"--append --append-verify":                func(o *engine.Options) { o.AppendVerify = true },
+		"--no-W --append --no-append":             func(*engine.Options) {},
+		"--no-W --clean":                          func(o *engine.Options) { o.Clean = true },
+		"--no-W --numeric-ids -R":                 func(o *engine.Options) { o.NumericIDs, o.Relative = true, true },
+		"--no-W -d":                               func(o *engine.Options) { o.Dirs = true },
+		"--no-W --fsync":                          func(o *engine.Options) { o.Durability = engine.SyncEach },
+		"--no-W --fsync=none":                     func(o *engine.Options) { o.Durability = engine.SyncNone },
+		"--no-W --fsync --fsync=run":              func(*engine.Options) {},
+		"--no-W --bwlimit=10":                     func(o *engine.Options) { o.BandwidthLimit = 10 << 10 },
+		"--no-W --bwlimit 1 --no-bwlim":           nil,
 		"--no-W --bwlimit 1 --no-bwlimit": func(*engine.Options) {
 		},
-		"--no-W --timeout=7": func(o *engine.Options) { o.Timeout = 7 * time.Second },
-		"--no-W --timeout=7 --timeout=0": func(*engine.Options) {
-		},
-		"--no-W -i":             func(o *engine.Options) { o.Itemize = true },
-		"--no-W -v":             func(o *engine.Options) { o.Itemize = true },
-		"--no-W -ii":            func(o *engine.Options) { o.Itemize, o.ItemizeAll = true, true },
-		"--no-W -iv -i":         func(o *engine.Options) { o.Itemize, o.ItemizeAll = true, true },
-		"--no-W -vvq":           func(*engine.Options) {},
-		"--no-W -v --no-v":      func(*engine.Options) {},
-		"--no-W -r --delete":    func(o *engine.Options) { o.Recursive, o.Delete = true, true },
-		"--no-W --files-from=x": func(o *engine.Options) { o.Relative, o.Dirs = true, true },
+		"--no-W --timeout=7":             func(o *engine.Options) { o.Timeout = 7 * time.Second },
+		"--no-W --timeout=7 --timeout=0": func(o *engine.Options) { o.Timeout = 0 },
+		"--no-W --no-timeout":            func(o *engine.Options) { o.Timeout = 0 },
+		"--no-W -i":                      func(o *engine.Options) { o.Itemize = true },
+		"--no-W -v":                      func(o *engine.Options) { o.Itemize = true },
+		"--no-W -ii":                     func(o *engine.Options) { o.Itemize, o.ItemizeAll = true, true },
+		"--no-W -iv -i":                  func(o *engine.Options) { o.Itemize, o.ItemizeAll = true, true },
+		"--no-W -vvq":                    func(*engine.Options) {},
+		"--no-W -v --no-v":               func(*engine.Options) {},
+		"--no-W -r --delete":             func(o *engine.Options) { o.Recursive, o.Delete = true, true },
+		"--no-W --files-from=x":          func(o *engine.Options) { o.Relative, o.Dirs = true, true },
 		"--no-W --files-from=x --no-R --no-d": func(*engine.Options) {
 		},
 		"--no-W -r --delete --max-delete=5 --force-delete --delete-empty-source": func(o *engine.Options) {
@@ -128,7 +136,7 @@ func TestOptionsReachTheEngine(t *testing.T) {
 			t.Errorf("%s: %v", line, err)
 			continue
 		}
-		want := engine.Options{MaxDelete: -1}
+		want := engine.Options{MaxDelete: -1, Timeout: defaultTimeout}
 		change(&want)
 		if !reflect.DeepEqual(s.Options, want) {
 			t.Errorf("%s gives\n%+v, want\n%+v", line, s.Options, want)

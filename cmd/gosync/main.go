@@ -22,6 +22,7 @@ import (
 	"golang.org/x/term"
 
 	"gosync/transport"
+	"gosync/transport/sshconn"
 )
 
 func main() {
@@ -66,6 +67,9 @@ func newEnv() *env {
 		outTerm:    term.IsTerminal(int(os.Stdout.Fd())),
 		serverConn: stdioConn,
 		parts:      realParts(),
+	}
+	if term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd())) {
+		e.ask = sshconn.AskTerminal
 	}
 	if term.IsTerminal(int(os.Stderr.Fd())) && os.Getenv("TERM") != "dumb" {
 		e.width = func() int {

@@ -23,7 +23,7 @@ type route struct {
 	dest    target
 }
 
-func (r *route) pull() bool  { return r.sources[0].Remote }
+func (r *route) pull() bool  { return len(r.sources) > 0 && r.sources[0].Remote }
 func (r *route) push() bool  { return r.dest.Remote }
 func (r *route) local() bool { return !r.pull() && !r.push() }
 
@@ -44,6 +44,12 @@ func newRoute(args []string, s *settings) (*route, error) {
 	targets, err := parseTargets(args)
 	if err != nil {
 		return nil, err
+	}
+	if s.Clean {
+		if len(targets) > 1 || s.filesFrom != "" {
+			return nil, usageErrorf("--clean takes one directory and copies nothing")
+		}
+		return &route{dest: targets[0]}, nil
 	}
 	if len(targets) == 1 {
 		return nil, loneSource(targets[0])

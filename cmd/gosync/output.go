@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"hash/fnv"
 	"strings"
 
 	"gosync/internal/engine"
@@ -12,7 +14,9 @@ type printer struct {
 	con      *console
 	s        *settings
 	problems problems
-	far      *messages // what the far side says on its standard error
+	attempt  int            // how often the connection was lost
+	shown    map[uint64]int // hashes of what was printed, and in which attempt, where there may be another
+	far      *messages      // what the far side says on its standard error
 }
 
 // header prints what -v says first. pull says that the source is remote.
@@ -32,8 +36,12 @@ func (p *printer) header(pull bool) {
 	}
 }
 
-// event prints what an event says, if the options ask for it.
+// event prints what an event says, if the options ask for it and an earlier
+// attempt has not said it already.
 func (p *printer) event(ev engine.Event) {
+	if p.repeated(ev) {
+		return
+	}
 	switch ev := ev.(type) {
 	case engine.ItemEvent:
 		p.item(&ev)
@@ -47,6 +55,34 @@ func (p *printer) event(ev engine.Event) {
 	case engine.NoteEvent:
 		p.note(ev.Text)
 	}
+}
+
+// repeated reports whether an event was told of before the connection was lost.
+func (p *printer) repeated(ev engine.Event) bool {
+	if p.shown == nil {
+		return false
+	}
+	h := fnv.New64a()
+	switch ev := ev.(type) {
+	case engine.ItemEvent:
+		_, _ = fmt.Fprintf(h, "i%s", ev.Path) // a hash takes everything
+	case engine.DeleteEvent:
+		_, _ = fmt.Fprintf(h, "d%s", ev.Path)
+	case engine.ErrorEvent:
+		_, _ = fmt.Fprintf(h, "e%s", ev.Err.Error())
+	case engine.SkipEvent:
+		_, _ = fmt.Fprintf(h, "s%s%s", ev.Path, ev.Reason)
+	case engine.NoteEvent:
+		_, _ = fmt.Fprintf(h, "n%s", ev.Text)
+	default:
+		return false
+	}
+	sum := h.Sum64()
+	before, ok := p.shown[sum]
+	if !ok {
+		p.shown[sum] = p.attempt
+	}
+	return ok && before < p.attempt
 }
 
 // item prints the line of an entry: itemized, or its name.

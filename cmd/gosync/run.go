@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"time"
 
 	"gosync/internal/engine"
 	"gosync/transport"
@@ -16,9 +17,12 @@ type env struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	getenv         func(string) string
-	outTerm        bool                               // standard output is a terminal
-	width          func() int                         // columns of the terminal at standard error; nil if it is none
-	serverConn     func() (io.ReadWriteCloser, error) // standard input and output as a connection
+	outTerm        bool // standard output is a terminal
+	ask            func(ctx context.Context, question string) (string, error)
+	pause          func(ctx context.Context, d time.Duration) error // waits; nil for the clock's own
+	random         func() float64                                   // from 0 up to 1; nil for the usual
+	width          func() int                                       // columns of the terminal at standard error; nil if it is none
+	serverConn     func() (io.ReadWriteCloser, error)               // standard input and output as a connection
 	parts          parts
 }
 
@@ -114,6 +118,9 @@ func (e *env) sync(ctx context.Context, s *settings, operands []string) error {
 	if err != nil {
 		return err
 	}
+	if dir := e.getenv("RSYNC_PARTIAL_DIR"); s.Partial && s.PartialDir == "" && !s.InPlace && !s.Append && !s.AppendVerify {
+		s.PartialDir = dir
+	}
 	if err := s.finish(r.local()); err != nil {
 		return err
 	}
@@ -127,6 +134,9 @@ func (e *env) sync(ctx context.Context, s *settings, operands []string) error {
 		cancel(withCode(exitOutput, fmt.Errorf("writing the output: %w", err)))
 	})
 	p := &printer{con: con, s: s, far: &messages{con: con}}
+	if !r.local() && s.retries > 0 {
+		p.shown = map[uint64]int{}
+	}
 	sum, err := e.transfer(ctx, s, r, job, p)
 	return e.conclude(ctx, p, &sum, err)
 }
@@ -149,54 +159,30 @@ func (e *env) job(s *settings, r *route) (engine.Job, error) {
 // transfer connects where there is something to connect to, and has the engine
 // do the job.
 func (e *env) transfer(ctx context.Context, s *settings, r *route, job engine.Job, p *printer) (engine.Summary, error) {
+	rep := engine.Report{Event: p.event, Confirm: e.confirmer(s, p), Progress: new(engine.Progress)}
+	job.Confirm = rep.Confirm != nil
+	stop := func(bool) {}
+	if s.progress {
+		stop = startMeter(p.con, rep.Progress, e.width)
+	}
+	var sum engine.Summary
+	var err error
 	if r.local() {
 		p.header(false)
-		return e.watched(ctx, s, r, nil, job, p)
+		sum, err = e.parts.copy(ctx, e.parts.host(), job, rep)
+	} else {
+		sum, err = e.reach(ctx, s, r, job, rep, p)
 	}
-	far := r.dest
-	if r.pull() {
-		far = r.sources[0]
-	}
-	how, err := e.connectOptions(s, p)
-	if err != nil {
-		return engine.Summary{}, err
-	}
-	conn, err := e.parts.connect(ctx, far.Target, how)
-	if err != nil {
-		return engine.Summary{}, err
-	}
-	p.header(r.pull())
-	sum, err := e.watched(ctx, s, r, conn, job, p)
-	err = farEnd(conn, err, e.parts.exitCode)
-	p.far.end()
-	return sum, err
-}
-
-// watched has the engine do the job while progress is shown, where it is
-// wanted.
-func (e *env) watched(ctx context.Context, s *settings, r *route, conn transport.Stream, job engine.Job, p *printer) (engine.Summary, error) {
-	rep := engine.Report{Event: p.event}
-	if !s.progress {
-		return e.move(ctx, r, conn, job, rep)
-	}
-	rep.Progress = new(engine.Progress)
-	stop := startMeter(p.con, rep.Progress, e.width)
-	sum, err := e.move(ctx, r, conn, job, rep)
 	stop(err == nil)
 	return sum, err
 }
 
 // move calls the engine for the direction of the route.
 func (e *env) move(ctx context.Context, r *route, conn transport.Stream, job engine.Job, rep engine.Report) (engine.Summary, error) {
-	host := e.parts.host()
-	switch {
-	case r.local():
-		return e.parts.copy(ctx, host, job, rep)
-	case r.pull():
-		return e.parts.receive(ctx, host, conn, job, rep)
-	default:
-		return e.parts.send(ctx, host, conn, job, rep)
+	if r.pull() {
+		return e.parts.receive(ctx, e.parts.host(), conn, job, rep)
 	}
+	return e.parts.send(ctx, e.parts.host(), conn, job, rep)
 }
 
 // connectOptions says how the options want the far side reached. The command
@@ -204,7 +190,7 @@ func (e *env) move(ctx context.Context, r *route, conn transport.Stream, job eng
 func (e *env) connectOptions(s *settings, p *printer) (transport.Options, error) {
 	o := transport.Options{
 		SSHConfig: s.sshConfig, Port: s.port, Stderr: p.far, RemoteCommand: []string{"gosync", "--server"},
-		Log: slog.New(&logHandler{con: p.con, level: slog.LevelWarn}),
+		Log: slog.New(&logHandler{con: p.con, level: slog.LevelWarn}), ConnectTimeout: s.connTimeout,
 	}
 	if s.remotePath != "" {
 		o.RemoteCommand[0] = s.remotePath
@@ -234,6 +220,9 @@ func (e *env) conclude(ctx context.Context, p *printer, sum *engine.Summary, err
 	code := exitCode(err, e.parts.exitCode)
 	if err == nil || code >= exitPartial && code <= exitDelete {
 		p.summary(sum)
+	}
+	if err == nil && p.s.Clean && !p.s.quiet {
+		p.con.print(fmt.Sprintf("removed %d unfinished files that interrupted runs have left\n", sum.Deleted))
 	}
 	for _, line := range p.problems.lines() {
 		p.con.message(line)

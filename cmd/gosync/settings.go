@@ -1,6 +1,9 @@
 package main
 
 import (
+	"strings"
+	"time"
+
 	"gosync/internal/engine"
 )
 
@@ -65,16 +68,24 @@ type settings struct {
 	sshConfig  string
 	port       int
 
+	connTimeout  time.Duration
+	timeoutGiven bool // --timeout was: it is meant to end the run
+	retries      int
+	retriesGiven bool
+
 	verbose, itemize, human int
 	quiet, stats, progress  bool
 
 	help, version, server bool
 }
 
+// defaultTimeout is the timeout where none is given.
+const defaultTimeout = time.Minute
+
 // newSettings returns the settings of an empty command line.
 func newSettings() *settings {
-	s := &settings{human: 1}
-	s.MaxDelete = -1
+	s := &settings{human: 1, retries: 5}
+	s.MaxDelete, s.Timeout = -1, defaultTimeout
 	return s
 }
 
@@ -110,8 +121,26 @@ func (s *settings) finish(local bool) error {
 		return usageErrorf("--delete-empty-source means something only with --delete")
 	case s.ForceDelete && !s.Delete:
 		return usageErrorf("--force-delete means something only with --delete")
-	case s.InPlace && s.Partial:
+	}
+	return s.finishPartial()
+}
+
+// finishPartial settles what is kept of unfinished files.
+func (s *settings) finishPartial() error {
+	appends := s.Append || s.AppendVerify
+	switch {
+	case s.PartialDir != "" && (s.InPlace || appends):
+		return usageErrorf("--partial-dir does not go with --inplace and --append, which write the file itself")
+	case appends && s.wholeFile == yes:
+		return usageErrorf("--append does not go with --whole-file")
+	case s.InPlace:
 		s.Partial = false // what --inplace received is under the final name anyway
+	case s.PartialDir != "" && !strings.HasPrefix(s.PartialDir, "/"):
+		// At the end of the rules, so that the user's own come first.
+		s.rules = append(s.rules, rule{kind: ruleExclude, text: strings.TrimSuffix(s.PartialDir, "/") + "/"})
+	}
+	if appends && s.wholeFile == unset {
+		s.Options.WholeFile = false
 	}
 	return nil
 }

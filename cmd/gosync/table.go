@@ -188,13 +188,49 @@ func moveFlags() []flag {
 			set:  on(func(s *settings) *bool { return &s.InPlace }),
 		},
 		{
-			name: "partial", negate: true, category: catMove, doc: "keep what was received of a file that could not be finished",
-			set: on(func(s *settings) *bool { return &s.Partial }),
+			name: "partial", negate: true, category: catMove, doc: "keep what was received of small files as well",
+			long: "Of files over 64 MiB it is always kept, under a hidden name beside the file, and the next run goes on there; what a run was killed in the middle of is kept as well. --partial does so from 128 KiB on, and gives what is kept its final name where nothing is there yet. --no-partial keeps nothing.",
+			set: func(s *settings, on bool, _ string) error {
+				s.Partial, s.NoPartial = on, !on
+				if !on {
+					s.PartialDir = ""
+				}
+				return nil
+			},
+		},
+		{
+			name: "partial-dir", arg: "DIR", negate: true, category: catMove, doc: "keep unfinished files in DIR (implies --partial)",
+			long: "A relative DIR is made in each directory that needs it, and left out of the copy. RSYNC_PARTIAL_DIR in the environment does the same where --partial is given.",
+			set: func(s *settings, on bool, text string) error {
+				if on && (text == "" || text == ".") {
+					return usageErrorf("%q is no directory of its own", text)
+				}
+				s.PartialDir = text
+				if on {
+					s.Partial, s.NoPartial = true, false
+				}
+				return nil
+			},
+		},
+		{
+			name: "append", negate: true, category: catMove, doc: "send only what is behind the end of shorter files",
+			long: "What is there is trusted, and the file is written in place. Files that are not shorter are left alone.",
+			set: func(s *settings, on bool, _ string) error {
+				s.Append, s.AppendVerify = on, false
+				return nil
+			},
+		},
+		{
+			name: "append-verify", category: catMove, doc: "... and compare what is there, and mend it",
+			set: func(s *settings, _ bool, _ string) error {
+				s.Append, s.AppendVerify = false, true
+				return nil
+			},
 		},
 		{
 			short: "P", category: catMove, doc: "the same as --partial --progress",
 			set: func(s *settings, _ bool, _ string) error {
-				s.Partial, s.progress = true, true
+				s.Partial, s.NoPartial, s.progress = true, false, true
 				return nil
 			},
 		},
@@ -217,12 +253,32 @@ func moveFlags() []flag {
 			},
 		},
 		{
-			name: "timeout", arg: "SECONDS", negate: true, category: catMove, doc: "give up when nothing has moved for so long",
+			name: "timeout", arg: "SECONDS", negate: true, category: catMove, doc: "give up when nothing has moved for so long (60; 0: never)",
+			long: "Signs of life do not count as movement, unless the far side says that it is at work. When the time is given, the run ends with status 30 then; by default, or with --retries as well, gosync connects again.",
 			set: func(s *settings, on bool, text string) (err error) {
-				s.Timeout = 0
+				s.Timeout, s.timeoutGiven = 0, on
 				if on {
 					s.Timeout, err = parseSeconds(text)
 				}
+				return err
+			},
+		},
+		{
+			name: "contimeout", arg: "SECONDS", negate: true, category: catRemote, doc: "give up connecting after so long",
+			set: func(s *settings, on bool, text string) (err error) {
+				s.connTimeout = 0
+				if on {
+					s.connTimeout, err = parseSeconds(text)
+				}
+				return err
+			},
+		},
+		{
+			name: "retries", arg: "N", category: catRemote, doc: "reconnect up to N times when the line is cut (5)",
+			long: "It goes on where it was. After a file was finished the count begins anew. A refused password or host key is never tried again.",
+			set: func(s *settings, _ bool, text string) (err error) {
+				s.retriesGiven = true
+				s.retries, err = parseRetries(text)
 				return err
 			},
 		},
@@ -250,6 +306,11 @@ func deleteFlags() []flag {
 				s.MaxDelete, err = parseMaxDelete(text)
 				return err
 			},
+		},
+		{
+			name: "clean", category: catDelete, doc: "only remove what interrupted runs have left",
+			long: "It takes one operand, the destination, and copies nothing. What is removed are unfinished files under hidden names, which the next run would go on with or remove in time. What a run that is going on uses stays.",
+			set:  on(func(s *settings) *bool { return &s.Clean }),
 		},
 	}
 }

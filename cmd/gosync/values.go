@@ -82,6 +82,15 @@ func parseMaxDelete(text string) (int64, error) {
 	return max(n, -1), nil
 }
 
+// parseRetries reads how often a lost connection is made again.
+func parseRetries(text string) (int, error) {
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil {
+		return 0, usageErrorf("%q is not a number of attempts", text)
+	}
+	return int(n), nil
+}
+
 // parsePort reads a TCP port.
 func parsePort(text string) (int, error) {
 	n, err := strconv.ParseUint(text, 10, 16)

@@ -27,6 +27,7 @@ type dest struct {
 	local     *source                                         // the other end, where it is in this process and files can be copied directly
 	user      func(ctx context.Context, question string) bool // asks the user of this process; nil where there is none
 	group     *errgroup.Group
+	ended     func() bool // the run is over or about to be
 	seed      uint64
 
 	tree    Dest   // nil in a dry run whose destination does not exist
@@ -112,6 +113,7 @@ func (d *dest) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	over, end := context.WithCancel(ctx)
 	d.group = g
+	d.ended = func() bool { return ctx.Err() != nil }
 	g.Go(func() error {
 		defer end()
 		defer close(d.small)
@@ -420,8 +422,8 @@ func hopeless(err error) bool {
 // fileFailed reports an error with a file that was to be written. Where it is
 // hopeless to go on, the run ends with it.
 func (d *dest) fileFailed(op, shown string, err error) error {
-	if errors.Is(err, context.Canceled) {
-		return err
+	if errors.Is(err, context.Canceled) || d.ended != nil && d.ended() {
+		return err // what ended the run is the cause, not a fault of the file
 	}
 	if hopeless(err) {
 		err = &wire.Error{Code: wire.CodeFile, Kind: wire.KindOf(err), Op: op, Path: shown, Text: text(err)}

@@ -84,6 +84,7 @@ func Copy(ctx context.Context, host Host, job Job, rep Report) (Summary, error) 
 		return Summary{}, err
 	}
 	defer far.Close()
+	job.Timeout = 0 // there is no line that could be cut
 	begin(near, &job)
 	far.Start()
 	r := startReporter(ctx, rep)
@@ -226,10 +227,13 @@ func readJob(c *wire.Conn) (*Job, bool, error) {
 func serveSource(ctx context.Context, host Host, c *wire.Conn, job *Job) error {
 	r := newReporter((&farReporter{c: c}).source, nil)
 	go r.run(ctx) // stop waits for it
+	working := c.Work()
 	f, err := plant(ctx, host, job, true)
 	if err == nil {
 		defer f.close() // read only: nothing to lose
-		if err = c.Send(ctx, f.message(ctx)); err == nil {
+		err = c.Send(ctx, f.message(ctx))
+		working()
+		if err == nil {
 			err = newSource(host, c, job, f, r, nil).run(ctx)
 		}
 	}

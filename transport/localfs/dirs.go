@@ -27,6 +27,10 @@ type dir struct {
 	list  sync.Mutex // guards the position of fd
 	moved bool       // fd was read before
 
+	marking sync.Mutex  // guards the next two
+	marks   int         // files in it that are written in place
+	before  unix.Stat_t // the directory without their marks
+
 	gives atomic.Pointer[owner] // whom new files in the directory belong to, once that is known
 }
 

@@ -10,6 +10,7 @@ import (
 	"gosync/delta/checkpoint"
 	"gosync/internal/engine"
 	"gosync/walker/manifest"
+	"gosync/walker/meta"
 )
 
 // openFile is an open partial or sidecar, as package checkpoint wants it.
@@ -131,6 +132,9 @@ func (f *newFile) dropSidecar() {
 	if f.side < 0 || f.d == nil {
 		return
 	}
+	if f.temp == "" && f.how.InPlace {
+		defer f.d.unmarked()
+	}
 	_ = unix.Close(f.side) // nothing of it counts any more
 	f.side = -1
 	// If it stays it is a mark of nothing, which the next run removes.
@@ -140,6 +144,7 @@ func (f *newFile) dropSidecar() {
 
 // markInPlace notes, before the first write, that the file itself is written.
 func (f *newFile) markInPlace() error {
+	f.d.marked()
 	side, err := f.d.newSidecar(f.t, f.name)
 	if err != nil {
 		return err
@@ -153,4 +158,24 @@ func (f *newFile) markInPlace() error {
 		return err
 	}
 	return f.t.fsyncDir(f.d)
+}
+
+// marked notes that a mark is about to be made in d, unmarked that it is gone.
+// Writing in place changes no directory, so its time is given back with the last.
+func (d *dir) marked() {
+	d.marking.Lock()
+	defer d.marking.Unlock()
+	if d.marks++; d.marks == 1 && unix.Fstat(d.fd, &d.before) != nil {
+		d.before = unix.Stat_t{}
+	}
+}
+
+func (d *dir) unmarked() {
+	d.marking.Lock()
+	defer d.marking.Unlock()
+	if d.marks--; d.marks > 0 || d.before.Ino == 0 {
+		return
+	}
+	sec, nsec := d.before.Mtim.Unix()
+	_ = meta.SetTime(d.fd, sec, uint32(nsec)) // only its owner may, and nothing depends on it
 }

@@ -62,6 +62,15 @@ func TestDest(t *testing.T, open OpenDest, limits Limits) {
 			tt.test(t, d, root)
 		})
 	}
+	for _, tt := range partialTests {
+		t.Run(tt.name, func(t *testing.T) {
+			if limits.NoPartials || tt.inPlace && limits.NoInPlace {
+				t.Skip("this tree cannot do it")
+			}
+			d, root := open(t)
+			tt.test(t, d, root)
+		})
+	}
 	t.Run("Close", func(t *testing.T) { testClose(t, open) })
 }
 

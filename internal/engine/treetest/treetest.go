@@ -32,6 +32,7 @@ type Limits struct {
 	NoSpecials  bool // FIFOs cannot be made
 	NoOwners    bool // owners cannot be set, even by root
 	NoInPlace   bool // files cannot be written in place
+	NoPartials  bool // what was received cannot be kept for a later run
 }
 
 // mtime is a time that no file gets by itself.

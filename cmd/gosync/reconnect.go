@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"syscall"
+	"time"
+
+	"gosync/internal/engine"
+	"gosync/transport"
+	"gosync/transport/wire"
+)
+
+// How long is waited before a lost connection is made again: the first time, and
+// at the most.
+const (
+	firstPause = time.Second
+	longPause  = 30 * time.Second
+)
+
+// enough is how many bytes an attempt has to move to count as progress although
+// no file was finished.
+const enough = 64 << 20
+
+// reach does a job with a far side, over as many connections as it takes: when
+// one is lost the job is done again over the next, and finds what is there.
+func (e *env) reach(ctx context.Context, s *settings, r *route, job engine.Job, rep engine.Report, p *printer) (engine.Summary, error) {
+	began := time.Now()
+	far := r.dest
+	if r.pull() {
+		far = r.sources[0]
+	}
+	how, err := e.connectOptions(s, p)
+	if err != nil {
+		return engine.Summary{}, err
+	}
+	t := &tries{e: e, s: s, p: p, counts: rep.Progress}
+	var total engine.Summary
+	for {
+		sum, err, cause := e.attempt(ctx, r, far, how, job, rep, p)
+		addSummary(&total, &sum)
+		total.Elapsed = time.Since(began)
+		if err == nil {
+			if t.total > 0 && (s.verbose > 0 || s.stats) {
+				p.con.print(fmt.Sprintf("reconnected %d times\n", t.total))
+			}
+			return total, nil
+		}
+		if again, end := t.again(ctx, err, cause); !again {
+			return total, end
+		}
+	}
+}
+
+// attempt does the job over one connection. cause is the error as it arose, err as
+// it is to be told.
+func (e *env) attempt(ctx context.Context, r *route, far target, how transport.Options, job engine.Job, rep engine.Report, p *printer) (sum engine.Summary, err, cause error) {
+	conn, err := e.parts.connect(ctx, far.Target, how)
+	if err != nil {
+		return sum, err, &connectError{err}
+	}
+	if p.attempt == 0 {
+		p.header(r.pull())
+	}
+	sum, cause = e.move(ctx, r, conn, job, rep)
+	err = farEnd(conn, cause, e.parts.exitCode)
+	p.far.end()
+	return sum, err, cause
+}
+
+// connectError is an error in connecting.
+type connectError struct{ error }
+
+func (e *connectError) Unwrap() error { return e.error }
+
+// tries decides whether a job is tried again.
+type tries struct {
+	e      *env
+	s      *settings
+	p      *printer
+	counts *engine.Progress
+
+	row, total  int   // attempts in a row without progress; all
+	files, sent int64 // how far the run was before the last attempt
+	first       error // what the row began with
+}
+
+// again waits until the job is to be tried again. If it is not, end is what the
+// run ends with.
+func (t *tries) again(ctx context.Context, err, cause error) (again bool, end error) {
+	if ctx.Err() != nil || !t.worthwhile(cause) {
+		return false, t.verdict(err)
+	}
+	files, sent := t.counts.DoneFiles.Load(), t.counts.MovedBytes.Load()
+	if files > t.files || sent-t.sent > enough && !t.s.NoPartial {
+		t.row, t.first = 0, nil
+	}
+	t.files, t.sent = files, sent
+	if t.first == nil {
+		t.first = err
+	}
+	if t.row == t.s.retries {
+		return false, t.verdict(err)
+	}
+	if t.total == 0 {
+		t.p.con.message("gosync: connection lost (" + display(cause.Error()) + "); connecting again")
+	}
+	t.row++
+	t.total++
+	t.p.attempt++
+	if err := t.e.wait(ctx, t.pause()); err != nil {
+		return false, err
+	}
+	// What is planned begins anew; what was dealt with stays so.
+	t.counts.Planned.Store(false)
+	t.counts.TotalFiles.Store(t.counts.DoneFiles.Load())
+	t.counts.TotalBytes.Store(t.counts.DoneBytes.Load())
+	return true, nil
+}
+
+// verdict returns what a run ends with that is given up: what its last series of
+// failures began with, because that is the cause.
+func (t *tries) verdict(err error) error {
+	if t.first == nil || t.row == 0 || t.first.Error() == err.Error() || !lost(err) && !unreachable(err) {
+		return err
+	}
+	code := exitCode(t.first, t.e.parts.exitCode)
+	return withCode(code, fmt.Errorf("%w; after %d attempts to go on: %w", t.first, t.row, err))
+}
+
+// worthwhile reports whether another connection may help.
+func (t *tries) worthwhile(err error) bool {
+	switch {
+	case t.s.retries == 0, t.s.timeoutGiven && !t.s.retriesGiven && errors.Is(err, wire.ErrTimeout):
+		return false
+	}
+	var connecting *connectError
+	if errors.As(err, &connecting) {
+		return t.total > 0 && unreachable(err) // a host that was never reached may not exist
+	}
+	return lost(err) || t.total > 0 && unreachable(err)
+}
+
+// pause returns how long to wait: twice as long every time, give or take a half,
+// so that many clients of one server do not come back at once.
+func (t *tries) pause() time.Duration {
+	d := min(firstPause<<min(t.row-1, 10), longPause)
+	random := rand.Float64
+	if t.e.random != nil {
+		random = t.e.random
+	}
+	return time.Duration(float64(d) * (0.5 + random()))
+}
+
+func (e *env) wait(ctx context.Context, d time.Duration) error {
+	if e.pause != nil {
+		return e.pause(ctx, d)
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// lost reports whether an error is the loss of a connection that worked: nothing
+// that either end has said or done wrong.
+func lost(err error) bool {
+	var told *wire.Error
+	if errors.As(err, &told) {
+		return told.Code == wire.CodeTimeout // the far side has noticed first
+	}
+	for _, other := range []error{wire.ErrProtocol, wire.ErrVersion, context.Canceled} {
+		if errors.Is(err, other) {
+			return false
+		}
+	}
+	for _, loss := range []error{
+		wire.ErrClosed, wire.ErrTimeout, io.ErrUnexpectedEOF, io.ErrClosedPipe, net.ErrClosed,
+		syscall.ECONNRESET, syscall.EPIPE, syscall.ETIMEDOUT, syscall.EHOSTUNREACH, syscall.ENETUNREACH,
+	} {
+		if errors.Is(err, loss) {
+			return true
+		}
+	}
+	var network net.Error
+	return errors.As(err, &network)
+}
+
+// unreachable reports whether an error is that of a host that could be reached
+// before and cannot be now.
+func unreachable(err error) bool {
+	switch exitCode(err, engine.ExitCode) {
+	case exitConnect, exitConnTimeout, int(wire.CodeTimeout):
+		return true
+	case exitProtocol:
+		return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, wire.ErrVersion) && !errors.Is(err, wire.ErrProtocol)
+	}
+	return false
+}
+
+// addSummary adds what another attempt has done. What the source holds is counted
+// anew by each.
+func addSummary(total, sum *engine.Summary) {
+	before := *total
+	*total = *sum
+	for _, add := range []struct{ to, was *int64 }{
+		{&total.Created, &before.Created},
+		{&total.CreatedRegular, &before.CreatedRegular},
+		{&total.CreatedDirs, &before.CreatedDirs},
+		{&total.CreatedLinks, &before.CreatedLinks},
+		{&total.CreatedDevices, &before.CreatedDevices},
+		{&total.CreatedSpecials, &before.CreatedSpecials},
+		{&total.Deleted, &before.Deleted},
+		{&total.DeletedRegular, &before.DeletedRegular},
+		{&total.DeletedDirs, &before.DeletedDirs},
+		{&total.DeletedLinks, &before.DeletedLinks},
+		{&total.DeletedDevices, &before.DeletedDevices},
+		{&total.DeletedSpecials, &before.DeletedSpecials},
+		{&total.Transferred, &before.Transferred},
+		{&total.TransferredSize, &before.TransferredSize},
+		{&total.Literal, &before.Literal},
+		{&total.Matched, &before.Matched},
+		{&total.ListBytes, &before.ListBytes},
+		{&total.BytesSent, &before.BytesSent},
+		{&total.BytesReceived, &before.BytesReceived},
+	} {
+		*add.to += *add.was
+	}
+}

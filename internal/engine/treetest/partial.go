@@ -1,0 +1,601 @@
+package treetest
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"gosync/delta"
+	"gosync/internal/engine"
+	"gosync/walker/manifest"
+)
+
+// partialTests are about files that a later run goes on with.
+var partialTests = []struct {
+	name    string
+	inPlace bool // files are written in place
+	test    func(*testing.T, engine.Dest, string)
+}{
+	{"Resume", false, testResume},
+	{"ResumeNothingNew", false, testResumeNothingNew},
+	{"ResumeChanged", false, testResumeChanged},
+	{"ResumeOther", false, testResumeOther},
+	{"ResumeUnnoted", false, testResumeUnnoted},
+	{"ResumeRemove", false, testResumeRemove},
+	{"ResumeSparse", false, testResumeSparse},
+	{"DropPartial", false, testDropPartial},
+	{"UnlinkPartial", false, testUnlinkPartial},
+	{"InUse", false, testInUse},
+	{"RemoveStale", false, testRemoveStale},
+	{"Visible", false, testVisible},
+	{"PartialBadPaths", false, testPartialBadPaths},
+	{"Mark", true, testMark},
+	{"MarkBehindPartial", true, testMarkBehindPartial},
+}
+
+const chunkSize = delta.ChunkSize
+
+// chunks returns n chunks, each of its own content.
+func chunks(n int, version string) string {
+	var b strings.Builder
+	for i := range n {
+		line := fmt.Sprintf("chunk %d of %s\n", i, version)
+		b.WriteString(strings.Repeat(line, chunkSize/len(line)+1)[:chunkSize])
+	}
+	return b.String()
+}
+
+func sums(content string) []delta.Digest {
+	var all []delta.Digest
+	for ; len(content) >= chunkSize; content = content[chunkSize:] {
+		all = append(all, delta.Sum([]byte(content[:chunkSize])))
+	}
+	return all
+}
+
+// resume are the options of a file that a later run can go on with.
+func resume(size int) engine.CreateOptions {
+	return engine.CreateOptions{
+		Resume: true, Size: int64(size), Sec: mtime.Unix(),
+		Identity: engine.Identity{Size: int64(size), Sec: mtime.Unix(), Nsec: 7},
+	}
+}
+
+// receive writes content from a number of chunks on and lets its chunks land.
+func receive(t *testing.T, f engine.NewFile, content string, from int) {
+	t.Helper()
+	off := from * chunkSize
+	n, err := f.WriteAt([]byte(content[off:]), int64(off))
+	if err != nil || n != len(content)-off {
+		t.Fatalf("WriteAt: %d, %v", n, err)
+	}
+	for _, sum := range sums(content)[from:] {
+		f.Landed(t.Context(), sum)
+	}
+}
+
+// interrupt leaves a partial of content behind.
+func interrupt(t *testing.T, d engine.Dest, path, content string, how engine.CreateOptions) {
+	t.Helper()
+	f, err := d.Create(t.Context(), path, how)
+	must(t, err)
+	receive(t, f, content, 0)
+	must(t, f.Discard())
+}
+
+// openPartial opens a partial that must be there.
+func openPartial(t *testing.T, d engine.Dest, path string) engine.Partial {
+	t.Helper()
+	p, err := d.Partial(t.Context(), path)
+	must(t, err)
+	return p
+}
+
+// wantHeld opens a partial, checks what it holds and closes it.
+func wantHeld(t *testing.T, d engine.Dest, path string, want []delta.Digest, id engine.Identity) {
+	t.Helper()
+	p := openPartial(t, d, path)
+	if !slices.Equal(p.Held(), want) {
+		t.Errorf("%d chunks are held, want %d, or other ones", len(p.Held()), len(want))
+	}
+	if p.Identity() != id {
+		t.Errorf("it is of %+v, want %+v", p.Identity(), id)
+	}
+	must(t, p.Close())
+}
+
+func wantNoPartial(t *testing.T, d engine.Dest, path string) {
+	t.Helper()
+	p, err := d.Partial(t.Context(), path)
+	if err == nil {
+		_ = p.Close()
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("opening a partial that should not be there: %v", err)
+	}
+}
+
+// kept returns the names of the partial and the sidecar of a path.
+func kept(root, path string) (partial, sidecar string) {
+	dir, name := filepath.Split(filepath.Join(root, path))
+	return dir + manifest.PartialName(name), dir + manifest.SidecarName(name)
+}
+
+func testResume(t *testing.T, d engine.Dest, root string) {
+	must(t, d.Mkdir(t.Context(), "dir"))
+	content := chunks(4, "the file") + "and the end"
+	for _, path := range []string{"file", "dir/" + strings.Repeat("n", 255)} {
+		how := resume(len(content))
+		wantNoPartial(t, d, path)
+		f, err := d.Create(t.Context(), path, how)
+		must(t, err)
+		receive(t, f, content[:2*chunkSize+100], 0)
+		wantGone(t, filepath.Join(root, path))
+		must(t, f.Discard())
+		wantGone(t, filepath.Join(root, path))
+
+		partial, sidecar := kept(root, path)
+		for _, name := range []string{partial, sidecar} {
+			if info, err := os.Lstat(name); err != nil || info.Mode() != 0o600 {
+				t.Errorf("%s is %v, %v", name, info, err)
+			}
+		}
+		want := sums(content)[:2]
+		wantHeld(t, d, path, want, how.Identity)
+		wantHeld(t, d, path, want, how.Identity) // looking changes nothing
+
+		p := openPartial(t, d, path)
+		got := make([]byte, 2*chunkSize)
+		if n, err := p.ReadAt(got, 0); n < len(got) || string(got) != content[:len(got)] {
+			t.Errorf("it holds something else: %d, %v", n, err)
+		}
+		g, err := p.Continue(t.Context(), 2, how)
+		must(t, err)
+		receive(t, g, content, 2)
+		must(t, commit(t.Context(), t, d, g, int64(len(content)), fileEntry(0o640), manifest.AttrMode|manifest.AttrTimes))
+		wantContent(t, filepath.Join(root, path), content)
+		if info, err := os.Lstat(filepath.Join(root, path)); err != nil || info.Mode() != 0o640 || info.ModTime().Unix() != mtime.Unix() {
+			t.Errorf("%v, %v", info, err)
+		}
+		wantNoTemps(t, d, root)
+		wantNoPartial(t, d, path)
+	}
+}
+
+// testResumeNothingNew: a run that ends before anything new has come must not
+// lose what was there.
+func testResumeNothingNew(t *testing.T, d engine.Dest, root string) {
+	content := chunks(3, "the file")
+	how := resume(10 * chunkSize)
+	interrupt(t, d, "file", content, how)
+	for range 3 {
+		p := openPartial(t, d, "file")
+		f, err := p.Continue(t.Context(), len(p.Held()), how)
+		must(t, err)
+		must(t, f.Discard())
+		wantHeld(t, d, "file", sums(content), how.Identity)
+	}
+	p := openPartial(t, d, "file")
+	f, err := p.Continue(t.Context(), 3, how)
+	must(t, err)
+	must(t, commit(t.Context(), t, d, f, int64(len(content)), fileEntry(0o600), manifest.AttrMode))
+	wantContent(t, filepath.Join(root, "file"), content)
+	wantNoTemps(t, d, root)
+}
+
+// testResumeChanged changes what was kept. Only what is there counts.
+func testResumeChanged(t *testing.T, d engine.Dest, root string) {
+	content := chunks(4, "the file")
+	how := resume(10 * chunkSize)
+	partial, sidecar := kept(root, "file")
+	for name, tt := range map[string]struct {
+		change func() error
+		held   int
+	}{
+		"nothing":        {func() error { return nil }, 4},
+		"a byte":         {func() error { return overwrite(partial, 2*chunkSize+5, "x") }, 2},
+		"the first byte": {func() error { return overwrite(partial, 0, "x") }, 0},
+		"cut":            {func() error { return os.Truncate(partial, 3*chunkSize-1) }, 2},
+		"grown":          {func() error { return os.Truncate(partial, 9*chunkSize) }, 4},
+		"emptied":        {func() error { return os.Truncate(partial, 0) }, 0},
+		"no sidecar":     {func() error { return os.Remove(sidecar) }, 0},
+		"empty sidecar":  {func() error { return os.Truncate(sidecar, 0) }, 0},
+		"other sidecar":  {func() error { return overwrite(sidecar, 0, "something else") }, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			interrupt(t, d, "file", content, how)
+			must(t, tt.change())
+			p := openPartial(t, d, "file")
+			if !slices.Equal(p.Held(), sums(content)[:tt.held]) {
+				t.Errorf("%d chunks are held, want %d", len(p.Held()), tt.held)
+			}
+			f, err := p.Continue(t.Context(), len(p.Held()), how)
+			must(t, err)
+			receive(t, f, content, tt.held)
+			must(t, commit(t.Context(), t, d, f, int64(len(content)), fileEntry(0o600), manifest.AttrMode))
+			wantContent(t, filepath.Join(root, "file"), content)
+			wantNoTemps(t, d, root)
+			must(t, os.Remove(filepath.Join(root, "file")))
+		})
+	}
+}
+
+func overwrite(path string, off int64, with string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt([]byte(with), off)
+	return errors.Join(err, f.Close())
+}
+
+// testResumeOther goes on with fewer chunks, of another state of the source, again
+// and again.
+func testResumeOther(t *testing.T, d engine.Dest, root string) {
+	how := resume(10 * chunkSize)
+	have := chunks(4, "version 0")
+	interrupt(t, d, "file", have, how)
+	for i, keep := range []int{3, 0, 2, 4} {
+		next := have[:keep*chunkSize] + chunks(keep+2, fmt.Sprint("version ", i+1))[keep*chunkSize:]
+		how.Identity.Sec++
+		p := openPartial(t, d, "file")
+		f, err := p.Continue(t.Context(), keep, how)
+		must(t, err)
+		receive(t, f, next, keep)
+		must(t, f.Discard())
+		wantHeld(t, d, "file", sums(next), how.Identity)
+		have = next
+	}
+	p := openPartial(t, d, "file")
+	f, err := p.Continue(t.Context(), 1, how)
+	must(t, err)
+	must(t, f.Discard())
+	wantHeld(t, d, "file", sums(have)[:1], how.Identity)
+	must(t, d.DropPartial(t.Context(), "file"))
+	wantNoTemps(t, d, root)
+}
+
+// testResumeUnnoted: without digests what was written is kept, but not known to be
+// good; more than is known to be good may be kept; a little is not worth it.
+func testResumeUnnoted(t *testing.T, d engine.Dest, root string) {
+	content := chunks(3, "the file")
+	how := resume(10 * chunkSize)
+	f, err := d.Create(t.Context(), "file", how)
+	must(t, err)
+	_, err = f.WriteAt([]byte(content), 0)
+	must(t, err)
+	must(t, f.Discard())
+	p := openPartial(t, d, "file")
+	st, err := p.Stat()
+	if len(p.Held()) > 0 || err != nil || st.Size != int64(len(content)) {
+		t.Errorf("%d chunks are held of %d bytes, %v", len(p.Held()), st.Size, err)
+	}
+	f, err = p.Continue(t.Context(), 3, how) // the caller has compared them
+	must(t, err)
+	must(t, f.Discard())
+	p = openPartial(t, d, "file")
+	if st, err := p.Stat(); err != nil || st.Size != int64(len(content)) {
+		t.Errorf("%d bytes were kept, %v", st.Size, err)
+	}
+	f, err = p.Continue(t.Context(), 3, how)
+	must(t, err)
+	end := chunks(4, "the file")
+	receive(t, f, end, 3)
+	must(t, commit(t.Context(), t, d, f, int64(len(end)), fileEntry(0o600), manifest.AttrMode))
+	wantContent(t, filepath.Join(root, "file"), end)
+
+	interrupt(t, d, "small", content[:chunkSize-1], how)
+	wantNoPartial(t, d, "small")
+	wantGone(t, filepath.Join(root, "small"))
+	wantNoTemps(t, d, root)
+}
+
+func testResumeRemove(t *testing.T, d engine.Dest, root string) {
+	how := resume(10 * chunkSize)
+	f, err := d.Create(t.Context(), "file", how)
+	must(t, err)
+	receive(t, f, chunks(2, "the file"), 0)
+	must(t, f.Remove())
+	wantNoPartial(t, d, "file")
+	wantNoTemps(t, d, root)
+
+	interrupt(t, d, "file", chunks(2, "the file"), how)
+	f, err = openPartial(t, d, "file").Continue(t.Context(), 2, how)
+	must(t, err)
+	must(t, f.Remove())
+	wantNoPartial(t, d, "file")
+	wantNoTemps(t, d, root)
+
+	// A file that cannot be resumed leaves a partial of another run alone.
+	interrupt(t, d, "file", chunks(2, "the file"), how)
+	must(t, create(t, d, "other", "x", engine.CreateOptions{}, fileEntry(0o600), manifest.AttrMode))
+	wantHeld(t, d, "file", sums(chunks(2, "the file")), how.Identity)
+	must(t, create(t, d, "file", chunks(1, "new"), how, fileEntry(0o600), manifest.AttrMode)) // it begins anew
+	wantNoTemps(t, d, root)
+}
+
+// testResumeSparse: holes at the end are no part of what is held, wherever the
+// file ends meanwhile.
+func testResumeSparse(t *testing.T, d engine.Dest, root string) {
+	how := resume(6 * chunkSize)
+	how.Sparse = true
+	content := chunks(2, "the file") + string(make([]byte, 2*chunkSize))
+	interrupt(t, d, "file", content, how)
+	p := openPartial(t, d, "file")
+	n := len(p.Held())
+	if n < 2 || !slices.Equal(p.Held(), sums(content)[:n]) {
+		t.Errorf("%d chunks are held", n)
+	}
+	content += chunks(2, "the end")
+	f, err := p.Continue(t.Context(), n, how)
+	must(t, err)
+	receive(t, f, content, n)
+	must(t, commit(t.Context(), t, d, f, int64(len(content)), fileEntry(0o600), manifest.AttrMode))
+	wantContent(t, filepath.Join(root, "file"), content)
+	wantNoTemps(t, d, root)
+}
+
+func testDropPartial(t *testing.T, d engine.Dest, root string) {
+	must(t, d.DropPartial(t.Context(), "file"))
+	interrupt(t, d, "file", chunks(2, "the file"), resume(9*chunkSize))
+	p := openPartial(t, d, "file")
+	must(t, d.DropPartial(t.Context(), "file")) // somebody uses it
+	must(t, p.Close())
+	wantHeld(t, d, "file", sums(chunks(2, "the file")), resume(9*chunkSize).Identity)
+	must(t, d.DropPartial(t.Context(), "file"))
+	wantNoPartial(t, d, "file")
+	wantNoTemps(t, d, root)
+}
+
+// testUnlinkPartial: what was unlinked can be read, while a new file is made.
+func testUnlinkPartial(t *testing.T, d engine.Dest, root string) {
+	how, old, content := resume(9*chunkSize), chunks(2, "old"), chunks(3, "new")
+	interrupt(t, d, "file", old, how)
+	p := openPartial(t, d, "file")
+	must(t, p.Unlink(t.Context()))
+	wantNoTemps(t, d, root)
+	f, err := d.Create(t.Context(), "file", how)
+	must(t, err)
+	receive(t, f, content, 0)
+	got := make([]byte, len(old))
+	if _, err := p.ReadAt(got, 0); err != nil && !errors.Is(err, io.EOF) || string(got) != old {
+		t.Errorf("it cannot be read any more: %v", err)
+	}
+	must(t, p.Close())
+	must(t, f.Discard())
+	wantHeld(t, d, "file", sums(content), how.Identity)
+	must(t, d.DropPartial(t.Context(), "file"))
+	wantNoTemps(t, d, root)
+}
+
+// testInUse: two runs do not write the same partial.
+func testInUse(t *testing.T, d engine.Dest, root string) {
+	how, content := resume(9*chunkSize), chunks(2, "the file")
+	refused := func(what string) {
+		t.Helper()
+		_, err := d.Partial(t.Context(), "file")
+		_, cerr := d.Create(t.Context(), "file", how)
+		for _, err := range []error{err, cerr} {
+			if !errors.Is(err, engine.ErrInUse) || !strings.Contains(err.Error(), filepath.Join(root, "file")) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+	}
+	f, err := d.Create(t.Context(), "file", how)
+	must(t, err)
+	refused("while it is written")
+	receive(t, f, content, 0)
+	must(t, f.Discard())
+	p := openPartial(t, d, "file")
+	refused("while it is open")
+	f, err = p.Continue(t.Context(), 2, how)
+	must(t, err)
+	refused("while it is written on")
+	// Whoever does not resume is not in the way.
+	must(t, create(t, d, "file", "short", engine.CreateOptions{}, fileEntry(0o600), manifest.AttrMode))
+	wantContent(t, filepath.Join(root, "file"), "short")
+	must(t, commit(t.Context(), t, d, f, int64(len(content)), fileEntry(0o600), manifest.AttrMode))
+	wantContent(t, filepath.Join(root, "file"), content)
+	wantNoTemps(t, d, root)
+}
+
+func testRemoveStale(t *testing.T, d engine.Dest, root string) {
+	how, content := resume(9*chunkSize), chunks(2, "the file")
+	partial, sidecar := manifest.PartialName("file"), manifest.SidecarName("file")
+	try := func(what, name string, all, want bool) {
+		t.Helper()
+		if got, err := d.RemoveStale(t.Context(), name, all); got != want || err != nil {
+			t.Errorf("%s: %s, all %v: %v, %v", what, name, all, got, err)
+		}
+	}
+	interrupt(t, d, "file", content, how)
+	try("of use", partial, false, false)
+	try("of use", sidecar, false, false)
+	wantHeld(t, d, "file", sums(content), how.Identity)
+	p := openPartial(t, d, "file")
+	try("open", partial, true, false)
+	try("open", sidecar, true, false)
+	must(t, p.Close())
+	wantHeld(t, d, "file", sums(content), how.Identity)
+	try("all", partial, true, true)
+	wantNoTemps(t, d, root)
+	try("gone", partial, true, false)
+	try("gone", sidecar, true, false)
+
+	interrupt(t, d, "file", content, how)
+	must(t, os.Remove(filepath.Join(root, partial)))
+	try("alone", sidecar, false, true)
+	wantNoTemps(t, d, root)
+
+	for _, name := range []string{"file", ".gosync.x", partial + "x"} {
+		write(t, filepath.Join(root, name), "x")
+		try("another name", name, true, false)
+		wantContent(t, filepath.Join(root, name), "x")
+	}
+}
+
+// testVisible: an unfinished file is shown only where nothing is, and with a time
+// that is not that of the source.
+func testVisible(t *testing.T, d engine.Dest, root string) {
+	content := chunks(2, "the file")
+	for _, sec := range []int64{0, 1, 24 * 60 * 60, mtime.Unix()} {
+		for _, resumes := range []bool{false, true} {
+			how := resume(9 * chunkSize)
+			how.Visible, how.Resume, how.Sec = true, resumes, sec
+			path := filepath.Join(root, "file")
+			interrupt(t, d, "file", content, how)
+			wantContent(t, path, content)
+			info, err := os.Lstat(path)
+			if err != nil || info.ModTime().Unix() == sec || info.ModTime().Unix() > 24*60*60 {
+				t.Errorf("source of %d: time is %v, %v", sec, info.ModTime(), err)
+			}
+			wantNoTemps(t, d, root)
+
+			interrupt(t, d, "file", chunks(3, "more"), how)
+			wantContent(t, path, content)
+			if resumes {
+				wantHeld(t, d, "file", sums(chunks(3, "more")), how.Identity)
+				must(t, d.DropPartial(t.Context(), "file"))
+			}
+			wantNoTemps(t, d, root)
+			must(t, os.Remove(path))
+		}
+	}
+	// A symlink that leads nowhere is something, too.
+	how := resume(9 * chunkSize)
+	how.Visible, how.Resume = true, false
+	must(t, os.Symlink("nowhere", filepath.Join(root, "link")))
+	interrupt(t, d, "link", content, how)
+	if to, err := os.Readlink(filepath.Join(root, "link")); err != nil || to != "nowhere" {
+		t.Errorf("the symlink was replaced: %q, %v", to, err)
+	}
+	wantNoTemps(t, d, root)
+}
+
+func testPartialBadPaths(t *testing.T, d engine.Dest, root string) {
+	must(t, os.Mkdir(filepath.Join(root, "a"), 0o755))
+	outside := t.TempDir()
+	must(t, os.Symlink(outside, filepath.Join(root, "away")))
+	write(t, filepath.Join(outside, manifest.PartialName("file")), "canary")
+	before := snapshot(t, outside)
+	for _, path := range append(slices.Clone(badPaths), "away/file", "away/x") {
+		if p, err := d.Partial(t.Context(), path); err == nil {
+			_ = p.Close()
+			t.Errorf("a partial of %q was opened", path)
+		}
+		if err := d.DropPartial(t.Context(), path); err == nil {
+			t.Errorf("the partial of %q was dropped", path)
+		}
+		if f, err := d.Create(t.Context(), path, resume(chunkSize)); err == nil {
+			_ = f.Remove()
+			t.Errorf("%q was begun", path)
+		}
+		if ok, err := d.RemoveStale(t.Context(), path+"/"+manifest.PartialName("file"), true); ok {
+			t.Errorf("something below %q was removed: %v", path, err)
+		}
+	}
+	if snapshot(t, outside) != before {
+		t.Error("outside of the root something has changed")
+	}
+}
+
+// testMark: while a file is written in place, and afterwards if that was not
+// completed, something says so, whatever the file's size and time are.
+func testMark(t *testing.T, d engine.Dest, root string) {
+	path := filepath.Join(root, "file")
+	_, mark := kept(root, "file")
+	for _, sec := range []int64{0, 1, mtime.Unix()} {
+		how := engine.CreateOptions{InPlace: true, Sec: sec}
+		write(t, path, "0123456789")
+		f, err := d.Create(t.Context(), "file", how)
+		must(t, err)
+		wantGone(t, mark) // nothing has happened yet
+		_, err = f.WriteAt([]byte("AB"), 2)
+		must(t, err)
+		wantMarked(t, d, path, mark, sec)
+		must(t, f.Discard())
+		wantMarked(t, d, path, mark, sec)
+
+		f, err = d.Create(t.Context(), "file", how)
+		must(t, err)
+		_, err = f.WriteAt([]byte("CD"), 4)
+		must(t, err)
+		must(t, f.Remove())
+		wantMarked(t, d, path, mark, sec)
+
+		e := fileEntry(0o600)
+		e.Sec, e.Nsec = sec, 0
+		must(t, create(t, d, "file", "ABCD456789", how, e, manifest.AttrMode|manifest.AttrTimes))
+		wantGone(t, mark)
+		wantContent(t, path, "ABCD456789")
+		if info, err := os.Lstat(path); err != nil || info.ModTime().Unix() != sec {
+			t.Errorf("it has time %v, %v", info.ModTime(), err)
+		}
+	}
+	// What was not written is not marked, and DropPartial takes the mark away.
+	f, err := d.Create(t.Context(), "file", engine.CreateOptions{InPlace: true, Sec: 1})
+	must(t, err)
+	must(t, f.Discard())
+	wantGone(t, mark)
+	f, err = d.Create(t.Context(), "file", engine.CreateOptions{InPlace: true, Sec: 1})
+	must(t, err)
+	_, err = f.WriteAt([]byte("x"), 0)
+	must(t, err)
+	must(t, d.DropPartial(t.Context(), "file")) // it is being written
+	wantMarked(t, d, path, mark, 1)
+	must(t, f.Discard())
+	must(t, d.DropPartial(t.Context(), "file"))
+	wantGone(t, mark)
+	// A new file that is given up leaves nothing.
+	f, err = d.Create(t.Context(), "new", engine.CreateOptions{InPlace: true, Sec: 1})
+	must(t, err)
+	_, err = f.WriteAt([]byte("x"), 0)
+	must(t, err)
+	must(t, f.Discard())
+	wantGone(t, filepath.Join(root, "new"))
+	wantNoTemps(t, d, root)
+}
+
+// wantMarked checks that a file cannot be taken for complete, and that nothing
+// but the run's end changes that.
+func wantMarked(t *testing.T, d engine.Dest, path, mark string, sec int64) {
+	t.Helper()
+	if info, err := os.Lstat(mark); err != nil || info.Mode() != 0o600 {
+		t.Errorf("there is no mark: %v, %v", info, err)
+	}
+	if info, err := os.Lstat(path); err != nil || info.ModTime().Unix() == sec || info.ModTime().Unix() > 24*60*60 {
+		t.Errorf("the time is %v, %v", info.ModTime(), err)
+	}
+	for _, all := range []bool{false, true} {
+		if ok, err := d.RemoveStale(t.Context(), filepath.Base(mark), all); ok || err != nil {
+			t.Errorf("the mark was removed: %v, %v", ok, err)
+		}
+	}
+	wantNoPartial(t, d, "file")
+}
+
+// testMarkBehindPartial: the mark shows, and lasts, although an earlier run has
+// left a partial of the same name.
+func testMarkBehindPartial(t *testing.T, d engine.Dest, root string) {
+	write(t, filepath.Join(root, "file"), "0123456789")
+	partial, mark := kept(root, "file")
+	interrupt(t, d, "file", chunks(2, "another run"), resume(9*chunkSize))
+	f, err := d.Create(t.Context(), "file", engine.CreateOptions{InPlace: true, Sec: 1})
+	must(t, err)
+	_, err = f.WriteAt([]byte("AB"), 2)
+	must(t, err)
+	must(t, f.Discard())
+	wantGone(t, partial) // or the mark would be taken for its sidecar
+	if _, err := d.RemoveStale(t.Context(), filepath.Base(partial), true); err != nil {
+		t.Error(err)
+	}
+	wantMarked(t, d, filepath.Join(root, "file"), mark, 1)
+	must(t, d.DropPartial(t.Context(), "file"))
+	wantNoTemps(t, d, root)
+}

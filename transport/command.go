@@ -72,7 +72,7 @@ func startCommand(ctx context.Context, argv []string, host, user string, remote 
 // commandLine builds the arguments.
 func commandLine(argv []string, host, user string, remote []string) ([]string, error) {
 	if len(argv) == 0 || argv[0] == "" {
-		return nil, errors.New("remote shell command: no program is named")
+		return nil, fmt.Errorf("%w: no program is named", ErrRsh)
 	}
 	if err := sshconn.ValidHost(host); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrTarget, err)

@@ -9,12 +9,15 @@ import (
 // maxRshWords bounds the words of a remote shell command, as rsync does.
 const maxRshWords = 1000
 
+// ErrRsh means that the command of -e cannot be used as it is written.
+var ErrRsh = errors.New("remote shell command")
+
 // SplitRsh splits the argument of -e as rsync does, not as a shell does. Spaces separate words; single and double quotes
 // group, within a word too; a quote written twice inside its own kind stands for itself (two single quotes inside single quotes give one); backslashes,
 // tabs and dollar signs are ordinary characters.
 func SplitRsh(cmd string) ([]string, error) {
 	if strings.IndexByte(cmd, 0) >= 0 {
-		return nil, errors.New("remote shell command: it holds a NUL byte")
+		return nil, fmt.Errorf("%w: it holds a NUL byte", ErrRsh)
 	}
 	var words []string
 	for i := 0; i < len(cmd); {
@@ -28,12 +31,12 @@ func SplitRsh(cmd string) ([]string, error) {
 		}
 		words = append(words, word)
 		if len(words) > maxRshWords {
-			return nil, fmt.Errorf("remote shell command: more than %d words", maxRshWords)
+			return nil, fmt.Errorf("%w: more than %d words", ErrRsh, maxRshWords)
 		}
 		i += n
 	}
 	if len(words) == 0 || words[0] == "" {
-		return nil, errors.New("remote shell command: no program is named")
+		return nil, fmt.Errorf("%w: no program is named", ErrRsh)
 	}
 	return words, nil
 }
@@ -61,7 +64,7 @@ func rshWord(s string) (word string, n int, err error) {
 		}
 	}
 	if quote != 0 {
-		return "", n, fmt.Errorf("remote shell command: missing closing %c", quote)
+		return "", n, fmt.Errorf("%w: missing closing %c", ErrRsh, quote)
 	}
 	return b.String(), n, nil
 }

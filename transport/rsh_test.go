@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bytes"
+	"errors"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"gosync/transport/sshtest"
 )
@@ -93,4 +95,27 @@ func FuzzSplitRsh(f *testing.F) {
 			t.Fatalf("%q: %q, quoted %q, %v", cmd, words, again, err)
 		}
 	})
+}
+
+func TestRshArgv(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		rsh    string
+		config string
+		port   int
+		limit  time.Duration
+		want   string // "": refused
+	}{
+		{"anything -x", "", 0, 0, "anything -x"},
+		{"ssh -4", "f", 22, 1500 * time.Millisecond, "ssh -4 -F f -p 22 -o ConnectTimeout=2"},
+		{"/usr/bin/ssh", "", 0, 9 * time.Second, "/usr/bin/ssh -o ConnectTimeout=9"},
+		{"rsh", "", 22, 0, ""},
+		{"rsh", "f", 0, 0, ""},
+		{"rsh", "", 0, time.Second, ""},
+	} {
+		got, err := rshArgv(strings.Fields(tt.rsh), tt.config, tt.port, tt.limit)
+		if strings.Join(got, " ") != tt.want || (err != nil) != (tt.want == "") || err != nil && !errors.Is(err, ErrRsh) {
+			t.Errorf("%+v gives %q, %v", tt, got, err)
+		}
+	}
 }

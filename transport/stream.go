@@ -58,14 +58,14 @@ type Options struct {
 	RemoteCommand []string  // words, joined by spaces for the remote shell; never quoted
 	Stderr        io.Writer // takes the messages of the far side, escaped and limited; nil: they are dropped
 
-	ConnectTimeout time.Duration                                                     // 0: the configuration's
+	ConnectTimeout time.Duration                                                     // 0: the configuration's; ssh(1) gets it as an option
 	Log            *slog.Logger                                                      // nil: no log
 	Prompt         func(ctx context.Context, text string, echo bool) (string, error) // see sshconn.Config
 }
 
 // Connect starts the remote command on the target's host, in one of two ways: over the SSH client in this process, or
 // by the command of -e. Cancelling ctx ends connecting, and later the stream; ctx must live as long as the stream.
-// Errors are those of sshconn.Dial and StartCommand.
+// Errors are those of sshconn.Dial and StartCommand, ErrTarget and ErrRsh.
 func Connect(ctx context.Context, t Target, o Options) (Stream, error) {
 	if !t.Remote || t.Host == "" {
 		return nil, fmt.Errorf("%w %q: it names no host", ErrTarget, t.String())
@@ -78,7 +78,7 @@ func Connect(ctx context.Context, t Target, o Options) (Stream, error) {
 		port = t.Port
 	}
 	if len(o.Rsh) > 0 {
-		argv, err := rshArgv(o.Rsh, o.SSHConfig, port)
+		argv, err := rshArgv(o.Rsh, o.SSHConfig, port, o.ConnectTimeout)
 		if err != nil {
 			return nil, err
 		}
@@ -98,15 +98,15 @@ func Connect(ctx context.Context, t Target, o Options) (Stream, error) {
 	return newSSHStream(client, session, o.Stderr), nil
 }
 
-// rshArgv adds what ssh(1) needs for a port and a configuration file. Other programs have no such options that could
-// be known.
-func rshArgv(rsh []string, config string, port int) ([]string, error) {
-	if config == "" && port == 0 {
+// rshArgv adds what ssh(1) needs for a port, a configuration file and a time-out. Other programs have no such options
+// that could be known.
+func rshArgv(rsh []string, config string, port int, limit time.Duration) ([]string, error) {
+	if config == "" && port == 0 && limit <= 0 {
 		return rsh, nil
 	}
 	name := strings.TrimSuffix(path.Base(strings.ReplaceAll(rsh[0], `\`, "/")), ".exe")
 	if name != "ssh" {
-		return nil, fmt.Errorf("a port or ssh configuration cannot be handed to %q: put its options into the command of -e", rsh[0])
+		return nil, fmt.Errorf("%w: a port, ssh configuration or time to connect cannot be handed to %q, only to ssh: put its options into the command", ErrRsh, rsh[0])
 	}
 	argv := append([]string{}, rsh...)
 	if config != "" {
@@ -114,6 +114,9 @@ func rshArgv(rsh []string, config string, port int) ([]string, error) {
 	}
 	if port != 0 {
 		argv = append(argv, "-p", strconv.Itoa(port))
+	}
+	if limit > 0 {
+		argv = append(argv, "-o", fmt.Sprintf("ConnectTimeout=%d", int64((limit+time.Second-1)/time.Second)))
 	}
 	return argv, nil
 }

@@ -16,6 +16,7 @@ type console struct {
 	err     io.Writer
 	outTerm bool // standard output is a terminal: it shares the screen with the progress line
 	shown   bool // the progress line is on the screen
+	asking  bool // the screen is taken by a question
 	failed  error
 	broken  func(error) // called once when standard output cannot be written
 }
@@ -52,8 +53,27 @@ func (c *console) message(line string) {
 func (c *console) progress(frame []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.asking {
+		return
+	}
 	_, _ = c.err.Write(frame)
 	c.shown = len(frame) > 0 && frame[len(frame)-1] != '\n'
+}
+
+// ask runs a question to the user below all that was printed, while the progress
+// line stays away.
+func (c *console) ask(question func()) {
+	c.reserve(true)
+	defer c.reserve(false)
+	question()
+}
+
+func (c *console) reserve(asking bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.check(c.out.Flush())
+	c.wipe()
+	c.asking = asking
 }
 
 // flush writes out what is held back, and returns the first error of all output.

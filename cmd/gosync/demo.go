@@ -61,7 +61,7 @@ func (d *demo) handle(ctx context.Context, command string, stdin io.Reader, stdo
 		return 127
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	if err := d.env.parts.serve(ctx, d.env.parts.host(), &handlerConn{stdin, stdout}, log); err != nil {
+	if err := d.env.parts.serve(ctx, d.env.parts.host(), &handlerConn{stdin, stdout}, log, engine.Limits{}); err != nil {
 		return d.env.parts.exitCode(err)
 	}
 	return 0

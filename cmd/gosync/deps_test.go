@@ -44,7 +44,7 @@ func imports() map[string][]string {
 
 		"internal/engine": {"delta", "walker/manifest", "walker/filter", "walker", "transport/wire"},
 
-		"transport/localfs": {"internal/engine", "delta", "walker", "walker/manifest", "walker/meta", "delta/checkpoint", unix},
+		"transport/localfs": {"github.com/landlock-lsm/go-landlock", "golang.org/x/text", "internal/engine", "delta", "walker", "walker/manifest", "walker/meta", "delta/checkpoint", unix},
 
 		"transport": {"internal/engine", "transport/wire", "transport/localfs", "transport/sshconn"},
 

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 
+	"gosync/transport"
 	"gosync/transport/sshconn"
 )
 
@@ -16,16 +18,19 @@ const (
 	exitProtocol    = 2
 	exitSelect      = 3
 	exitUnsupported = 4
+	exitStart       = 5
 	exitFile        = 11
 	exitStream      = 12
 	exitOutput      = 13
 	exitSignal      = 20
 	exitPartial     = 23
 	exitDelete      = 25
+	exitTimeout     = 30
 	exitConnTimeout = 35
 	exitConnect     = 40
 	exitHostKey     = 41
 	exitAuth        = 42
+	exitTransport   = 43
 	exitVerify      = 45
 )
 
@@ -41,14 +46,28 @@ func (e *codeError) Unwrap() error { return e.err }
 // withCode gives err the exit status code.
 func withCode(code int, err error) error { return &codeError{code: code, err: err} }
 
-// errInterrupted is the cause of a run's end by a signal.
-var errInterrupted = errors.New("interrupted")
+// connectError is an error in connecting to the far side, or in starting it.
+type connectError struct{ err error }
+
+func (e *connectError) Error() string { return e.err.Error() }
+func (e *connectError) Unwrap() error { return e.err }
+
+// errInterrupted is the cause of a run's end by a signal. It is a cancellation, so
+// that the other end is told of one.
+var errInterrupted = fmt.Errorf("interrupted%w", silent{context.Canceled})
+
+// silent is an error that adds nothing to the text of one that wraps it.
+type silent struct{ error }
+
+func (silent) Error() string   { return "" }
+func (s silent) Unwrap() error { return s.error }
 
 // exitCode is the one place where an error becomes an exit status. engine
 // knows the statuses of errors that arise in a run.
 func exitCode(err error, engine func(error) int) int {
 	var usage *usageError
 	var coded *codeError
+	var connecting *connectError
 	var network net.Error
 	switch {
 	case err == nil:
@@ -71,6 +90,12 @@ func exitCode(err error, engine func(error) int) int {
 		return exitConnect
 	case errors.Is(err, context.Canceled):
 		return exitSignal
+	case errors.Is(err, transport.ErrTarget), errors.Is(err, transport.ErrRsh):
+		return exitUsage
+	case errors.As(err, &connecting) && lost(connecting.err):
+		return exitConnect
+	case errors.As(err, &connecting):
+		return exitStart
 	}
 	return engine(err)
 }

@@ -66,7 +66,7 @@ func (f *fakeRun) exec(ctx context.Context, args ...string) int {
 			receive: func(_ context.Context, _ engine.Host, _ io.ReadWriteCloser, job engine.Job, rep engine.Report) (engine.Summary, error) {
 				return f.engine("receive", job, rep)
 			},
-			serve: func(context.Context, engine.Host, io.ReadWriteCloser, *slog.Logger) error {
+			serve: func(context.Context, engine.Host, io.ReadWriteCloser, *slog.Logger, engine.Limits) error {
 				f.way = "serve"
 				return f.failure
 			},

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
+	"sync/atomic"
 	"time"
 
 	"gosync/transport"
@@ -12,6 +16,25 @@ import (
 // lastWords is how long the far side's exit status is waited for once its
 // output has ended.
 const lastWords = 2 * time.Second
+
+// endedError is a far side that ended before the run did: the line was there,
+// gosync was not.
+type endedError struct {
+	status int
+	err    error // what the engine saw of it
+}
+
+func (e *endedError) Error() string {
+	if e.killed() {
+		return fmt.Sprintf("the far side was killed (status %d)", e.status)
+	}
+	return fmt.Sprintf("the far side ended before the run did (status %d)", e.status)
+}
+
+func (e *endedError) Unwrap() error { return e.err }
+
+// killed reports whether a signal ended it, as when its machine shuts down.
+func (e *endedError) killed() bool { return e.status > 128 }
 
 // farEnd closes the connection and returns the error of the run, or a better
 // one: a command that could not be started on the far side looks to the engine
@@ -25,19 +48,27 @@ func farEnd(conn transport.Stream, err error, engine func(error) int) error {
 		_ = conn.Close()
 		return err
 	}
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) { // no greeting in time: it is still there, and has no status
+		_ = conn.Close()
+		return err
+	}
 	var exit *transport.ExitError
 	if !errors.As(closeSoon(conn), &exit) {
 		return err
 	}
-	switch exit.Status {
-	case 126, 127:
+	switch {
+	case exit.Status == 126, exit.Status == 127:
 		return withCode(exit.Status, fmt.Errorf(
 			"the far side cannot run gosync (status %d): install it there, or say where it is with --gosync-path=PROGRAM", exit.Status))
-	case 255: // ssh's status for all of its own errors
-		if !errors.Is(err, wire.ErrVersion) {
-			return err // the connection was lost later
+	case exit.Status == 255: // ssh's status for all of its own errors
+		if errors.Is(err, wire.ErrVersion) { // nothing was exchanged
+			return withCode(exitConnect, errors.New(
+				"the remote shell failed (status 255) and has not reached gosync: see its message, and whether the command of -e works by hand"))
 		}
-		return withCode(exitConnect, fmt.Errorf("the remote shell failed (status 255): %w", err))
+	case exit.Status == exitTimeout:
+		return fmt.Errorf("%w: the far side has given up", wire.ErrTimeout)
+	case exit.Status > 0 && (errors.Is(err, wire.ErrClosed) || errors.Is(err, io.ErrUnexpectedEOF)) && !errors.Is(err, wire.ErrVersion):
+		return &endedError{status: exit.Status, err: err}
 	}
 	return err
 }
@@ -58,4 +89,45 @@ func closeSoon(conn transport.Stream) error {
 		end = <-ended
 	}
 	return end
+}
+
+// answering is a stream whose far side has to say something in time. What
+// follows is for the engine's timers.
+type answering struct {
+	transport.Stream
+	limit time.Duration
+	timer *time.Timer
+	late  atomic.Bool
+}
+
+// expectAnswer returns conn, which it closes when nothing has arrived for limit;
+// Read tells then. 0 is no limit.
+func expectAnswer(conn transport.Stream, limit time.Duration) transport.Stream {
+	if limit <= 0 {
+		return conn
+	}
+	a := &answering{Stream: conn, limit: limit}
+	a.timer = time.AfterFunc(limit, func() {
+		a.late.Store(true)
+		_ = conn.Close() // what counts is that it was late
+	})
+	return a
+}
+
+// Read implements io.Reader.
+func (a *answering) Read(p []byte) (int, error) {
+	n, err := a.Stream.Read(p)
+	if n > 0 {
+		a.timer.Stop()
+	}
+	if err != nil && a.late.Load() {
+		err = fmt.Errorf("%w: the far side has not answered for %v", wire.ErrTimeout, a.limit)
+	}
+	return n, err
+}
+
+// Close implements io.Closer.
+func (a *answering) Close() error {
+	a.timer.Stop()
+	return a.Stream.Close()
 }

@@ -34,6 +34,7 @@ type flag struct {
 	optional string   // value of an option that may be given without one
 	negate   bool     // there is a --no-name, and a --no-x for short x
 	hidden   bool     // not in the help
+	rare     bool     // in the long help only
 	category category
 	doc      string // one line
 	long     string // more, for --help; sentences
@@ -234,7 +235,7 @@ func isRsyncOption(name string) bool {
  copy-dirlinks copy-links copy-unsafe-links crtimes cvs-exclude debug del delay-updates delete-after delete-before delete-delay
  delete-during delete-excluded delete-missing-args E existing executability F fake-super force fuzzy groupmap 8 8-bit-output iconv
  ignore-errors ignore-existing ignore-missing-args ignore-non-existing implied-dirs inc-recursive info insecure-links ipv4 ipv6 4 6
- J k K keep-dirlinks L link-dest list-only log-file log-file-format log-format m M max-alloc max-size min-size mkpath modify-window
+ J k K keep-dirlinks L link-dest list-only log-file log-file-format log-format m M max-alloc min-size mkpath modify-window
  munge-links N no-implied-dirs no-inc-recursive no-i-r O old-args old-dirs omit-dir-times omit-link-times one-file-system open-noatime
  outbuf out-format preallocate protect-args protocol prune-empty-dirs read-batch remote-option remove-sent-files
  remove-source-files s safe-links secluded-args skip-compress sockopts stderr stop-after stop-at suffix super T temp-dir time-limit

@@ -21,6 +21,9 @@ func shortHelp() string {
 	eachCategory(func(c category, flags []flag) {
 		fmt.Fprintf(&b, "\n%s\n", c)
 		for i := range flags {
+			if flags[i].rare {
+				continue
+			}
 			fmt.Fprintf(&b, "  %-26s %s\n", flags[i].usage(), flags[i].doc)
 		}
 	})

@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"golang.org/x/term"
 
@@ -30,8 +31,13 @@ func main() {
 	os.Exit(mainStatus(ctx, cancel))
 }
 
+// orderlyEnd is how long a run that was interrupted may take to end in an orderly
+// way: keep what it has received, remove what is of no use, tell the far side.
+const orderlyEnd = 2 * time.Second
+
 // mainStatus runs the program with the process's surroundings. The first
-// signal ends the run in an orderly way, a second one ends the process.
+// signal ends the run in an orderly way; one that comes after orderlyEnd ends the
+// process.
 func mainStatus(ctx context.Context, cancel context.CancelCauseFunc) int {
 	signals := make(chan os.Signal, 1)
 	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
@@ -48,8 +54,14 @@ func mainStatus(ctx context.Context, cancel context.CancelCauseFunc) int {
 		defer close(ended)
 		select {
 		case sig := <-signals:
-			signal.Stop(signals)
 			cancel(fmt.Errorf("%w (%v)", errInterrupted, sig))
+			timer := time.NewTimer(orderlyEnd)
+			defer timer.Stop()
+			select {
+			case <-timer.C:
+				signal.Stop(signals)
+			case <-done:
+			}
 		case <-done:
 		}
 	}()

@@ -14,6 +14,7 @@ type printer struct {
 	con      *console
 	s        *settings
 	problems problems
+	deleted  int64          // entries that were said to be deleted, each once
 	attempt  int            // how often the connection was lost
 	shown    map[uint64]int // hashes of what was printed, and in which attempt, where there may be another
 	far      *messages      // what the far side says on its standard error
@@ -39,6 +40,9 @@ func (p *printer) header(pull bool) {
 // event prints what an event says, if the options ask for it and an earlier
 // attempt has not said it already.
 func (p *printer) event(ev engine.Event) {
+	if failed, ok := ev.(engine.ErrorEvent); ok {
+		p.problems.add(failed.Err)
+	}
 	if p.repeated(ev) {
 		return
 	}
@@ -46,15 +50,22 @@ func (p *printer) event(ev engine.Event) {
 	case engine.ItemEvent:
 		p.item(&ev)
 	case engine.DeleteEvent:
+		p.deleted++
 		p.deletion(&ev)
 	case engine.SkipEvent:
 		p.skip(&ev)
 	case engine.ErrorEvent:
-		p.problems.add(ev.Err)
 		p.con.message("gosync: " + display(ev.Err.Error()))
 	case engine.NoteEvent:
 		p.note(ev.Text)
 	}
+}
+
+// restart is called when the job is done anew over another connection. Errors
+// that stay come again; only those of the last attempt count.
+func (p *printer) restart() {
+	p.attempt++
+	p.problems = problems{}
 }
 
 // repeated reports whether an event was told of before the connection was lost.
@@ -141,10 +152,28 @@ func (p *printer) note(text string) {
 // summary prints what -v and --stats say last.
 func (p *printer) summary(sum *engine.Summary) {
 	h := numbers(p.s.human)
+	if p.s.Clean {
+		if !p.s.quiet {
+			p.con.print(cleaned(sum.Deleted, p.s.DryRun))
+		}
+		return
+	}
 	if p.s.stats {
 		p.con.print(statistics(sum, h))
 	}
 	if p.s.stats || p.s.verbose > 0 {
 		p.con.print(totals(sum, h, p.s.DryRun))
 	}
+}
+
+// cleaned returns what --clean says in the end.
+func cleaned(n int64, dryRun bool) string {
+	verb, noun := "removed", "files"
+	if dryRun {
+		verb = "would remove"
+	}
+	if n == 1 {
+		noun = "file"
+	}
+	return fmt.Sprintf("%s %d %s that interrupted runs have left\n", verb, n, noun)
 }

@@ -74,7 +74,11 @@ func (p *problems) lines() []string {
 // advice says what a user can do about an error, "" where the error says it all.
 func advice(err error) string {
 	var file *engine.FileError
+	var connecting *connectError
+	var ended *endedError
 	switch {
+	case errors.As(err, &connecting):
+		return connectAdvice(err)
 	case errors.As(err, &file) && file.Vanished(), errors.Is(err, engine.ErrVanished):
 		return "the source changed during the run: run again if the file should have been copied"
 	case errors.Is(err, engine.ErrChanged):
@@ -99,8 +103,23 @@ func advice(err error) string {
 		return "check that the source is mounted and right; then --force-delete, --max-delete=N or --delete-empty-source"
 	case errors.Is(err, engine.ErrDeleteLimit):
 		return "raise --max-delete, or run again to delete the next ones"
-	case errors.Is(err, wire.ErrTimeout):
+	case errors.As(err, &ended):
+		return "look at what it said and at the far side's log; the same command goes on from here"
+	case errors.Is(err, wire.ErrTimeout), lost(err):
 		return "check the line, and run the same command again: what has arrived is not sent twice"
+	case errors.Is(err, wire.ErrVersion):
+		return "gosync --version must say the same on both machines, and the far side's login shell must print nothing"
+	case errors.Is(err, wire.ErrProtocol):
+		return "install the same release at both ends, and do not trust this far side if it stays so"
+	}
+	return ""
+}
+
+// connectAdvice is advice for a far side that was not reached; errors of the SSH
+// client bring their own.
+func connectAdvice(err error) string {
+	if exitCode(err, engine.ExitCode) == exitStart {
+		return "check the command of -e, and that the far side lets this user run commands"
 	}
 	return ""
 }

@@ -27,7 +27,8 @@ const (
 const enough = 64 << 20
 
 // reach does a job with a far side, over as many connections as it takes: when
-// one is lost the job is done again over the next, and finds what is there.
+// one is lost the job is done again over the next, and finds what is there. The
+// limit of deletions holds for all of them together.
 func (e *env) reach(ctx context.Context, s *settings, r *route, job engine.Job, rep engine.Report, p *printer) (engine.Summary, error) {
 	began := time.Now()
 	far := r.dest
@@ -41,41 +42,40 @@ func (e *env) reach(ctx context.Context, s *settings, r *route, job engine.Job, 
 	t := &tries{e: e, s: s, p: p, counts: rep.Progress}
 	var total engine.Summary
 	for {
-		sum, err, cause := e.attempt(ctx, r, far, how, job, rep, p)
+		sum, err := e.attempt(ctx, r, far, how, job, rep, p)
 		addSummary(&total, &sum)
 		total.Elapsed = time.Since(began)
-		if err == nil {
-			if t.total > 0 && (s.verbose > 0 || s.stats) {
-				p.con.print(fmt.Sprintf("reconnected %d times\n", t.total))
-			}
-			return total, nil
+		again := false
+		if err != nil {
+			again, err = t.again(ctx, err)
 		}
-		if again, end := t.again(ctx, err, cause); !again {
-			return total, end
+		if !again {
+			t.tell(err)
+			return total, err
+		}
+		if s.MaxDelete >= 0 {
+			job.MaxDelete = max(0, s.MaxDelete-max(p.deleted, total.Deleted))
 		}
 	}
 }
 
-// attempt does the job over one connection. cause is the error as it arose, err as
-// it is to be told.
-func (e *env) attempt(ctx context.Context, r *route, far target, how transport.Options, job engine.Job, rep engine.Report, p *printer) (sum engine.Summary, err, cause error) {
+// attempt does the job over one connection.
+func (e *env) attempt(ctx context.Context, r *route, far target, how transport.Options, job engine.Job, rep engine.Report, p *printer) (engine.Summary, error) {
 	conn, err := e.parts.connect(ctx, far.Target, how)
 	if err != nil {
-		return sum, err, &connectError{err}
+		return engine.Summary{}, &connectError{err}
 	}
 	if p.attempt == 0 {
 		p.header(r.pull())
 	}
-	sum, cause = e.move(ctx, r, conn, job, rep)
-	err = farEnd(conn, cause, e.parts.exitCode)
+	if len(how.Rsh) == 0 { // else somebody may be typing a password
+		conn = expectAnswer(conn, job.Timeout)
+	}
+	sum, err := e.move(ctx, r, conn, job, rep)
+	err = farEnd(conn, err, e.parts.exitCode)
 	p.far.end()
-	return sum, err, cause
+	return sum, err
 }
-
-// connectError is an error in connecting.
-type connectError struct{ error }
-
-func (e *connectError) Unwrap() error { return e.error }
 
 // tries decides whether a job is tried again.
 type tries struct {
@@ -89,14 +89,30 @@ type tries struct {
 	first       error // what the row began with
 }
 
+// tell says in the end how often the connection was made again, where that is
+// asked for.
+func (t *tries) tell(err error) {
+	code := exitCode(err, t.e.parts.exitCode)
+	if t.total == 0 || t.s.verbose == 0 && !t.s.stats || err != nil && (code < exitPartial || code > exitDelete) {
+		return
+	}
+	times := "times"
+	if t.total == 1 {
+		times = "time"
+	}
+	t.p.con.print(fmt.Sprintf("reconnected %d %s\n", t.total, times))
+}
+
 // again waits until the job is to be tried again. If it is not, end is what the
 // run ends with.
-func (t *tries) again(ctx context.Context, err, cause error) (again bool, end error) {
-	if ctx.Err() != nil || !t.worthwhile(cause) {
+func (t *tries) again(ctx context.Context, err error) (again bool, end error) {
+	if ctx.Err() != nil || !t.worthwhile(err) {
 		return false, t.verdict(err)
 	}
+	var ended *endedError
 	files, sent := t.counts.DoneFiles.Load(), t.counts.MovedBytes.Load()
-	if files > t.files || sent-t.sent > enough && !t.s.NoPartial {
+	// A far side that is killed may be so by what it receives, again and again.
+	if !errors.As(err, &ended) && (files > t.files || sent-t.sent > enough && !t.s.NoPartial) {
 		t.row, t.first = 0, nil
 	}
 	t.files, t.sent = files, sent
@@ -107,11 +123,11 @@ func (t *tries) again(ctx context.Context, err, cause error) (again bool, end er
 		return false, t.verdict(err)
 	}
 	if t.total == 0 {
-		t.p.con.message("gosync: connection lost (" + display(cause.Error()) + "); connecting again")
+		t.p.con.message("gosync: connection lost (" + display(err.Error()) + "); reconnecting")
 	}
 	t.row++
 	t.total++
-	t.p.attempt++
+	t.p.restart()
 	if err := t.e.wait(ctx, t.pause()); err != nil {
 		return false, err
 	}
@@ -129,7 +145,7 @@ func (t *tries) verdict(err error) error {
 		return err
 	}
 	code := exitCode(t.first, t.e.parts.exitCode)
-	return withCode(code, fmt.Errorf("%w; after %d attempts to go on: %w", t.first, t.row, err))
+	return withCode(code, fmt.Errorf("%w; after %d attempts to go on: %v", t.first, t.row, err))
 }
 
 // worthwhile reports whether another connection may help.
@@ -175,7 +191,13 @@ func (e *env) wait(ctx context.Context, d time.Duration) error {
 func lost(err error) bool {
 	var told *wire.Error
 	if errors.As(err, &told) {
-		return told.Code == wire.CodeTimeout // the far side has noticed first
+		// The far side has noticed first, or was told to end, as by a machine that
+		// goes down.
+		return told.Code == wire.CodeTimeout || told.Code == wire.CodeSignal
+	}
+	var ended *endedError
+	if errors.As(err, &ended) && !ended.killed() {
+		return false
 	}
 	for _, other := range []error{wire.ErrProtocol, wire.ErrVersion, context.Canceled} {
 		if errors.Is(err, other) {
@@ -190,7 +212,7 @@ func lost(err error) bool {
 			return true
 		}
 	}
-	var network net.Error
+	var network *net.OpError
 	return errors.As(err, &network)
 }
 
@@ -198,7 +220,7 @@ func lost(err error) bool {
 // before and cannot be now.
 func unreachable(err error) bool {
 	switch exitCode(err, engine.ExitCode) {
-	case exitConnect, exitConnTimeout, int(wire.CodeTimeout):
+	case exitConnect, exitConnTimeout, exitTimeout:
 		return true
 	case exitProtocol:
 		return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, wire.ErrVersion) && !errors.Is(err, wire.ErrProtocol)

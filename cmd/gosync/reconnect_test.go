@@ -4,17 +4,23 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"gosync/internal/engine"
+	"gosync/internal/sshserver"
 	"gosync/transport"
 	"gosync/transport/localfs"
 	"gosync/transport/sshconn"
@@ -25,7 +31,8 @@ import (
 type flaky struct {
 	cuts   []int64 // after how many bytes from the far side each connection is cut; more connections hold
 	refuse map[int]error
-	broken error // what a cut looks like; nil for the end of the stream
+	broken error         // what a cut looks like; nil for the end of the stream
+	ends   map[int]error // how the far side's command ends
 
 	mu       sync.Mutex
 	connects int
@@ -39,6 +46,7 @@ type cutConn struct {
 	rw   io.ReadWriteCloser
 	left int64
 	err  error
+	end  error
 }
 
 func (c *cutConn) Read(p []byte) (int, error) {
@@ -58,7 +66,7 @@ func (c *cutConn) Read(p []byte) (int, error) {
 
 func (c *cutConn) Write(p []byte) (int, error) { return c.rw.Write(p) }
 func (c *cutConn) Close() error                { return c.rw.Close() }
-func (c *cutConn) Wait() error                 { return nil }
+func (c *cutConn) Wait() error                 { return c.end }
 
 func (f *flaky) connect(ctx context.Context, _ transport.Target, _ transport.Options) (transport.Stream, error) {
 	f.mu.Lock()
@@ -72,7 +80,7 @@ func (f *flaky) connect(ctx context.Context, _ transport.Target, _ transport.Opt
 	f.servers.Go(func() {
 		_ = engine.Serve(ctx, localfs.NewHost(), far, slog.New(slog.DiscardHandler)) // it is cut
 	})
-	c := &cutConn{rw: near, left: -1, err: io.EOF}
+	c := &cutConn{rw: near, left: -1, err: io.EOF, end: f.ends[n]}
 	if f.broken != nil {
 		c.err = f.broken
 	}
@@ -178,6 +186,14 @@ func TestGiveUp(t *testing.T) {
 	auth := errors.Join(sshconn.ErrAuth, errors.New("no method is left"))
 	refused := errors.Join(sshconn.ErrConnect, syscall.ECONNREFUSED)
 	cut := []int64{100, 10, 10, 10, 10, 10, 10, 10}
+	exit := func(status int) error { return &transport.ExitError{Status: status, Err: errors.New("exit")} }
+	always := func(status int) map[int]error {
+		ends := map[int]error{}
+		for i := range cut {
+			ends[i] = exit(status)
+		}
+		return ends
+	}
 	for name, tt := range map[string]struct {
 		f        *flaky
 		args     []string
@@ -185,18 +201,24 @@ func TestGiveUp(t *testing.T) {
 		connects int
 		pauses   []time.Duration
 	}{
-		"always cut":        {&flaky{cuts: cut}, nil, 12, 6, []time.Duration{1, 2, 4, 8, 16}},
-		"two retries":       {&flaky{cuts: cut}, []string{"--retries=2"}, 12, 3, []time.Duration{1, 2}},
-		"none":              {&flaky{cuts: cut}, []string{"--retries=0"}, 12, 1, nil},
-		"stalled":           {&flaky{cuts: cut, broken: wire.ErrTimeout}, nil, 30, 6, []time.Duration{1, 2, 4, 8, 16}},
-		"timeout is meant":  {&flaky{cuts: cut, broken: wire.ErrTimeout}, []string{"--timeout=9"}, 30, 1, nil},
-		"both":              {&flaky{cuts: cut, broken: wire.ErrTimeout}, []string{"--timeout=9", "--retries=1"}, 30, 2, []time.Duration{1}},
-		"protocol":          {&flaky{cuts: cut, broken: wire.ErrProtocol}, nil, 12, 1, nil},
-		"never reached":     {&flaky{refuse: map[int]error{0: refused}}, nil, 40, 1, nil},
-		"then refused":      {&flaky{cuts: cut[:1], refuse: map[int]error{1: refused, 2: refused, 3: refused, 4: refused, 5: refused}}, nil, 12, 6, []time.Duration{1, 2, 4, 8, 16}},
-		"then refused once": {&flaky{cuts: cut[:1], refuse: map[int]error{1: refused}}, nil, 0, 3, []time.Duration{1, 2}},
-		"then no password":  {&flaky{cuts: cut[:1], refuse: map[int]error{1: auth}}, nil, 42, 2, []time.Duration{1}},
-		"then another key":  {&flaky{cuts: cut[:1], refuse: map[int]error{1: sshconn.ErrHostKey}}, nil, 41, 2, []time.Duration{1}},
+		"always cut":         {&flaky{cuts: cut}, nil, 12, 6, []time.Duration{1, 2, 4, 8, 16}},
+		"two retries":        {&flaky{cuts: cut}, []string{"--retries=2"}, 12, 3, []time.Duration{1, 2}},
+		"none":               {&flaky{cuts: cut}, []string{"--retries=0"}, 12, 1, nil},
+		"stalled":            {&flaky{cuts: cut, broken: wire.ErrTimeout}, nil, 30, 6, []time.Duration{1, 2, 4, 8, 16}},
+		"timeout is meant":   {&flaky{cuts: cut, broken: wire.ErrTimeout}, []string{"--timeout=9"}, 30, 1, nil},
+		"both":               {&flaky{cuts: cut, broken: wire.ErrTimeout}, []string{"--timeout=9", "--retries=1"}, 30, 2, []time.Duration{1}},
+		"protocol":           {&flaky{cuts: cut, broken: wire.ErrProtocol}, nil, 12, 1, nil},
+		"never reached":      {&flaky{refuse: map[int]error{0: refused}}, nil, 40, 1, nil},
+		"then refused":       {&flaky{cuts: cut[:1], refuse: map[int]error{1: refused, 2: refused, 3: refused, 4: refused, 5: refused}}, nil, 12, 6, []time.Duration{1, 2, 4, 8, 16}},
+		"then refused once":  {&flaky{cuts: cut[:1], refuse: map[int]error{1: refused}}, nil, 0, 3, []time.Duration{1, 2}},
+		"then no gosync":     {&flaky{cuts: []int64{100, 0}, ends: map[int]error{1: exit(127)}, broken: io.ErrUnexpectedEOF}, nil, 127, 2, []time.Duration{1}},
+		"far side failed":    {&flaky{cuts: cut, ends: always(2)}, nil, 12, 1, nil},
+		"far side timed out": {&flaky{cuts: cut, ends: always(30)}, nil, 30, 6, []time.Duration{1, 2, 4, 8, 16}},
+		"far side killed":    {&flaky{cuts: cut, ends: always(137)}, nil, 12, 6, []time.Duration{1, 2, 4, 8, 16}},
+		"ssh lost it":        {&flaky{cuts: cut, ends: always(255), broken: io.ErrUnexpectedEOF}, nil, 12, 6, []time.Duration{1, 2, 4, 8, 16}},
+		"ssh found none":     {&flaky{cuts: []int64{0}, ends: always(255)}, nil, 40, 1, nil},
+		"then no password":   {&flaky{cuts: cut[:1], refuse: map[int]error{1: auth}}, nil, 42, 2, []time.Duration{1}},
+		"then another key":   {&flaky{cuts: cut[:1], refuse: map[int]error{1: sshconn.ErrHostKey}}, nil, 41, 2, []time.Duration{1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -245,10 +267,14 @@ func TestLost(t *testing.T) {
 		{wire.ErrTimeout, true},
 		{&os.SyscallError{Syscall: "read", Err: syscall.ECONNRESET}, true},
 		{&wire.Error{Code: wire.CodeTimeout, Kind: wire.KindTimeout}, true},
+		{&wire.Error{Code: wire.CodeSignal, Kind: wire.KindCanceled}, true},
 		{wire.ErrProtocol, false},
 		{wire.ErrVersion, false},
 		{errors.Join(wire.ErrProtocol, io.ErrUnexpectedEOF), false},
 		{&wire.Error{Code: wire.CodeFile, Kind: wire.KindNoSpace}, false},
+		{&fs.PathError{Op: "write", Err: syscall.ENOSPC}, false}, // the number of an error passes for a network error
+		{&endedError{status: 2, err: wire.ErrClosed}, false},
+		{&endedError{status: 137, err: wire.ErrClosed}, true},
 		{engine.ErrPartial, false},
 		{context.Canceled, false},
 		{errors.New("anything else"), false},
@@ -257,4 +283,144 @@ func TestLost(t *testing.T) {
 			t.Errorf("lost(%v) is %v", tt.err, got)
 		}
 	}
+}
+
+// TestReconnectOverSSH resets real connections in the middle of packets.
+func TestReconnectOverSSH(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{"-a SSH DIR/tree/ HOST:new", "-a SSH HOST:tree/ DIR/new"} {
+		for _, after := range []int64{2_500_000, 3_000_001} {
+			b := newExitBench(t, sshserver.Options{DropAfter: after})
+			if err := os.Mkdir(b.path("tree"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			r := rand.NewChaCha8([32]byte{2})
+			for i := range 30 {
+				content := make([]byte, 20_000*i)
+				_, _ = r.Read(content) // never fails
+				b.write(t, "tree/"+fmt.Sprint(i), string(content))
+			}
+			status, errs := b.run(t, t.Context(), line, realParts(), io.Discard)
+			if status != 0 || strings.Count(errs, "; reconnecting\n") != 1 {
+				t.Errorf("%s: status %d\n%s", line, status, errs)
+			}
+			if err := sameTrees(t.Context(), b.path("tree"), b.path("new")); err != nil {
+				t.Errorf("%s: %v", line, err)
+			}
+		}
+	}
+}
+
+func TestReconnectOptions(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string][2]int{ // seconds to connect, retries
+		"": {0, 5}, "--retries=0": {0, 0}, "--retries 7": {0, 7}, "--contimeout=9": {9, 5}, "--contimeout=9 --no-contimeout": {0, 5}, "--contimeout=0": {0, 5},
+	} {
+		s, _ := parsed(t, line)
+		var f fakeRun
+		if status := f.exec(t.Context(), append(strings.Fields(line), "-a", "a", "h:b")...); status != 0 {
+			t.Errorf("%s: status %d, %s", line, status, &f.err)
+		}
+		if got := [2]int{int(f.how.ConnectTimeout / time.Second), s.retries}; got != want {
+			t.Errorf("%s: %v, want %v", line, got, want)
+		}
+	}
+}
+
+// attempts runs a command line whose engine does one step for each connection.
+func attempts(t *testing.T, steps []func(engine.Job, engine.Report) (engine.Summary, error), e env, args ...string) (status int, out, errs string) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	n := 0
+	send := func(_ context.Context, _ engine.Host, _ io.ReadWriteCloser, job engine.Job, rep engine.Report) (engine.Summary, error) {
+		n++
+		return steps[n-1](job, rep)
+	}
+	e.stdout, e.stderr, e.stdin = &stdout, &stderr, strings.NewReader("")
+	e.getenv = func(string) string { return "" }
+	e.pause = func(context.Context, time.Duration) error { return nil }
+	e.parts = parts{
+		host: func() engine.Host { return nil }, send: send, exitCode: engine.ExitCode,
+		connect: func(context.Context, transport.Target, transport.Options) (transport.Stream, error) {
+			return nothing{}, nil
+		},
+	}
+	status = run(t.Context(), append([]string{"gosync"}, args...), &e)
+	if n != len(steps) {
+		t.Errorf("%d connections, want %d", n, len(steps))
+	}
+	return status, stdout.String(), stderr.String()
+}
+
+// TestOneRun: whatever the connections, to the user it is one run.
+func TestOneRun(t *testing.T) {
+	t.Parallel()
+	const question = "120 of 130 entries would be deleted"
+	var limits []int64
+	step := func(sum engine.Summary, err error, events ...engine.Event) func(engine.Job, engine.Report) (engine.Summary, error) {
+		return func(job engine.Job, rep engine.Report) (engine.Summary, error) {
+			limits = append(limits, job.MaxDelete)
+			for _, ev := range events {
+				rep.Event(ev)
+			}
+			if !rep.Confirm(t.Context(), question) {
+				t.Error("the answer is no")
+			}
+			return sum, err
+		}
+	}
+	failed := engine.ErrorEvent{Err: &engine.FileError{Op: "open", Path: "x", Err: fs.ErrPermission}}
+	later := engine.ErrorEvent{Err: &engine.FileError{Op: "open", Path: "y", Err: fs.ErrPermission}}
+	asked := 0
+	status, out, errs := attempts(t, []func(engine.Job, engine.Report) (engine.Summary, error){
+		step(engine.Summary{Transferred: 2, BytesSent: 10}, wire.ErrClosed,
+			engine.DeleteEvent{Path: "a"}, engine.DeleteEvent{Path: "b"}, failed, later, engine.NoteEvent{Text: "created directory d"}),
+		step(engine.Summary{Transferred: 1, BytesSent: 5}, wire.ErrClosed, engine.DeleteEvent{Path: "b"}, engine.DeleteEvent{Path: "c"}, failed),
+		step(engine.Summary{Files: 7, Transferred: 3, BytesSent: 1}, engine.ErrPartial, engine.NoteEvent{Text: "created directory d"}, failed),
+	}, env{ask: func(context.Context, string) (string, error) { asked++; return " Yes\n", nil }},
+		"-ai", "--stats", "--delete", "--max-delete=10", "a", "h:b")
+	if want := []int64{10, 8, 7}; status != 23 || !reflect.DeepEqual(limits, want) || asked != 1 {
+		t.Errorf("status %d, limits %v, want %v, asked %d times", status, limits, want, asked)
+	}
+	for text, want := range map[string]int{
+		"*deleting   a\n": 1, "*deleting   b\n": 1, "*deleting   c\n": 1, "created directory": 1, "reconnected 2 times\n": 1,
+		"files transferred: 6\n": 1, "Total bytes sent: 16\n": 1, "Number of files: 7\n": 1,
+	} {
+		if n := strings.Count(out, text); n != want {
+			t.Errorf("%q comes %d times:\n%s", text, n, out)
+		}
+	}
+	for text, want := range map[string]int{
+		"gosync: open x": 1, "gosync: open y": 1, "  open x": 1, "  open y": 0, "1 error in this run": 1, "; reconnecting\n": 1, "(exit 23)\n": 1,
+	} {
+		if n := strings.Count(errs, text); n != want {
+			t.Errorf("%q comes %d times:\n%s", text, n, errs)
+		}
+	}
+}
+
+// TestSilentFarSide: a far side that is reached and says nothing is given up.
+func TestSilentFarSide(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for _, talks := range []bool{false, true} {
+			near, far := wire.Pipe()
+			conn := expectAnswer(&cutConn{rw: near, left: -1}, time.Minute)
+			if talks {
+				go func() { _, _ = far.Write([]byte{1}) }() // the pipe takes it
+				if n, err := conn.Read(make([]byte, 1)); n != 1 || err != nil {
+					t.Fatal(n, err)
+				}
+				time.AfterFunc(time.Hour, func() { near.Close() })
+			}
+			start := time.Now()
+			_, err := conn.Read(make([]byte, 1))
+			took := time.Since(start)
+			if talks && (took != time.Hour || errors.Is(err, wire.ErrTimeout)) || !talks && (took != time.Minute || !errors.Is(err, wire.ErrTimeout)) {
+				t.Errorf("talks %v: %v after %v", talks, err, took)
+			}
+			conn.Close()
+			far.Close()
+		}
+	})
 }

@@ -33,7 +33,7 @@ type parts struct {
 	copy     func(context.Context, engine.Host, engine.Job, engine.Report) (engine.Summary, error)
 	send     func(context.Context, engine.Host, io.ReadWriteCloser, engine.Job, engine.Report) (engine.Summary, error)
 	receive  func(context.Context, engine.Host, io.ReadWriteCloser, engine.Job, engine.Report) (engine.Summary, error)
-	serve    func(context.Context, engine.Host, io.ReadWriteCloser, *slog.Logger) error
+	serve    func(context.Context, engine.Host, io.ReadWriteCloser, *slog.Logger, engine.Limits) error
 	exitCode func(error) int
 }
 
@@ -55,7 +55,7 @@ func run(ctx context.Context, args []string, e *env) int {
 	case s.version:
 		return e.show(versionText())
 	case s.server:
-		return e.serverStatus(ctx, e.serve(ctx, operands))
+		return e.serverStatus(ctx, e.serve(ctx, s, operands))
 	}
 	return e.status(ctx, e.sync(ctx, s, operands))
 }
@@ -89,10 +89,10 @@ func (e *env) status(ctx context.Context, err error) int {
 	return code
 }
 
-// serverStatus is status for the far side. The client tells its user how the
-// run ended; only what it cannot have been told is worth a line from here.
+// serverStatus is status for the far side. What the client has heard of it tells
+// its user; only the rest is worth a line from here.
 func (e *env) serverStatus(ctx context.Context, err error) int {
-	if code := exitCode(err, e.parts.exitCode); code > exitUnsupported {
+	if code := exitCode(err, e.parts.exitCode); engine.Told(err) || code > exitUnsupported {
 		return code
 	}
 	return e.status(ctx, err)
@@ -100,26 +100,39 @@ func (e *env) serverStatus(ctx context.Context, err error) int {
 
 // serve is the far side of somebody's run: standard output is the protocol,
 // standard error is log.
-func (e *env) serve(ctx context.Context, operands []string) error {
+func (e *env) serve(ctx context.Context, s *settings, operands []string) error {
 	if len(operands) > 0 {
 		return usageErrorf("--server takes no operands")
+	}
+	if err := s.restrict.check(true); err != nil {
+		return err
 	}
 	conn, err := e.serverConn()
 	if err != nil {
 		return withCode(exitSelect, fmt.Errorf("standard input and output: %w", err))
 	}
-	log := slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	return e.parts.serve(ctx, e.parts.host(), conn, log)
+	level := slog.LevelWarn
+	if s.verbose > 0 {
+		level = slog.LevelDebug
+	}
+	log := slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: level}))
+	if s.restrict.dir != "" {
+		return e.serveRestricted(ctx, &s.restrict, conn, log)
+	}
+	return e.parts.serve(ctx, e.parts.host(), conn, log, engine.Limits{})
 }
 
 // sync is the main job: it copies.
 func (e *env) sync(ctx context.Context, s *settings, operands []string) error {
+	if err := s.restrict.check(false); err != nil {
+		return err
+	}
 	r, err := newRoute(operands, s)
 	if err != nil {
 		return err
 	}
-	if dir := e.getenv("RSYNC_PARTIAL_DIR"); s.Partial && s.PartialDir == "" && !s.InPlace && !s.Append && !s.AppendVerify {
-		s.PartialDir = dir
+	if err := s.partialDirFrom(e.getenv); err != nil {
+		return err
 	}
 	if err := s.finish(r.local()); err != nil {
 		return err
@@ -137,7 +150,10 @@ func (e *env) sync(ctx context.Context, s *settings, operands []string) error {
 	if !r.local() && s.retries > 0 {
 		p.shown = map[uint64]int{}
 	}
-	sum, err := e.transfer(ctx, s, r, job, p)
+	rep := engine.Report{Event: p.event, Progress: new(engine.Progress)}
+	rep.Confirm = e.confirmer(s, con, func() { cancel(errInterrupted) })
+	job.Confirm = rep.Confirm != nil
+	sum, err := e.transfer(ctx, s, r, job, rep, p)
 	return e.conclude(ctx, p, &sum, err)
 }
 
@@ -158,9 +174,7 @@ func (e *env) job(s *settings, r *route) (engine.Job, error) {
 
 // transfer connects where there is something to connect to, and has the engine
 // do the job.
-func (e *env) transfer(ctx context.Context, s *settings, r *route, job engine.Job, p *printer) (engine.Summary, error) {
-	rep := engine.Report{Event: p.event, Confirm: e.confirmer(s, p), Progress: new(engine.Progress)}
-	job.Confirm = rep.Confirm != nil
+func (e *env) transfer(ctx context.Context, s *settings, r *route, job engine.Job, rep engine.Report, p *printer) (engine.Summary, error) {
 	stop := func(bool) {}
 	if s.progress {
 		stop = startMeter(p.con, rep.Progress, e.width)
@@ -220,9 +234,6 @@ func (e *env) conclude(ctx context.Context, p *printer, sum *engine.Summary, err
 	code := exitCode(err, e.parts.exitCode)
 	if err == nil || code >= exitPartial && code <= exitDelete {
 		p.summary(sum)
-	}
-	if err == nil && p.s.Clean && !p.s.quiet {
-		p.con.print(fmt.Sprintf("removed %d unfinished files that interrupted runs have left\n", sum.Deleted))
 	}
 	for _, line := range p.problems.lines() {
 		p.con.message(line)

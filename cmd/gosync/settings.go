@@ -77,6 +77,7 @@ type settings struct {
 	quiet, stats, progress  bool
 
 	help, version, server bool
+	restrict              restriction
 }
 
 // defaultTimeout is the timeout where none is given.
@@ -115,6 +116,8 @@ func (s *settings) finish(local bool) error {
 		s.Itemize, s.ItemizeAll = false, false
 	}
 	switch {
+	case s.Clean && (s.Delete || list):
+		return usageErrorf("--clean copies nothing and deletes nothing else; use it alone")
 	case s.Delete && !s.Recursive && !s.Options.Dirs:
 		return usageErrorf("--delete does not work without --recursive (-r) or --dirs (-d)")
 	case s.DeleteEmptySource && !s.Delete:
@@ -136,11 +139,35 @@ func (s *settings) finishPartial() error {
 	case s.InPlace:
 		s.Partial = false // what --inplace received is under the final name anyway
 	case s.PartialDir != "" && !strings.HasPrefix(s.PartialDir, "/"):
-		// At the end of the rules, so that the user's own come first.
-		s.rules = append(s.rules, rule{kind: ruleExclude, text: strings.TrimSuffix(s.PartialDir, "/") + "/"})
+		// At the end of the rules, so that the user's own come first; and it does
+		// not keep a directory from being deleted.
+		s.rules = append(s.rules, rule{kind: ruleFilter, text: "-p " + literalPattern(s.PartialDir) + "/"})
 	}
 	if appends && s.wholeFile == unset {
 		s.Options.WholeFile = false
+	}
+	return nil
+}
+
+// literalPattern writes a name as a pattern that matches only that name. As in
+// rsync a backslash quotes only where there are wildcards.
+func literalPattern(name string) string {
+	if !strings.ContainsAny(name, "*?[") {
+		return name
+	}
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(name)
+}
+
+// partialDirFrom takes RSYNC_PARTIAL_DIR from the environment where it applies.
+// As in rsync a value that names no directory of its own is none.
+func (s *settings) partialDirFrom(getenv func(string) string) error {
+	text := getenv("RSYNC_PARTIAL_DIR")
+	if text == "" || text == "." || !s.Partial || s.PartialDir != "" || s.InPlace || s.Append || s.AppendVerify {
+		return nil
+	}
+	var err error
+	if s.PartialDir, err = parsePartialDir(text); err != nil {
+		return usageErrorf("RSYNC_PARTIAL_DIR: %v", err)
 	}
 	return nil
 }

@@ -201,15 +201,13 @@ func moveFlags() []flag {
 		{
 			name: "partial-dir", arg: "DIR", negate: true, category: catMove, doc: "keep unfinished files in DIR (implies --partial)",
 			long: "A relative DIR is made in each directory that needs it, and left out of the copy. RSYNC_PARTIAL_DIR in the environment does the same where --partial is given.",
-			set: func(s *settings, on bool, text string) error {
-				if on && (text == "" || text == ".") {
-					return usageErrorf("%q is no directory of its own", text)
-				}
-				s.PartialDir = text
+			set: func(s *settings, on bool, text string) (err error) {
+				s.PartialDir = ""
 				if on {
 					s.Partial, s.NoPartial = true, false
+					s.PartialDir, err = parsePartialDir(text)
 				}
-				return nil
+				return err
 			},
 		},
 		{
@@ -370,7 +368,7 @@ func outputFlags() []flag {
 }
 
 func remoteFlags() []flag {
-	return []flag{
+	return append([]flag{
 		{
 			name: "rsh", short: "e", arg: "COMMAND", category: catRemote, doc: "reach the host by COMMAND, such as 'ssh -p 2222'",
 			long: "The command is split at spaces; ' and \" quote, a doubled quote stands for itself. GOSYNC_RSH and RSYNC_RSH in the environment do the same. Without it gosync speaks SSH itself.",
@@ -393,7 +391,7 @@ func remoteFlags() []flag {
 			},
 		},
 		{name: "server", hidden: true, category: catRemote, doc: "be the far side", set: on(func(s *settings) *bool { return &s.server })},
-	}
+	}, restrictFlags()...)
 }
 
 // parseDurability reads the value of --fsync.

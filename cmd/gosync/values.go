@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -89,6 +90,16 @@ func parseRetries(text string) (int, error) {
 		return 0, usageErrorf("%q is not a number of attempts", text)
 	}
 	return int(n), nil
+}
+
+// parsePartialDir reads the name of a directory for unfinished files: absolute,
+// or below the directory of the file.
+func parsePartialDir(text string) (string, error) {
+	dir := path.Clean(text)
+	if text == "" || dir == "." || dir == "/" || dir == ".." || strings.HasPrefix(dir, "../") {
+		return "", usageErrorf("%q is no directory of its own, such as .partial or an absolute path", text)
+	}
+	return dir, nil
 }
 
 // parsePort reads a TCP port.

@@ -14,7 +14,7 @@ func realParts() parts {
 		copy:     engine.Copy,
 		send:     engine.Send,
 		receive:  engine.Receive,
-		serve:    engine.Serve,
+		serve:    engine.ServeLimited,
 		exitCode: engine.ExitCode,
 	}
 }

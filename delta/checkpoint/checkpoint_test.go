@@ -197,52 +197,82 @@ func TestOften(t *testing.T) {
 	step(2, "nothing to flush")
 }
 
-// TestOrder checks that the sidecar never speaks of data that is not durable.
+// TestOrder crashes again and again: never does the sidecar speak of data that is
+// not durable, and what was durable is not lost.
 func TestOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rnd := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
 		sidecar, data := &memFile{}, &memFile{}
 		var s *State
-		chunks := 0
-		for range rapid.IntRange(1, 3).Draw(t, "runs") {
+		have := 0 // chunks
+		for run := range rapid.IntRange(1, 4).Draw(t, "runs") {
 			now := time.Unix(0, 0)
 			o := Options{Now: func() time.Time { return now }}
+			id := Identity{Size: int64(run / 2)}
 			var w *Writer
 			if s == nil {
-				w = Begin(sidecar, data, target, Identity{Size: 1}, o)
-				chunks = 0
+				w, have = Begin(sidecar, data, target, id, o), 0
 			} else {
-				w = Resume(sidecar, data, s, chunks, target, Identity{Size: 1}, o)
-				_ = data.Truncate(int64(chunks) * delta.ChunkSize)
+				have = rapid.IntRange(0, have).Draw(t, "keep")
+				_ = data.Truncate(int64(have) * delta.ChunkSize)
+				w = Resume(sidecar, data, s, have, target, id, o)
 			}
+			durable := have
 			for range rapid.IntRange(0, 4).Draw(t, "chunks") {
-				b := chunk(chunks, 1)
-				_, _ = data.WriteAt(b, int64(chunks)*delta.ChunkSize)
+				b := chunk(have, run)
+				_, _ = data.WriteAt(b, int64(have)*delta.ChunkSize)
 				w.Landed(delta.Sum(b))
-				chunks++
+				have++
 				if rapid.Bool().Draw(t, "late") {
 					now = now.Add(everyTime)
 				}
 				w.running.Wait() // or the crash would race with it
+				if len(w.fresh) == 0 {
+					durable = have
+				}
 			}
-			durable := len(data.durable)
+			begun := s != nil || sidecar.syncs > 0
+			synced := len(data.durable)
 			sidecar, data = sidecar.crash(rnd), data.crash(rnd)
 			var err error
 			if s, err = Read(sidecar, target); err != nil {
-				s = nil // the sidecar itself was not durable yet
+				if begun {
+					t.Fatalf("a durable sidecar cannot be read: %v", err)
+				}
 				sidecar, data = &memFile{}, &memFile{}
 				continue
 			}
-			if len(s.Sums)*delta.ChunkSize > durable {
-				t.Fatalf("%d chunks are noted, %d bytes are durable", len(s.Sums), durable)
+			if len(s.Sums)*delta.ChunkSize > synced {
+				t.Fatalf("%d chunks are noted, %d bytes are durable", len(s.Sums), synced)
 			}
 			sums, err := s.Held(context.Background(), data)
-			if err != nil || len(sums) < len(s.Sums) {
-				t.Fatalf("%d of %d chunks are held: %v", len(sums), len(s.Sums), err)
+			if err != nil || len(sums) < durable {
+				t.Fatalf("%d chunks are held, %d are durable: %v", len(sums), durable, err)
 			}
-			chunks = len(sums)
+			have = len(sums) // what was dropped, but not durably, may be there
 		}
 	})
+}
+
+// TestZeros: a file that had grown before the crash, but was not written yet.
+func TestZeros(t *testing.T) {
+	sidecar, data := small(t)
+	good := slices.Clone(sidecar.now)
+	for _, tail := range [][]byte{make([]byte, 5), make([]byte, 9), make([]byte, 4096), append(make([]byte, 100), good...)} {
+		sidecar.now = append(slices.Clone(good), tail...)
+		s, n := held(t, sidecar, data)
+		if n != 3 {
+			t.Errorf("%d chunks are held with %d bytes behind them", n, len(tail))
+		}
+		w := Resume(sidecar, data, s, 3, target, s.Source, Options{})
+		fill(t, w, data, 3, 4)
+		if err := w.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		if _, n := held(t, sidecar, data); n != 4 {
+			t.Errorf("%d chunks are held after going on", n)
+		}
+	}
 }
 
 // TestFailures: what cannot be noted costs a later run bytes, what cannot be made

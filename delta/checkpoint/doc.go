@@ -21,8 +21,9 @@
 //	type 4, in place: the target itself is being written; the target's name
 //
 // The first record is of type 1 or 4. A record that the end of the file cuts
-// short, or that is the last and has the wrong checksum, is dropped with what is
-// behind it: a crash leaves such. Any other fault makes the sidecar invalid.
+// short, or that has the wrong checksum, is dropped with what is behind it: a crash
+// leaves such, zeros for instance where the file had grown before it was written.
+// Any other fault makes the sidecar invalid.
 //
 // # What is not guaranteed
 //

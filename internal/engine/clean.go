@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"strings"
 
 	"gosync/transport/wire"
 	"gosync/walker"
@@ -27,7 +28,14 @@ func (d *dest) clean(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	names := map[[2]string]bool{}
 	for _, p := range stale.paths {
+		names[p] = true
+	}
+	for _, p := range stale.paths {
+		if base, ok := strings.CutSuffix(p[1], manifest.SidecarSuffix); ok && names[[2]string{p[0], base + manifest.PartialSuffix}] {
+			continue // it goes with its partial
+		}
 		if err := d.cleanOne(ctx, p[0], p[1]); err != nil {
 			return err
 		}

@@ -36,6 +36,7 @@ func (d *dest) confirm(ctx context.Context, question string) (bool, error) {
 func (d *dest) confirmed(m *wire.Confirmed) error {
 	d.mu.Lock()
 	answer := d.answer
+	d.answer = nil
 	d.mu.Unlock()
 	if answer == nil {
 		return fmt.Errorf("%w: an answer without a question", wire.ErrProtocol)

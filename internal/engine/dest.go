@@ -24,6 +24,7 @@ type dest struct {
 	prog      *Progress
 	alone     bool                                            // the other end is in this process and needs no farewell
 	requested *requested                                      // on a pull
+	limits    Limits                                          // of a server
 	local     *source                                         // the other end, where it is in this process and files can be copied directly
 	user      func(ctx context.Context, question string) bool // asks the user of this process; nil where there is none
 	group     *errgroup.Group
@@ -35,6 +36,8 @@ type dest struct {
 	rename  string // name of the single source at the destination, "" for its own
 	empty   bool   // the destination had nothing when the run began
 	created bool   // the destination was made by this run
+	clock   manifest.Clock
+	names   folding
 
 	roots  chan *wire.Roots
 	table  chan *wire.DirTable
@@ -62,6 +65,7 @@ type dest struct {
 	links      []linkTask
 	dead       []deadEntry    // what is to be removed
 	blocked    []blockedEntry // entries where a directory is to be removed first
+	pathBytes  int64          // of the paths of dirs
 	dstEntries int64          // entries found at the destination
 	listEnd    wire.ListEnd
 	rootMsg    *wire.Roots
@@ -71,7 +75,12 @@ type dest struct {
 	wantTable  atomic.Bool   // a table of digests was asked for and is not complete
 	wantPlan   atomic.Bool   // listings were asked for
 	told       atomic.Bool   // Done was sent
-	troubles   int64         // errors and remarks of the source so far; the reader's
+	unsent     atomic.Int64  // files that the source could not send
+	troubles   int64         // errors and remarks of the source so far, long ones more than once; the reader's
+	owners     int           // users and groups that the source has named; the reader's
+	gotRoots   bool          // the message came; the reader's
+	gotDigest  bool          // ... and this one
+	served     bool          // the other end is the client
 	planned    chan struct{} // closed when everything was compared: no listing may come any more
 	literal    atomic.Int64
 	listed     atomic.Int64
@@ -112,12 +121,16 @@ func newDest(host Host, conn *wire.Conn, job *Job, rep *reporter, prog *Progress
 func (d *dest) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	over, end := context.WithCancel(ctx)
+	defer end()
 	d.group = g
 	d.ended = func() bool { return ctx.Err() != nil }
 	g.Go(func() error {
-		defer end()
 		defer close(d.small)
-		return d.read(ctx)
+		err := d.read(ctx)
+		if err == nil {
+			end() // else the group ends the others, with the cause
+		}
+		return err
 	})
 	g.Go(func() error {
 		defer d.jobs.close()
@@ -129,6 +142,9 @@ func (d *dest) run(ctx context.Context) error {
 	}
 	g.Go(func() error { return closeOnCancel(ctx, over, d.conn, d.alone) })
 	err := g.Wait()
+	for _, in := range d.files {
+		in.release() // another attempt of this process may want it
+	}
 	if d.tree != nil {
 		if cerr := d.tree.Close(); err == nil && cerr != nil {
 			err = fmt.Errorf("closing the destination: %w", cerr)
@@ -187,6 +203,9 @@ func (d *dest) dispatch(ctx context.Context, f wire.Frame) (over bool, err error
 	if err != nil {
 		return true, err
 	}
+	if err := d.content(m); err != nil {
+		return true, err
+	}
 	switch m := m.(type) {
 	case *wire.Fatal:
 		return true, &farError{&m.Err}
@@ -213,8 +232,9 @@ func (d *dest) leave(m *wire.SourceDone) error {
 	if !d.told.Load() {
 		return fmt.Errorf("%w: the source takes leave before everything is in place", wire.ErrProtocol)
 	}
-	if m.Failed > 0 && d.rep.outcome() == nil {
-		d.fail("read", "the source", fmt.Errorf("%d files could not be sent", m.Failed))
+	// The source has reported each, or should have.
+	if n := max(m.Failed, d.unsent.Load()); n > 0 && d.rep.outcome() == nil {
+		d.fail("read", "the source", fmt.Errorf("%d files could not be sent", n))
 	}
 	return nil
 }
@@ -223,16 +243,19 @@ func (d *dest) leave(m *wire.SourceDone) error {
 func (d *dest) control(ctx context.Context, m wire.Msg) error {
 	switch m := m.(type) {
 	case *wire.Roots:
-		return offer(d.roots, m)
+		return once(&d.gotRoots, d.roots, m)
 	case *wire.RootDigest:
-		return offer(d.digest, m)
+		return once(&d.gotDigest, d.digest, m)
 	case *wire.DirTable:
-		if !d.wantTable.Load() {
+		if !d.wantTable.Load() || len(m.Dirs) == 0 {
 			return fmt.Errorf("%w: a table of digests that was not asked for", wire.ErrProtocol)
 		}
 		d.wantTable.Store(!m.Last)
 		return put(ctx, d.table, m)
 	case *wire.Owner:
+		if d.owners++; d.owners > maxOwners {
+			return fmt.Errorf("%w: more than %d owners", wire.ErrProtocol, maxOwners)
+		}
 		return d.toPlan(ctx, planItem{owner: m})
 	case *wire.ListEnd:
 		return d.toPlan(ctx, planItem{end: m})
@@ -246,6 +269,18 @@ func (d *dest) control(ctx context.Context, m wire.Msg) error {
 	return fmt.Errorf("%w: message %d from the source", wire.ErrProtocol, m.Type())
 }
 
+// once takes a message that comes once; got is the reader's.
+func once[T any](got *bool, c chan T, v T) error {
+	if *got {
+		return fmt.Errorf("%w: %T came again", wire.ErrProtocol, v)
+	}
+	*got = true
+	return offer(c, v)
+}
+
+// maxOwners is how many users and groups a source may name.
+const maxOwners = 1 << 18
+
 // maxEntries is how many entries a run may have.
 const maxEntries = 100_000_000
 
@@ -258,6 +293,11 @@ func tooMany() error {
 func (d *dest) toPlan(ctx context.Context, it planItem) error {
 	if !d.wantPlan.Load() {
 		return fmt.Errorf("%w: listings come that were not asked for", wire.ErrProtocol)
+	}
+	select {
+	case <-d.planned: // first: the queue may have room although nobody empties it
+		return fmt.Errorf("%w: listings come when everything was compared", wire.ErrProtocol)
+	default:
 	}
 	select {
 	case d.plan <- it:
@@ -284,7 +324,11 @@ func put[T any](ctx context.Context, c chan<- T, v T) error {
 const maxTroubles = 100_000
 
 func (d *dest) trouble(m *wire.Trouble) error {
-	if d.troubles++; d.troubles > maxTroubles+2*d.prog.Seen.Load() {
+	if d.served {
+		return fmt.Errorf("%w: message %d from a client", wire.ErrProtocol, m.Type())
+	}
+	d.troubles += 1 + int64(len(m.Err.Op)+len(m.Err.Path)+len(m.Err.Text))/512
+	if d.troubles > maxTroubles+2*d.prog.Seen.Load() {
 		return fmt.Errorf("%w: the source has more errors than files", wire.ErrProtocol)
 	}
 	if m.Note {
@@ -307,6 +351,9 @@ func (d *dest) listings(ctx context.Context, f wire.Frame) error {
 	if err := wire.DecodeInto(&m, payload); err != nil {
 		return err
 	}
+	if len(payload) == 0 {
+		return fmt.Errorf("%w: nothing is listed", wire.ErrProtocol)
+	}
 	for {
 		rec, more, err := m.NextListing()
 		if err != nil {
@@ -315,8 +362,12 @@ func (d *dest) listings(ctx context.Context, f wire.Frame) error {
 		if !more {
 			return nil
 		}
-		if d.prog.Seen.Add(int64(len(rec.Entries))) > maxEntries {
+		seen := d.prog.Seen.Add(int64(len(rec.Entries)))
+		if seen > maxEntries {
 			return tooMany()
+		}
+		if err := d.limits.count(seen); err != nil {
+			return err
 		}
 		if err := d.toPlan(ctx, planItem{rec: &rec}); err != nil {
 			return err

@@ -14,6 +14,7 @@ type checking struct {
 	dir  *destDir
 	dst  manifest.Entry
 	slot *slot // its place among the events
+	was  trace
 }
 
 // startChecks digests files of dir and asks the source whether its are equal.
@@ -23,7 +24,7 @@ func (d *dest) startChecks(ctx context.Context, dir *destDir, entries []held) {
 		part := make([]int, 0, n)
 		for _, h := range entries[:n] {
 			e := &dir.entries[h.entry]
-			c := &checking{dir: dir, dst: *dir.find(d.nameFor(dir, e)), slot: h.slot}
+			c := &checking{dir: dir, dst: *dir.find(d.nameFor(dir, e)), slot: h.slot, was: d.traceOf(dir, e)}
 			d.mu.Lock()
 			d.checks[wire.ID{Dir: dir.index, Entry: h.entry}] = c
 			d.mu.Unlock()
@@ -98,7 +99,7 @@ func (d *dest) checked(ctx context.Context, id wire.ID, same bool) error {
 		return d.setAttrs(ctx, c.dir, e, &w, change|d.exact(e, &c.dst))
 	}
 	change := d.transferChange(e, &c.dst)
-	if d.job.Times && !manifest.SameInstant(e, &c.dst) {
+	if d.job.Times && !d.clock.SameInstant(e, &c.dst) {
 		change |= manifest.ChangeTime
 	}
 	c.slot.settle(d.itemEvent(c.dir, id.Entry, e, change, ""))
@@ -107,7 +108,7 @@ func (d *dest) checked(ctx context.Context, id wire.ID, same bool) error {
 	if d.job.DryRun {
 		return nil
 	}
-	in := d.expect(c.dir, id.Entry, e, &c.dst)
+	in := d.expect(c.dir, id.Entry, e, &c.dst, c.was)
 	if in.left {
 		return d.startLeft(ctx, in)
 	}

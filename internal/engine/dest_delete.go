@@ -196,7 +196,7 @@ func (d *dest) judgeDeletions(ctx context.Context) error {
 			d.fail("replace", shownPath(b.dir, &b.dir.entries[b.entry]), errors.New("a directory is in the way, and nothing is deleted after an error at the source"))
 			return true
 		})
-	case d.rootMsg.Empty && !d.job.DeleteEmptySource:
+	case d.sourceEmpty() && !d.job.DeleteEmptySource:
 		d.refuse("the source is empty: is it mounted? Nothing was deleted; --delete-empty-source permits it")
 	case n > guardMin && 2*n > d.dstEntries && !d.job.ForceDelete && d.job.MaxDelete < 0:
 		much := fmt.Sprintf("%d of %d entries of the destination would be deleted, more than half", n, d.dstEntries)
@@ -209,6 +209,12 @@ func (d *dest) judgeDeletions(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// sourceEmpty reports whether the source has nothing, whatever it says of itself.
+func (d *dest) sourceEmpty() bool {
+	filtered := d.job.Filter != nil && !d.job.Filter.Empty() // it may have something that takes no part
+	return d.rootMsg.Empty || d.rootMsg.HasRoot && !filtered && d.listEnd.Totals.Files <= 1 && len(d.dirs) > 0 && len(d.dirs[0].entries) == 0
 }
 
 // spare gives up the events of entries that are not removed.
@@ -260,11 +266,7 @@ func (p *planner) unblock(ctx context.Context) error {
 			continue
 		}
 		dir.touched.Store(true)
-		if e.IsRegular() {
-			err = p.regular(ctx, dir, b.entry, e, nil)
-		} else {
-			err = p.other(ctx, dir, b.entry, e, nil)
-		}
+		err = p.vacant(ctx, dir, b.entry, e)
 		if err == nil {
 			err = p.request(ctx, dir)
 		}

@@ -311,6 +311,9 @@ func (p *patch) literals(ctx context.Context, m *wire.Literals) error {
 	if err != nil {
 		return err
 	}
+	if len(m.Body) == 0 && !m.Last {
+		return fmt.Errorf("%w: no literals for segment %d of %s", wire.ErrProtocol, m.Segment, p.in.shown)
+	}
 	if int64(len(s.lit)+len(m.Body)) > s.seg.GapBytes() {
 		return fmt.Errorf("%w: too many literals for segment %d of %s", wire.ErrProtocol, m.Segment, p.in.shown)
 	}
@@ -372,6 +375,7 @@ func (p *patch) end(ctx context.Context, m *wire.FileEnd) (over bool, err error)
 	d, in := p.d, p.in
 	switch {
 	case m.Failed:
+		d.unsent.Add(1)
 		p.drop()
 		d.lose(in.id)
 		d.finished(in)

@@ -68,7 +68,7 @@ func (p *planner) request(ctx context.Context, dir *destDir) error {
 	var whole []int
 	for _, i := range wants {
 		e := &dir.entries[i]
-		in := d.expect(dir, i, e, dir.find(d.nameFor(dir, e)))
+		in := d.expect(dir, i, e, dir.find(d.nameFor(dir, e)), d.traceOf(dir, e))
 		switch {
 		case in.left:
 			d.jobs.put(func() error { return d.startLeft(ctx, in) })
@@ -94,7 +94,7 @@ const wantBatch = 1 << 16
 const minDelta = 4 << 10
 
 // expect registers a file before it is asked for.
-func (d *dest) expect(dir *destDir, i int, e, dst *manifest.Entry) *incoming {
+func (d *dest) expect(dir *destDir, i int, e, dst *manifest.Entry, was trace) *incoming {
 	in := &incoming{id: wire.ID{Dir: dir.index, Entry: i}, dir: dir, e: e, path: d.pathFor(dir, e), shown: shownPath(dir, e), basis: -1, done: make(chan struct{})}
 	if dst != nil && !dst.IsRegular() {
 		dst = nil
@@ -103,11 +103,12 @@ func (d *dest) expect(dir *destDir, i int, e, dst *manifest.Entry) *incoming {
 	in.attrs = d.allAttrs(&in.want)
 	if dst != nil {
 		in.basis = dst.Size
-		in.append = (d.job.Append || d.job.AppendVerify) && dst.Size < e.Size && dst.Size > 0
+		in.append = !was.spoiled && dst.Size < e.Size && dst.Size > 0 &&
+			(d.job.Append || d.job.AppendVerify || d.local != nil && d.job.Partial && isUnfinished(dst))
 		in.delta = !in.append && !d.job.WholeFile && dst.Size >= minDelta && e.Size >= minDelta
 	}
-	in.mend = dir.spoiled(d.nameFor(dir, e)) && !d.job.InPlace
-	in.left = !in.append && d.hasPartial(dir, e)
+	in.mend = was.spoiled && !d.job.InPlace
+	in.left = !in.append && was.partial
 	d.mu.Lock()
 	d.files[in.id] = in
 	d.mu.Unlock()
@@ -346,6 +347,7 @@ func (d *dest) streamFor(ctx context.Context, id wire.ID, m wire.Msg) (*incoming
 	}
 	in.claimed = true
 	if end, ok := m.(*wire.FileEnd); ok && end.Failed {
+		d.unsent.Add(1)
 		d.lost[id] = true
 		d.group.Go(func() error {
 			d.finished(in) // the source has said why

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"syscall"
 
 	"gosync/delta"
 	"gosync/transport/wire"
@@ -165,7 +166,12 @@ func (d *dest) makeLinks(ctx context.Context) error {
 				heirs[l.lead] = l
 				err = d.inherit(ctx, l)
 			default:
-				err = d.makeLink(ctx, l)
+				if err = d.makeLink(ctx, l); errors.Is(err, syscall.EMLINK) {
+					// The first of a new group, with what can be linked to it.
+					d.rep.post(NoteEvent{Text: shownPath(l.dir, &l.dir.entries[l.entry]) + " is copied: the file that it should be linked to has as many names as its file system permits"})
+					heirs[l.lead] = l
+					err = d.inherit(ctx, l)
+				}
 			}
 			if err != nil {
 				return err
@@ -192,6 +198,9 @@ func (d *dest) makeLink(ctx context.Context, l linkTask) error {
 	}
 	l.dir.touched.Store(true)
 	if err := d.tree.Link(ctx, path, l.old); err != nil {
+		if errors.Is(err, syscall.EMLINK) {
+			return err
+		}
 		return d.fileFailed("link", shownPath(l.dir, e), err)
 	}
 	return nil
@@ -206,7 +215,7 @@ func (d *dest) inherit(ctx context.Context, l linkTask) error {
 		return d.makeOther(ctx, l.dir, e, &w)
 	}
 	d.countTransfer(e, e)
-	return d.ask(ctx, d.expect(l.dir, l.entry, e, nil))
+	return d.ask(ctx, d.expect(l.dir, l.entry, e, nil, trace{}))
 }
 
 // lose notes that a file could not be made.

@@ -106,6 +106,7 @@ func (d *dest) openDir(ctx context.Context, path string) error {
 		return &wire.Error{Code: wire.CodeSelect, Kind: wire.KindOf(err), Op: "open destination", Path: path, Text: text(err)}
 	}
 	d.tree, d.base = t, path
+	d.learnClock()
 	if !d.empty && d.rename == "" {
 		entries, err := t.List(ctx, "")
 		d.empty = err == nil && len(entries) == 0
@@ -249,6 +250,7 @@ func (d *dest) walkOwn(ctx context.Context) (*ownTree, *manifest.Entry, error) {
 		return nil
 	})
 	own.unsure = make([]bool, len(own.dirs))
+	d.markRacy(own)
 	for _, p := range stale.paths { // what was begun must be looked at
 		if w := own.byPath[p[0]]; w != nil {
 			own.unsure[w.Index] = own.unsure[w.Index] || strings.HasSuffix(p[1], manifest.SidecarSuffix)
@@ -263,7 +265,7 @@ func (d *dest) walkOwn(ctx context.Context) (*ownTree, *manifest.Entry, error) {
 		}
 	}
 	if err == nil && !d.job.DryRun {
-		err = d.removeStale(ctx, own, stale.paths)
+		err = d.removeStale(ctx, own, &st, stale.paths)
 	}
 	var root *manifest.Entry
 	if d.rootMsg.HasRoot {
@@ -290,7 +292,7 @@ func (n *staleNames) skip(dir, name string) bool {
 
 // removeStale removes what killed runs have left, and gives the directories
 // back the times that the walk has seen, because these are compared.
-func (d *dest) removeStale(ctx context.Context, own *ownTree, paths [][2]string) error {
+func (d *dest) removeStale(ctx context.Context, own *ownTree, root *manifest.Entry, paths [][2]string) error {
 	for _, p := range paths {
 		path := manifest.Join(p[0], p[1])
 		removed, err := d.tree.RemoveStale(ctx, path, false)
@@ -299,8 +301,11 @@ func (d *dest) removeStale(ctx context.Context, own *ownTree, paths [][2]string)
 				return err
 			}
 		}
-		if w := own.byPath[p[0]]; removed && w != nil && w.Parent >= 0 && d.job.Times {
-			e := own.dirs[w.Parent].Entries[w.Entry]
+		if w := own.byPath[p[0]]; removed && w != nil && d.job.Times {
+			e := *root
+			if w.Parent >= 0 {
+				e = own.dirs[w.Parent].Entries[w.Entry]
+			}
 			if err := d.tree.SetAttrs(ctx, p[0], &e, manifest.AttrTimes); err != nil {
 				return d.fileFailed("set attributes", p[0], err)
 			}

@@ -45,6 +45,23 @@ func (dir *destDir) spoiled(name string) bool {
 	return dir.left != nil && dir.left[manifest.SidecarName(name)] && !dir.left[manifest.PartialName(name)]
 }
 
+// trace is what an earlier run has left of a file.
+type trace struct {
+	partial bool // there may be a partial
+	spoiled bool // the file itself is half written
+}
+
+// traceOf returns what the listing of dir tells of a file. It is the planner's.
+func (d *dest) traceOf(dir *destDir, e *manifest.Entry) trace {
+	return trace{d.hasPartial(dir, e), dir.spoiled(d.nameFor(dir, e))}
+}
+
+// isUnfinished reports whether a file has the time of one that a run was not able
+// to finish, and left under its own name because --partial asks for that.
+func isUnfinished(e *manifest.Entry) bool {
+	return e.Nsec == 0 && (e.Sec == 0 || e.Sec == 24*60*60)
+}
+
 // hasPartial reports whether there may be a partial of a file.
 func (d *dest) hasPartial(dir *destDir, e *manifest.Entry) bool {
 	if d.job.InPlace || !d.keeps(max(e.Size, resumeMin+1)) || e.Size <= wire.MaxSmall {
@@ -95,22 +112,22 @@ func (d *dest) startLeft(ctx context.Context, in *incoming) error {
 	if err != nil {
 		return d.ask(ctx, in) // nothing of use
 	}
+	st, err := part.Stat()
+	d.mu.Lock()
 	in.part = part
 	if part.Identity() == identity(in.e) {
 		in.held = part.Held()[:min(int64(len(part.Held())), in.e.Size/delta.ChunkSize)]
 	}
 	goesOn := len(in.held) > 0
-	st, err := part.Stat()
+	if !goesOn && d.local == nil && !d.job.WholeFile && err == nil && st.Size >= minDelta {
+		in.delta = true // what was kept is one more basis
+	}
+	d.mu.Unlock()
 	switch {
-	case d.local != nil && !in.delta, goesOn && in.delta:
+	case d.local != nil, in.delta:
 		return d.ask(ctx, in) // a copy on this machine compares the content itself
 	case goesOn:
 		return d.conn.Send(ctx, &wire.Resume{ID: in.id, Chunks: len(in.held)})
-	case err == nil && st.Size >= minDelta && !d.job.WholeFile:
-		d.mu.Lock()
-		in.delta = true // one more basis
-		d.mu.Unlock()
-		return d.ask(ctx, in)
 	}
 	in.release()
 	if err := d.tree.DropPartial(ctx, in.path); err != nil {
@@ -219,7 +236,10 @@ func (d *dest) startAppend(ctx context.Context, in *incoming) error {
 		return d.ask(ctx, in)
 	}
 	chunks := st.Size / delta.ChunkSize
-	if d.job.AppendVerify {
+	switch {
+	case d.local != nil && !d.job.Append: // the copy compares
+		in.held = make([]delta.Digest, chunks)
+	case d.job.AppendVerify:
 		in.held = make([]delta.Digest, 0, chunks)
 		err = d.cpu.do(ctx, func() error {
 			_, err := delta.SumReaderAt(ctx, f, chunks*delta.ChunkSize, 1, func(_ int64, sum delta.Digest) { in.held = append(in.held, sum) })
@@ -229,7 +249,7 @@ func (d *dest) startAppend(ctx context.Context, in *incoming) error {
 			in.append, in.held = false, nil
 			return d.ask(ctx, in)
 		}
-	} else {
+	default:
 		in.blind, in.keepTo = chunks, st.Size
 	}
 	if d.local != nil {

@@ -118,6 +118,9 @@ func (w *whole) data(ctx context.Context, m *wire.Data) error {
 		}
 	}
 	n := int64(len(m.Content)) + m.Zeros
+	if n == 0 && !m.Last {
+		return fmt.Errorf("%w: an empty piece of %s", wire.ErrProtocol, w.in.shown)
+	}
 	if m.Offset != w.base+int64(len(w.buf)) || int64(len(w.buf))+n > delta.ChunkSize {
 		return fmt.Errorf("%w: a piece of %s at %d is out of order", wire.ErrProtocol, w.in.shown, m.Offset)
 	}
@@ -191,6 +194,7 @@ func (w *whole) end(ctx context.Context, m *wire.FileEnd) (over bool, err error)
 	d, in := w.d, w.in
 	switch {
 	case m.Failed:
+		d.unsent.Add(1)
 		w.drop()
 		d.lose(in.id)
 		d.finished(in)

@@ -90,7 +90,7 @@ func TestEvilContent(t *testing.T) {
 		t.Run(strings.ReplaceAll(x.source, "/", "_"), func(t *testing.T) {
 			_, dst := dirs(t, nil, map[string]string{"keep": ""})
 			job := engine.Job{Options: archive(), Sources: []string{x.source}, Dest: dst}
-			job.Delete, job.ItemizeAll = true, true
+			job.Delete, job.DeleteEmptySource, job.ItemizeAll = true, true, true
 			out := script(func(p *peer) {
 				p.say(&wire.Roots{Complete: true, HasRoot: true, Root: directory("")})
 				p.hear(wire.TypeMode)

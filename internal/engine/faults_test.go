@@ -311,12 +311,42 @@ func TestLinkFault(t *testing.T) {
 	each(t, func(t *testing.T, w way) {
 		src, dst := faultTree(t)
 		must(t, os.Link(filepath.Join(src, "small"), filepath.Join(src, "z")))
-		c := trial{way: w, job: jobFor(src, dst), host: failing("dst link", "z", syscall.EMLINK)}
+		c := trial{way: w, job: jobFor(src, dst), host: failing("dst link", "z", syscall.EACCES)}
 		c.job.HardLinks = true
 		out := c.do(t.Context())
 		out.wantExit(t, wire.CodePartial)
 		out.wantFileError(t, "z", nil)
 		wantArrived(t, src, dst, "")
+	})
+}
+
+// TestLinksFull has more names of one file than the file system permits: the next
+// one is a copy, and the first of a new group.
+func TestLinksFull(t *testing.T) {
+	each(t, func(t *testing.T, w way) {
+		src, dst := dirs(t, map[string]string{"a": "content"}, map[string]string{})
+		for _, name := range []string{"b", "c", "d", "e"} {
+			must(t, os.Link(filepath.Join(src, "a"), filepath.Join(src, name)))
+		}
+		c := trial{way: w, job: jobFor(src, dst), host: failing("dst link", "c", syscall.EMLINK)}
+		c.job.HardLinks = true
+		out := c.do(t.Context())
+		out.wantExit(t, 0)
+		for _, name := range []string{"a", "b", "c", "d", "e"} {
+			if content(t, filepath.Join(dst, name)) != "content" {
+				t.Errorf("%s is not the file", name)
+			}
+		}
+		same := func(a, b string) bool {
+			sa, err := os.Stat(filepath.Join(dst, a))
+			must(t, err)
+			sb, err := os.Stat(filepath.Join(dst, b))
+			must(t, err)
+			return os.SameFile(sa, sb)
+		}
+		if !same("a", "b") || same("a", "c") || !same("c", "d") || !same("c", "e") {
+			t.Error("the groups are not a b and c d e")
+		}
 	})
 }
 

@@ -26,6 +26,8 @@ type trial struct {
 	host engine.Host // of both ends; nil for this machine
 	job  engine.Job
 
+	server engine.Host // of the far end; nil for host
+
 	confirm func(ctx context.Context, question string) bool // the user's answer
 
 	// source and dest wrap the stream of the end that they are named after.
@@ -59,6 +61,10 @@ func (c trial) do(ctx context.Context) outcome {
 	if h == nil {
 		h = host()
 	}
+	server := c.server
+	if server == nil {
+		server = h
+	}
 	done := make(chan struct{})
 	var sum engine.Summary
 	var err, served error
@@ -80,7 +86,7 @@ func (c trial) do(ctx context.Context) outcome {
 			*dst = c.dest(*dst)
 		}
 		var wg sync.WaitGroup
-		wg.Go(func() { served = engine.Serve(ctx, h, far, slog.New(slog.DiscardHandler)) })
+		wg.Go(func() { served = engine.Serve(ctx, server, far, slog.New(slog.DiscardHandler)) })
 		if c.way == push {
 			sum, err = engine.Send(ctx, h, near, c.job, rep)
 		} else {

@@ -45,7 +45,7 @@ func (d *dest) allAttrs(w *manifest.Entry) (a manifest.Attrs) {
 func (d *dest) differences(w, dst *manifest.Entry) manifest.Change {
 	policy := d.job.Policy
 	policy.Owner, policy.Group = d.ids.owner, d.ids.canGroup(w.GID)
-	return policy.Attributes(w, dst, w.UID, w.GID)
+	return policy.Attributes(d.clock, w, dst, w.UID, w.GID)
 }
 
 // item reports what is done to an entry.
@@ -77,7 +77,9 @@ func (p *planner) root(ctx context.Context, dir *destDir) error {
 		return nil
 	}
 	var st manifest.Entry
-	if d.tree != nil {
+	if d.names.root != nil {
+		st = *d.names.root
+	} else if d.tree != nil {
 		var err error
 		if st, err = d.tree.Stat(ctx, ""); err != nil {
 			return d.fileFailed("stat", d.base, err)
@@ -102,7 +104,10 @@ func (p *planner) root(ctx context.Context, dir *destDir) error {
 // announce plans a subdirectory: it is made, or its attributes are compared.
 func (p *planner) announce(ctx context.Context, parent, dir *destDir, entry int) error {
 	d, e := p.d, &parent.entries[entry]
-	if parent.failed {
+	if err := d.checkPaths(); err != nil {
+		return err
+	}
+	if parent.failed || dir.failed {
 		dir.failed = true
 		return nil
 	}
@@ -229,7 +234,7 @@ func (d *dest) copies(e *manifest.Entry) bool {
 	case e.Type == manifest.Symlink:
 		return d.job.Links
 	case e.Type.IsDevice():
-		return d.job.Devices
+		return d.job.Devices && d.host.IDs().Root() // nobody else may make any
 	case e.Type.IsSpecial():
 		return d.job.Specials
 	}
@@ -247,7 +252,7 @@ func (p *planner) regular(ctx context.Context, dir *destDir, i int, e, dst *mani
 	if dir.spoiled(d.nameFor(dir, e)) {
 		verdict = different
 	}
-	if verdict != same && dst.Size >= e.Size && (d.job.Append || d.job.AppendVerify) {
+	if verdict != same && dst.Size >= e.Size && (d.job.Append || d.job.AppendVerify) && !dir.spoiled(d.nameFor(dir, e)) {
 		return nil // there is nothing to append; rsync leaves such files alone, too
 	}
 	switch verdict {
@@ -271,16 +276,17 @@ const (
 )
 
 // judge compares two regular files by their metadata. Only the content can tell
-// where that is asked for, and where their times lie within one second and are
-// not the same, which the quick check to the second would accept.
+// where that is asked for, where their times lie within one second and are not
+// the same, which the quick check to the second would accept, and where the
+// source's was written so shortly before that its time need not show it.
 func (d *dest) judge(e, dst *manifest.Entry) verdict {
-	quick := d.job.SameContent(e, dst)
+	quick := d.job.SameContent(d.clock, e, dst)
 	switch {
 	case dst.Size != e.Size:
 		return different
 	case e.Size == 0 && (quick || d.job.Checksum):
 		return same
-	case d.job.Checksum || quick && !d.job.SizeOnly && !manifest.SameInstant(e, dst):
+	case d.job.Checksum || quick && !d.job.SizeOnly && (!d.clock.SameInstant(e, dst) || d.isRacy(e)):
 		return doubtful
 	case quick:
 		return same
@@ -291,7 +297,7 @@ func (d *dest) judge(e, dst *manifest.Entry) verdict {
 // exact returns ChangeTime where two times count as equal but are not the same:
 // the time is then made exact without a word.
 func (d *dest) exact(e, dst *manifest.Entry) manifest.Change {
-	if d.job.Times && manifest.SameTime(e, dst) && !manifest.SameInstant(e, dst) {
+	if d.job.Times && d.clock.SameTime(e, dst) && !d.clock.SameInstant(e, dst) {
 		return manifest.ChangeTime
 	}
 	return 0
@@ -402,10 +408,7 @@ func (p *planner) displace(ctx context.Context, dir *destDir, i int, e, dst *man
 			d.lose(id)
 			return d.fileFailed("remove", shownPath(dir, e), err)
 		}
-		if e.IsRegular() {
-			return p.regular(ctx, dir, i, e, nil)
-		}
-		return p.other(ctx, dir, i, e, nil)
+		return p.vacant(ctx, dir, i, e)
 	}
 	gone, err := p.subtree(ctx, d.pathFor(dir, e), shownPath(dir, e), dst, dir.scope)
 	if err != nil {
@@ -420,4 +423,16 @@ func (p *planner) displace(ctx context.Context, dir *destDir, i int, e, dst *man
 	}
 	d.blocked = append(d.blocked, blockedEntry{dir: dir, entry: i, gone: gone})
 	return nil
+}
+
+// vacant plans an entry where nothing is in the way any more.
+func (p *planner) vacant(ctx context.Context, dir *destDir, i int, e *manifest.Entry) error {
+	_, _, linked := e.Leader()
+	switch {
+	case linked && p.d.job.HardLinks:
+		return p.link(ctx, dir, i, e, nil)
+	case e.IsRegular():
+		return p.regular(ctx, dir, i, e, nil)
+	}
+	return p.other(ctx, dir, i, e, nil)
 }

@@ -20,6 +20,7 @@ type destDir struct {
 	dst        []manifest.Entry // of the destination, while it is planned
 	left       map[string]bool  // names of partials and sidecars in it, while it is planned
 	protected  []bool           // of dst; nil if none
+	refused    map[int]bool     // entries whose names the destination takes for others'; nil if none
 	scope      *filter.Scope    // rules that protect from deletion; nil if none
 	sent       *filter.Scope    // rules for what the source may send; nil if none
 	subdirs    map[int]*destDir // planned subdirectories, by entry
@@ -114,6 +115,20 @@ func (p *planner) complete(ctx context.Context, r *wire.ListingRecord, dir *dest
 	return p.contents(ctx, dir)
 }
 
+// Directories that lie in each other have long paths, which a peer can make for a
+// few bytes each: their bytes in all are bounded, by so much and so much for each.
+const (
+	maxPaths  = 64 << 20
+	pathShare = 1 << 10
+)
+
+func (d *dest) checkPaths() error {
+	if d.pathBytes <= maxPaths+pathShare*int64(len(d.dirs)) {
+		return nil
+	}
+	return wire.Errorf(wire.CodeMemory, "the paths of %d directories have %d bytes, which is too much: copy the deepest of them by themselves", len(d.dirs), d.pathBytes)
+}
+
 // place finds the directory that a listing is of, having planned what comes
 // before it.
 func (p *planner) place(ctx context.Context, r *wire.ListingRecord) (*destDir, error) {
@@ -135,6 +150,9 @@ func (p *planner) place(ctx context.Context, r *wire.ListingRecord) (*destDir, e
 			return nil, err
 		}
 		dir = p.subdir(parent, r.Entry)
+	}
+	if err := p.d.checkPaths(); err != nil {
+		return nil, err
 	}
 	dir.index = r.Dir
 	p.byIndex[r.Dir] = dir
@@ -233,9 +251,13 @@ func (p *planner) subdir(parent *destDir, entry int) *destDir {
 	}
 	name := parent.entries[entry].Name
 	dir := &destDir{
-		index: -1, path: manifest.Join(parent.path, name), shown: manifest.Join(parent.shown, name),
-		failed: parent.failed, subdirs: map[int]*destDir{},
+		index: -1, path: manifest.Join(parent.path, name),
+		failed: parent.failed || parent.refused[entry], subdirs: map[int]*destDir{},
 	}
+	if dir.shown = dir.path; parent.shown != parent.path {
+		dir.shown = manifest.Join(parent.shown, name)
+	}
+	p.d.pathBytes += int64(len(dir.path))
 	if dst := parent.find(name); dst != nil {
 		dir.exists = dst.IsDir()
 	}
@@ -280,7 +302,13 @@ func (p *planner) contents(ctx context.Context, dir *destDir) error {
 		return nil
 	}
 	for i := range dir.entries {
-		if dir.entries[i].IsDir() {
+		if dir.entries[i].IsDir() || dir.refused[i] {
+			continue
+		}
+		if refused, err := p.limit(dir, i); refused || err != nil {
+			if err != nil {
+				return err
+			}
 			continue
 		}
 		if err := p.entry(ctx, dir, i); err != nil {
@@ -301,8 +329,10 @@ func (p *planner) parentOf(dir *destDir) (*destDir, int) {
 func (p *planner) list(ctx context.Context, dir *destDir) error {
 	d := p.d
 	switch {
-	case dir.failed || !dir.exists || d.tree == nil:
+	case dir.failed || d.tree == nil:
 		return nil
+	case !dir.exists:
+		return p.alias(ctx, dir)
 	case d.own != nil:
 		if own := d.own.byPath[dir.path]; own != nil {
 			dir.dst = own.Entries
@@ -313,7 +343,7 @@ func (p *planner) list(ctx context.Context, dir *destDir) error {
 				dir.incomplete = true // as below
 				d.fail("opendir", d.name(dir), own.Err)
 			}
-			return p.protect(ctx, dir)
+			return p.match(ctx, dir)
 		}
 	}
 	entries, err := d.tree.List(ctx, dir.path)
@@ -339,6 +369,15 @@ func (p *planner) list(ctx context.Context, dir *destDir) error {
 	manifest.Sort(kept)
 	dir.dst = kept
 	d.countOwn(len(kept))
+	return p.match(ctx, dir)
+}
+
+// match finds out which entries of the destination stand for those of the source,
+// and which are protected.
+func (p *planner) match(ctx context.Context, dir *destDir) error {
+	if err := p.alias(ctx, dir); err != nil {
+		return err
+	}
 	return p.protect(ctx, dir)
 }
 
@@ -432,6 +471,9 @@ func (p *planner) end(ctx context.Context, m *wire.ListEnd) error {
 			return err
 		}
 		p.stack = p.stack[:len(p.stack)-1]
+	}
+	if d.own == nil && p.byIndex[0] == nil {
+		return fmt.Errorf("%w: nothing was listed", wire.ErrProtocol)
 	}
 	if m.Dirs != len(p.byIndex) {
 		return fmt.Errorf("%w: %d directories were listed, %d announced", wire.ErrProtocol, len(p.byIndex), m.Dirs)

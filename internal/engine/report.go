@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"gosync/transport/wire"
 )
@@ -20,6 +21,43 @@ type reporter struct {
 	err     error // of deliver; read after done
 
 	errs, vanished atomic.Int64
+	waiting        atomic.Int64 // bytes of texts that were posted and not delivered
+}
+
+// maxWaiting is how many bytes of texts from the far side may wait to be shown.
+const maxWaiting = 64 << 20
+
+// room waits until not too much waits to be delivered. It must not be called where
+// a place is held that the caller has to settle.
+func (r *reporter) room(ctx context.Context) error {
+	for r.waiting.Load() > maxWaiting {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-r.done:
+			return nil
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+// weight is about what an event takes in memory.
+func weight(ev Event) int64 {
+	const least = 128
+	switch ev := ev.(type) {
+	case ItemEvent:
+		return int64(least + len(ev.Path) + len(ev.Link))
+	case DeleteEvent:
+		return int64(least + len(ev.Path))
+	case SkipEvent:
+		return int64(least + len(ev.Path) + len(ev.Reason))
+	case NoteEvent:
+		return int64(least + len(ev.Text))
+	case ErrorEvent:
+		return int64(least + len(ev.Err.Error()))
+	}
+	return least
 }
 
 // slot is a place in the order of events.
@@ -27,6 +65,8 @@ type slot struct {
 	ready chan struct{} // nil: ready at once
 	told  chan struct{} // closed when it was delivered; nil if nobody waits
 	ev    Event         // nil: nothing to tell
+
+	weight int64 // that waits with it
 }
 
 func (s *slot) settle(ev Event) {
@@ -66,6 +106,7 @@ func (r *reporter) run(ctx context.Context) {
 		if s.ev != nil && r.err == nil {
 			r.err = r.deliver(ctx, s.ev)
 		}
+		r.waiting.Add(-s.weight)
 		if s.told != nil {
 			if r.err == nil && r.idle != nil {
 				r.err = r.idle(ctx)
@@ -97,7 +138,11 @@ func (r *reporter) flush(ctx context.Context) {
 	}
 }
 
-func (r *reporter) post(ev Event) { r.queue.put(&slot{ev: ev}) }
+func (r *reporter) post(ev Event) {
+	s := &slot{ev: ev, weight: weight(ev)}
+	r.waiting.Add(s.weight)
+	r.queue.put(s)
+}
 
 func (r *reporter) hold() *slot {
 	s := &slot{ready: make(chan struct{})}

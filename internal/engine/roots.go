@@ -39,6 +39,11 @@ func plant(ctx context.Context, host Host, job *Job, expand bool) (*forest, erro
 		return nil, wire.Errorf(wire.CodeUsage, "no source given")
 	}
 	if job.Files != nil {
+		if expand && len(job.Sources) == 1 { // ~ is a directory of the far side
+			if paths, err := host.Expand(ctx, job.Sources[0]); err == nil && len(paths) == 1 {
+				job.Sources = paths
+			}
+		}
 		return f, f.plantFiles(ctx)
 	}
 	for _, arg := range job.Sources {

@@ -26,13 +26,14 @@ func Send(ctx context.Context, host Host, conn io.ReadWriteCloser, job Job, rep 
 		return Summary{}, errors.Join(err, conn.Close())
 	}
 	defer f.close() // read only: nothing to lose
-	c, err := greet(ctx, conn, job.encode(false), f.message(ctx))
+	c, far, err := greet(ctx, host, conn, job.encode(false), f.message(ctx))
 	if err != nil {
 		return Summary{}, err
 	}
 	defer c.Close()
 	begin(c, &job)
 	r := startReporter(ctx, rep)
+	tellSkew(r, &job, host.Now(), far.ClockSec)
 	s := newSource(host, c, &job, f, r, rep.Progress)
 	s.user = rep.Confirm
 	if err = s.run(ctx); err == nil {
@@ -50,13 +51,14 @@ func Receive(ctx context.Context, host Host, conn io.ReadWriteCloser, job Job, r
 	if job.Files != nil {
 		more = names(job.Files)
 	}
-	c, err := greet(ctx, conn, job.encode(true), more...)
+	c, far, err := greet(ctx, host, conn, job.encode(true), more...)
 	if err != nil {
 		return Summary{}, err
 	}
 	defer c.Close()
 	begin(c, &job)
 	r := startReporter(ctx, rep)
+	tellSkew(r, &job, host.Now(), far.ClockSec)
 	d := newDest(host, c, &job, r, rep.Progress, seed(host))
 	d.requested, d.user = newRequested(&job), rep.Confirm
 	if err = d.run(ctx); err == nil {
@@ -129,35 +131,65 @@ func runBoth(ctx context.Context, near *wire.Conn, f *forest, s *source, d *dest
 // Serve answers one job that comes over conn, with its end on host. What it
 // has to say goes to the client; log is for what cannot.
 func Serve(ctx context.Context, host Host, conn io.ReadWriteCloser, log *slog.Logger) error {
+	return ServeLimited(ctx, host, conn, log, Limits{})
+}
+
+// ServeLimited is Serve for a client that may not do everything.
+func ServeLimited(ctx context.Context, host Host, conn io.ReadWriteCloser, log *slog.Logger, limits Limits) error {
 	c, err := wire.New(conn, wire.Config{})
 	if err != nil {
 		return errors.Join(err, conn.Close())
 	}
 	defer c.Close()
-	if err := c.Greet(hello(time.Now())); err != nil {
+	early := limits.hurry(c)
+	defer early()
+	if err := c.Greet(hello(host.Now())); err != nil {
 		return err
 	}
 	if _, _, err := c.Welcome(ctx); err != nil {
 		return err
 	}
+	late := time.AfterFunc(jobTime, func() { c.Fail(fmt.Errorf("%w: the client greets and wants nothing", wire.ErrTimeout)) })
 	job, source, err := readJob(c)
+	late.Stop()
+	if early(); err == nil {
+		err = limits.admit(job, source)
+	}
 	if err != nil {
 		c.Start()
 		tellFatal(c, err)
-		return err
+		return &toldError{err}
 	}
 	begin(c, job)
 	if source {
 		err = serveSource(ctx, host, c, job)
 	} else {
-		err = serveDest(ctx, host, c, job)
+		err = serveDest(ctx, host, c, job, limits)
 	}
 	if err != nil {
 		log.Debug("run ended", "err", err)
 		tellFatal(c, err)
+		return &toldError{err}
 	}
-	return err
+	return nil
 }
+
+// toldError is an error of a server whose client has heard of it, or is gone.
+type toldError struct{ err error }
+
+func (e *toldError) Error() string { return e.err.Error() }
+func (e *toldError) Unwrap() error { return e.err }
+
+// Told reports whether an error of [Serve] is for its client to tell to the user,
+// who would else read of it twice.
+func Told(err error) bool {
+	var told *toldError
+	return errors.As(err, &told)
+}
+
+// jobTime is how long a client may take from its greeting to the end of its job,
+// which follows at once.
+const jobTime = 2 * time.Minute
 
 // nameLimit bounds the names of --files-from that a server takes, in bytes.
 const nameLimit = 256 << 20
@@ -234,13 +266,15 @@ func serveSource(ctx context.Context, host Host, c *wire.Conn, job *Job) error {
 		err = c.Send(ctx, f.message(ctx))
 		working()
 		if err == nil {
-			err = newSource(host, c, job, f, r, nil).run(ctx)
+			s := newSource(host, c, job, f, r, nil)
+			s.served = true
+			err = s.run(ctx)
 		}
 	}
 	return errors.Join(err, r.stop(err != nil))
 }
 
-func serveDest(ctx context.Context, host Host, c *wire.Conn, job *Job) error {
+func serveDest(ctx context.Context, host Host, c *wire.Conn, job *Job, limits Limits) error {
 	far := &farReporter{c: c}
 	r := newReporter(far.dest, far.flush)
 	go r.run(ctx) // stop waits for it
@@ -248,27 +282,30 @@ func serveDest(ctx context.Context, host Host, c *wire.Conn, job *Job) error {
 	if err == nil && len(paths) == 1 {
 		job.Dest = paths[0]
 	}
-	err = newDest(host, c, job, r, nil, seed(host)).run(ctx)
+	d := newDest(limits.host(host, job), c, job, r, nil, seed(host))
+	d.limits, d.served = limits, true
+	err = d.run(ctx)
 	return errors.Join(err, r.stop(err != nil))
 }
 
-// greet opens a connection to a server and sends it the job.
-func greet(ctx context.Context, rw io.ReadWriteCloser, job *wire.Job, more ...wire.Msg) (*wire.Conn, error) {
+// greet opens a connection to a server, sends it the job and returns its greeting.
+func greet(ctx context.Context, host Host, rw io.ReadWriteCloser, job *wire.Job, more ...wire.Msg) (*wire.Conn, *wire.Hello, error) {
 	c, err := wire.New(rw, wire.Config{})
 	if err != nil {
-		return nil, errors.Join(err, rw.Close())
+		return nil, nil, errors.Join(err, rw.Close())
 	}
-	if err := c.Greet(hello(time.Now()), append([]wire.Msg{job}, more...)...); err != nil {
+	if err := c.Greet(hello(host.Now()), append([]wire.Msg{job}, more...)...); err != nil {
 		// The far side may have ended with a message that is worth more.
 		if _, _, werr := c.Welcome(ctx); werr != nil {
 			err = werr
 		}
-		return nil, errors.Join(err, c.Close())
+		return nil, nil, errors.Join(err, c.Close())
 	}
-	if _, _, err := c.Welcome(ctx); err != nil {
-		return nil, errors.Join(err, c.Close())
+	far, _, err := c.Welcome(ctx)
+	if err != nil {
+		return nil, nil, errors.Join(err, c.Close())
 	}
-	return c, nil
+	return c, far, nil
 }
 
 func hello(now time.Time) *wire.Hello {

@@ -31,6 +31,10 @@ type source struct {
 	group *errgroup.Group // all goroutines of the end
 	cpu   cores           // held while a delta computes
 
+	served                       bool // the other end is the client
+	planned                      bool // the destination has said so; the reader's
+	moded, tabled, listing, more bool // what the destination has asked for; the reader's
+
 	mu      sync.Mutex
 	user    func(ctx context.Context, question string) bool // asks the user of this process; nil where there is none
 	asking  bool                                            // that was done; the reader's
@@ -43,6 +47,7 @@ type source struct {
 	over     chan struct{} // closed when the destination has said that it is done
 	asked    atomic.Int64  // entries that the destination asked about so far
 	start    time.Time
+	clock    time.Time    // the host's at start
 	listTime atomic.Int64 // nanoseconds until everything was listed
 	listEnd  atomic.Bool  // everything that was asked for was listed
 
@@ -60,7 +65,7 @@ func newSource(host Host, conn *wire.Conn, job *Job, f *forest, rep *reporter, p
 		job: job, conn: conn, forest: f, rep: rep, prog: prog, host: host,
 		mode: make(chan *wire.Mode, 1), needs: make(chan *wire.NeedDirs, 1024),
 		tasks: newQueue[task](), cpu: newCores(conn.Work),
-		deltas: map[wire.ID]*deltaJob{}, over: make(chan struct{}), start: time.Now(),
+		deltas: map[wire.ID]*deltaJob{}, over: make(chan struct{}), start: time.Now(), clock: host.Now(),
 	}
 }
 
@@ -158,11 +163,25 @@ func (s *source) read(ctx context.Context) error {
 }
 
 func (s *source) handle(ctx context.Context, m wire.Msg) (over bool, err error) {
+	switch m.(type) {
+	case *wire.Items, *wire.Removed, *wire.Trouble, *wire.Planned:
+		if s.served {
+			return false, fmt.Errorf("%w: message %d from a client", wire.ErrProtocol, m.Type())
+		}
+		defer s.conn.Work()() // for whoever shows it
+		if err := s.rep.room(ctx); err != nil {
+			return false, err
+		}
+	}
 	switch m := m.(type) {
 	case *wire.Mode:
+		if s.moded {
+			return false, fmt.Errorf("%w: the mode came again", wire.ErrProtocol)
+		}
+		s.moded = true
 		return false, offer(s.mode, m)
 	case *wire.NeedDirs:
-		return false, offer(s.needs, m)
+		return false, s.needDirs(m)
 	case *wire.Want:
 		return false, s.want(m)
 	case *wire.Basis:
@@ -180,10 +199,14 @@ func (s *source) handle(ctx context.Context, m wire.Msg) (over bool, err error) 
 	case *wire.Items:
 		return false, s.items(m)
 	case *wire.Removed:
-		s.removed(m)
+		return false, s.removed(m)
 	case *wire.Trouble:
 		s.farTrouble(m)
 	case *wire.Planned:
+		if s.planned {
+			return false, fmt.Errorf("%w: everything is planned again", wire.ErrProtocol)
+		}
+		s.planned = true
 		s.rep.post(PlanEvent{})
 	case *wire.Confirm:
 		return false, s.confirm(ctx, m)
@@ -200,6 +223,17 @@ func (s *source) handle(ctx context.Context, m wire.Msg) (over bool, err error) 
 		return false, fmt.Errorf("%w: message %d from the destination", wire.ErrProtocol, m.Type())
 	}
 	return false, nil
+}
+
+// needDirs takes what the destination wants to be listed: the table once at the
+// most, then directories once.
+func (s *source) needDirs(m *wire.NeedDirs) error {
+	if m.Table && (s.tabled || s.listing) || !m.Table && s.listing && !s.more {
+		return fmt.Errorf("%w: listings are asked for again", wire.ErrProtocol)
+	}
+	s.tabled = s.tabled || m.Table
+	s.listing, s.more = s.listing || !m.Table, m.More
+	return offer(s.needs, m)
 }
 
 // offer puts a message where one is waited for; a peer that sends more breaks
@@ -248,6 +282,9 @@ func (s *source) entry(id wire.ID) (*walker.Dir, *manifest.Entry, error) {
 
 // items turns what the destination does into events for the user of this end.
 func (s *source) items(m *wire.Items) error {
+	if len(m.Items) == 0 {
+		return fmt.Errorf("%w: nothing is done", wire.ErrProtocol)
+	}
 	if err := s.ask(len(m.Items)); err != nil { // each entry is told of once
 		return err
 	}
@@ -276,7 +313,10 @@ func (s *source) items(m *wire.Items) error {
 // rootEntry is the entry number that stands for the transfer's root itself.
 const rootEntry = 1<<31 - 1
 
-func (s *source) removed(m *wire.Removed) {
+func (s *source) removed(m *wire.Removed) error {
+	if len(m.Paths) == 0 {
+		return fmt.Errorf("%w: nothing is removed", wire.ErrProtocol)
+	}
 	for _, p := range m.Paths {
 		if m.Skip {
 			s.rep.post(SkipEvent{Path: p, Reason: m.Reason})
@@ -288,6 +328,7 @@ func (s *source) removed(m *wire.Removed) {
 		}
 		s.rep.post(DeleteEvent{Path: p, Dir: dir})
 	}
+	return nil
 }
 
 func (s *source) farTrouble(m *wire.Trouble) {

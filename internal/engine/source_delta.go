@@ -26,6 +26,7 @@ type deltaJob struct {
 	held     int // chunks that the destination has from the start on
 	complete bool
 	answers  chan *wire.Answer
+	asked    map[int]bool // segments with an open question; guarded by source.mu
 }
 
 // basis begins a delta; its signature follows.
@@ -62,7 +63,7 @@ func (s *source) basis(m *wire.Basis) error {
 	}
 	// An answer is never waited for while another one is open for the same
 	// segment, so inFlight is what the channel must hold.
-	s.deltas[m.ID] = &deltaJob{id: m.ID, sig: sig, held: m.Chunks, answers: make(chan *wire.Answer, inFlight+1)}
+	s.deltas[m.ID] = &deltaJob{id: m.ID, sig: sig, held: m.Chunks, answers: make(chan *wire.Answer, inFlight+1), asked: map[int]bool{}}
 	s.prog.TotalFiles.Add(1)
 	s.prog.TotalBytes.Add(e.Size)
 	return nil
@@ -83,7 +84,7 @@ func (s *source) sigPart(m *wire.SigPart) error {
 	if err != nil {
 		return err
 	}
-	if j.complete {
+	if j.complete || m.Segment != 0 {
 		return fmt.Errorf("%w: signature goes on behind its end", wire.ErrProtocol)
 	}
 	if len(m.Body) > 0 {
@@ -106,6 +107,13 @@ func (s *source) answer(m *wire.Answer) error {
 	j, err := s.deltaFor(m.ID)
 	if err != nil {
 		return err
+	}
+	s.mu.Lock()
+	asked := j.asked[m.Segment]
+	delete(j.asked, m.Segment)
+	s.mu.Unlock()
+	if !asked {
+		return fmt.Errorf("%w: an answer about segment %d, which has no question", wire.ErrProtocol, m.Segment)
 	}
 	return offer(j.answers, m)
 }
@@ -144,17 +152,23 @@ func (w *fileWriter) runDelta(ctx context.Context, j *deltaJob) error {
 		}
 	}
 	switch {
+	case errors.Is(err, wire.ErrProtocol):
+		return err
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		// What was planned cannot be sent; the next run sees another file.
 		return w.failed(ctx, j.id, d, e, "read", fmt.Errorf("%w: it shrank", ErrChanged))
 	case err != nil:
 		return w.failed(ctx, j.id, d, e, "read", err)
 	}
-	after, err := f.Stat()
+	end := &wire.FileEnd{ID: j.id, Size: r.size, Digest: r.tree.Sum(r.size)}
+	unchanged, err := isUnchanged(f, &before, func() (bool, error) {
+		sum, err := w.digest(f, 0, nil, r.size)
+		return sum == end.Digest, err
+	})
 	if err != nil {
-		return w.failed(ctx, j.id, d, e, "stat", err)
+		return w.failed(ctx, j.id, d, e, "read", err)
 	}
-	end := &wire.FileEnd{ID: j.id, Size: r.size, Digest: r.tree.Sum(r.size), Changed: !sameState(&before, &after)}
+	end.Changed = !unchanged
 	if end.Changed {
 		w.s.rep.fail(&FileError{Op: "read", Path: manifest.Join(d.Path, e.Name), Err: ErrChanged})
 	}
@@ -278,6 +292,9 @@ func (r *deltaRun) ask(ctx context.Context, o *openSegment) error {
 		return err
 	}
 	o.asked = true
+	r.w.s.mu.Lock()
+	r.job.asked[o.n] = true
+	r.w.s.mu.Unlock()
 	return r.w.s.conn.Send(ctx, wire.NewQuestion(r.job.id, o.n, body))
 }
 

@@ -94,7 +94,10 @@ func (s *source) enter(d *walker.Dir) {
 		s.totals.Dirs++
 	}
 	s.prog.Seen.Add(int64(len(d.Entries)))
-	if d.Err != nil {
+	switch {
+	case d.Err != nil && d.Parent >= 0 && isGone(d.Err):
+		s.rep.fail(&FileError{Op: "vanished", Path: s.dirName(d), Err: fmt.Errorf("%w: %w", ErrVanished, d.Err)})
+	case d.Err != nil:
 		s.rep.fail(&FileError{Op: "opendir", Path: s.dirName(d), Err: d.Err})
 	}
 }

@@ -192,6 +192,9 @@ func (s *source) openEntry(ctx context.Context, d *walker.Dir, entry int) (File,
 	if !ok {
 		return nil, fmt.Errorf("%s: %T has no content", path, tree)
 	}
+	if err := s.awaitTick(ctx, &d.Entries[entry]); err != nil {
+		return nil, err
+	}
 	return src.Open(ctx, path)
 }
 
@@ -270,12 +273,6 @@ func (w *fileWriter) small(ctx context.Context, id wire.ID) error {
 	return nil
 }
 
-// sameState reports whether two states of a file are the same as far as its
-// metadata tells.
-func sameState(a, b *manifest.Entry) bool {
-	return a.Size == b.Size && a.Sec == b.Sec && a.Nsec == b.Nsec && a.Ino == b.Ino
-}
-
 // readAll reads a file of about size bytes, at most MaxSmall.
 func (w *fileWriter) readAll(f File, size int64) ([]byte, error) {
 	if w.buf == nil {
@@ -318,6 +315,10 @@ func (w *fileWriter) stream(ctx context.Context, t task, d *walker.Dir, e *manif
 			return w.failed(ctx, id, d, e, "read", err)
 		}
 	}
+	first := int64(0) // of the chunks that count for the digest
+	if t.blind {
+		first = n
+	}
 	next := nextChunk(t.chunks)
 	for ; ; n++ {
 		if n, err = next(n); err != nil {
@@ -336,13 +337,15 @@ func (w *fileWriter) stream(ctx context.Context, t task, d *walker.Dir, e *manif
 			size = off + got // it shrank
 		}
 	}
-	after, err := f.Stat()
+	end := &wire.FileEnd{ID: id, Size: size, Digest: tree.Sum(size)}
+	unchanged, err := isUnchanged(f, &before, func() (bool, error) {
+		sum, err := w.digest(f, first, t.chunks, size)
+		return sum == end.Digest, err
+	})
 	if err != nil {
-		return w.failed(ctx, id, d, e, "stat", err)
+		return w.failed(ctx, id, d, e, "read", err)
 	}
-	end := &wire.FileEnd{ID: id, Size: size, Changed: !sameState(&before, &after)}
-	end.Digest = tree.Sum(size)
-	if end.Changed {
+	if end.Changed = !unchanged; end.Changed {
 		w.s.rep.fail(&FileError{Op: "read", Path: manifest.Join(d.Path, e.Name), Err: ErrChanged})
 	}
 	w.s.fileDone()

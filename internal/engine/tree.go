@@ -241,6 +241,7 @@ const (
 type DestOptions struct {
 	Durability Durability
 	ReadOnly   bool // nothing will be changed (dry run)
+	NoReplace  bool // what has a name keeps it: Commit, Symlink, Mknod and Link fail with fs.ErrExist
 
 	// PartialDir is where files are kept that can be resumed: a directory below
 	// that of the file, or an absolute path; "" for hidden names beside the file.

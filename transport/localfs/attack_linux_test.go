@@ -2,7 +2,6 @@ package localfs
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -92,27 +91,6 @@ func assault(t *testing.T, root, outside string, n int, resolves bool) (leaks in
 		}
 	}
 	return leaks
-}
-
-func listAll(t *testing.T, dir string) string {
-	t.Helper()
-	var b strings.Builder
-	must(t, filepath.Walk(dir, func(path string, info os.FileInfo, err error) error {
-		if err != nil {
-			return err
-		}
-		content := ""
-		if info.Mode().IsRegular() {
-			data, err := os.ReadFile(path)
-			if err != nil {
-				return err
-			}
-			content = string(data)
-		}
-		fmt.Fprintln(&b, path, info.Mode(), info.ModTime(), content)
-		return nil
-	}))
-	return b.String()
 }
 
 // TestWithoutRights does as an ordinary user what needs no more rights than

@@ -61,8 +61,9 @@ func (f *newFile) settle(size int64, e *manifest.Entry, attrs manifest.Attrs) er
 			return f.pathError("truncate", err)
 		}
 	}
-	durable := f.temp == "" && f.t.how.Durability != engine.SyncNone
-	if durable {
+	if f.temp == "" {
+		// Whatever the policy: size and time together say that the content is
+		// right, and in place nothing else stands between them and a power cut.
 		if err := f.t.fsync(f.fd); err != nil {
 			return f.pathError("fsync", err)
 		}
@@ -81,7 +82,7 @@ func (f *newFile) settle(size int64, e *manifest.Entry, attrs manifest.Attrs) er
 	if err := meta.Apply(&target, e, attrs); err != nil {
 		f.attrErr = f.t.fail("commit", f.path, err)
 	}
-	if durable {
+	if f.temp == "" && f.t.how.Durability != engine.SyncNone {
 		if err := f.t.fsync(f.fd); err != nil {
 			return f.pathError("fsync", err)
 		}
@@ -109,7 +110,7 @@ func (f *newFile) appear() {
 			return
 		}
 	}
-	if err := renameAt(f.d.fd, f.temp, f.name); err != nil {
+	if err := f.t.rename(f.d.fd, f.temp, f.name); err != nil {
 		f.failed = f.pathError("rename", err)
 		return
 	}
@@ -123,7 +124,7 @@ func (f *newFile) appear() {
 
 // conclude ends the file, whatever has become of it, and tells so.
 func (f *newFile) conclude() {
-	if f.failed != nil && f.temp != "" {
+	if f.failed != nil && f.temp != "" && !f.waits {
 		if f.d == nil { // it may be closed already, but its name is known
 			if up, _, err := split(f.path); err == nil {
 				f.d, _ = f.t.dir(up)

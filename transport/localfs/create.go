@@ -46,6 +46,7 @@ type newFile struct {
 	done    func(error)
 	attrErr error // attributes could not be set; the content is in place all the same
 	failed  error // the file cannot appear
+	waits   bool  // it cannot appear in this run, but a later one can go on with it
 }
 
 // Create implements [engine.Dest].
@@ -77,7 +78,7 @@ func (t *Tree) Create(ctx context.Context, path string, how engine.CreateOptions
 // begin opens what is written to.
 func (f *newFile) begin(ctx context.Context) error {
 	if f.how.InPlace {
-		if ok, err := f.beginInPlace(); ok || err != nil {
+		if ok, err := f.beginInPlace(ctx); ok || err != nil {
 			return err
 		}
 	}
@@ -123,32 +124,92 @@ func (f *newFile) learn() error {
 
 // beginInPlace opens the file itself for writing, and reports false where a
 // temporary must be used: other names of the file, if it has any, shall not
-// change, and what is no regular file is replaced.
-func (f *newFile) beginInPlace() (bool, error) {
-	var st unix.Stat_t
-	fd, err := openRegular(f.d.fd, f.name, unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY, &st)
-	var other *typeError
-	switch {
-	case err == nil && st.Nlink == 1:
-		f.fd, f.size = fd, st.Size
-		meta.Entry(&f.has, &st)
-		return true, nil
-	case err == nil:
-		return false, unix.Close(fd)
-	case err == unix.ENOENT:
-		if fd, err = createAt(f.d.fd, f.name); err == unix.EEXIST {
-			return false, nil
+// change, and what is no regular file is replaced. Two runs do not write the same
+// file at once, or neither's content would come of it: one waits.
+func (f *newFile) beginInPlace(ctx context.Context) (bool, error) {
+	waiting := f.t.newWait(f.path)
+	for {
+		ok, err := f.openInPlace()
+		if errors.Is(err, engine.ErrInUse) {
+			err = waiting.step(ctx)
+			if err == nil {
+				continue
+			}
 		}
-		f.fd, f.made = fd, true
-		if err != nil {
+		if !ok || err != nil {
 			return false, err
 		}
-		return true, f.learn()
+		locked, err := lockFile(f.fd)
+		if err != nil { // a file system without locks
+			f.t.log.Debug("other runs do not notice that a file is written in place", "path", f.t.full(f.path), "err", err)
+		}
+		if err != nil || locked && f.mine() {
+			return f.lookInPlace()
+		}
+		_ = f.close() // nothing was written
+		f.dropSidecar()
+		if !locked {
+			if err := waiting.step(ctx); err != nil {
+				return false, err
+			}
+		}
+	}
+}
+
+// openInPlace opens the file, or makes it.
+func (f *newFile) openInPlace() (ok bool, err error) {
+	var st unix.Stat_t
+	f.made = false
+	f.fd, err = openRegular(f.d.fd, f.name, unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY, &st)
+	if err == unix.ENOENT {
+		err = f.makeInPlace()
+	}
+	var other *typeError
+	switch {
+	case err == nil:
+		return true, nil
 	case errors.As(err, &other), err == unix.ELOOP, err == unix.ENXIO, err == unix.EISDIR,
-		err == unix.EACCES, err == unix.ETXTBSY:
+		err == unix.EACCES, err == unix.ETXTBSY, err == unix.EEXIST:
 		return false, nil
 	}
 	return false, err
+}
+
+// makeInPlace makes the file. It is marked from the start on: for a moment, and again
+// with every write, it has the time of now, and a run that is to replace older
+// files only would leave it alone for ever.
+func (f *newFile) makeInPlace() (err error) {
+	if err := f.markInPlace(); errors.Is(err, engine.ErrInUse) {
+		return err
+	} else if err != nil {
+		f.unmarked(err)
+	}
+	if f.fd, err = createAt(f.d.fd, f.name); err != nil {
+		f.dropSidecar()
+		return err
+	}
+	f.made = true
+	_ = f.retouch() // the first write does it again, and tells
+	return nil
+}
+
+// lookInPlace finds out what the file is that was opened, and reports false where a
+// temporary must be used.
+func (f *newFile) lookInPlace() (bool, error) {
+	var st unix.Stat_t
+	if f.made {
+		return true, f.learn()
+	}
+	if err := unix.Fstat(f.fd, &st); err != nil {
+		_ = f.close()
+		return false, err
+	}
+	if st.Nlink != 1 {
+		return false, f.close()
+	}
+	f.size = st.Size
+	meta.Entry(&f.has, &st)
+	return true, nil
 }
 
 // remove takes away what was made under a name of ours.
@@ -207,6 +268,14 @@ func (f *newFile) release() {
 // renameAt renames within a directory.
 func renameAt(dirfd int, from, to string) error {
 	return again(func() error { return unix.Renameat(dirfd, from, dirfd, to) })
+}
+
+// rename gives a file that is made its final name.
+func (t *Tree) rename(dirfd int, from, to string) error {
+	if t.how.NoReplace {
+		return renameNew(dirfd, from, to)
+	}
+	return renameAt(dirfd, from, to)
 }
 
 // pathError names the operation that failed on the file.

@@ -27,9 +27,7 @@ type dir struct {
 	list  sync.Mutex // guards the position of fd
 	moved bool       // fd was read before
 
-	marking sync.Mutex  // guards the next two
-	marks   int         // files in it that are written in place
-	before  unix.Stat_t // the directory without their marks
+	marking sync.Mutex // held while a mark is made or removed
 
 	gives atomic.Pointer[owner] // whom new files in the directory belong to, once that is known
 }
@@ -263,7 +261,8 @@ func (t *Tree) openDir(at int, piece string, passing bool) (fd int, mere bool, e
 		fd, err = open(openRef)
 		return fd, true, err
 	}
-	if fd, err = open(unix.O_RDONLY); err == unix.EACCES && openRef != unix.O_RDONLY {
+	fd, err = t.reading(func(flags int) (int, error) { return open(unix.O_RDONLY | flags) })
+	if err == unix.EACCES && openRef != unix.O_RDONLY {
 		fd, err = open(openRef)
 		return fd, true, err
 	}

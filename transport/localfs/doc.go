@@ -20,8 +20,20 @@
 // the system may have dropped the data, and a second attempt would succeed
 // without it.
 //
-// What localfs does not guarantee: a listing is no snapshot; two runs into the
-// same directory do not know of each other; extended attributes and access
-// control lists are not kept; with [engine.SyncNone] nothing is durable; and
-// a killed process leaves its temporaries behind, which [Tree.Temporary] knows.
+// A large file is received into a partial, whose name follows from the file's, and
+// which is locked. Package checkpoint keeps a sidecar beside it that says what of it
+// is on the disk; a run that ends early leaves both, and the next one goes on. What
+// stands under these names is opened only if nobody but this user can have written
+// it, and is believed only as far as its digests are right. A file that is written
+// in place is locked, and has a mark, which is a sidecar of its own kind, until it is
+// whole; meanwhile its time is one of long ago.
+//
+// Runs of one user on one machine that work on the same tree know of each other by a
+// lock in $XDG_STATE_HOME/gosync.
+//
+// What localfs does not guarantee: a listing is no snapshot; extended attributes and
+// access control lists are not kept; with [engine.SyncNone] nothing is durable;
+// partials and marks are locked as far as the file system knows locks, and a mark is
+// missing where the directory cannot be written; and a killed process leaves its
+// temporaries behind, which [Tree.RemoveStale] knows.
 package localfs

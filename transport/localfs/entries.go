@@ -102,7 +102,7 @@ func (t *Tree) replace(d *dir, path, name string, make func(temp string) error) 
 	if err != nil && !errors.As(err, &attr) {
 		return err
 	}
-	if err := renameAt(d.fd, temp, name); err != nil {
+	if err := t.rename(d.fd, temp, name); err != nil {
 		_ = unix.Unlinkat(d.fd, temp, 0)
 		return t.fail("rename", path, err)
 	}

@@ -20,11 +20,15 @@ const maxMatches = 1 << 20
 // the wildcard behind it (elsewhere it is itself, as in rsync's arguments). Matches are sorted; a pattern without any, or a user that does not
 // exist, stands for itself.
 func (h *Host) Expand(ctx context.Context, path string) ([]string, error) {
-	path = home(plainBackslashes(path))
+	return expand(ctx, machine{}, home(plainBackslashes(path)))
+}
+
+// expand expands the wildcards in a path.
+func expand(ctx context.Context, at names, path string) ([]string, error) {
 	if !hasMagic(path) {
 		return []string{unescape(path)}, nil
 	}
-	found, err := glob(ctx, path)
+	found, err := glob(ctx, at, path)
 	if err != nil {
 		return nil, &fs.PathError{Op: "expand", Path: path, Err: err}
 	}
@@ -118,8 +122,33 @@ func escape(name string) string {
 	return b.String()
 }
 
+// names is where a pattern is looked up.
+type names interface {
+	exists(path string) bool           // something has that name, be it a symlink to nowhere
+	isDir(path string) bool            // it is a directory, or a symlink to one
+	readDir(path string) []fs.DirEntry // nothing where the directory cannot be read
+}
+
+// machine is all that this machine has.
+type machine struct{}
+
+func (machine) exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+func (machine) isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+func (machine) readDir(path string) []fs.DirEntry {
+	entries, _ := os.ReadDir(path) // what cannot be read has no matches
+	return entries
+}
+
 // glob returns the paths that match a pattern, component by component.
-func glob(ctx context.Context, pattern string) ([]string, error) {
+func glob(ctx context.Context, at names, pattern string) ([]string, error) {
 	found := []string{""}
 	for pattern != "" && len(found) > 0 {
 		if err := context.Cause(ctx); err != nil {
@@ -137,7 +166,7 @@ func glob(ctx context.Context, pattern string) ([]string, error) {
 		slashes := part[len(name):]
 		var next []string
 		for _, dir := range found {
-			next = step(next, dir, name, slashes)
+			next = step(at, next, dir, name, slashes)
 			if len(next) > maxMatches {
 				return nil, unix.E2BIG
 			}
@@ -149,10 +178,10 @@ func glob(ctx context.Context, pattern string) ([]string, error) {
 
 // step appends what matches name in dir. With slashes behind it, only
 // directories do.
-func step(to []string, dir, name, slashes string) []string {
+func step(in names, to []string, dir, name, slashes string) []string {
 	if !hasMagic(name) {
 		path := dir + unescape(name) + slashes
-		if _, err := os.Lstat(path); err == nil || name == "" {
+		if name == "" || in.exists(path) {
 			to = append(to, path)
 		}
 		return to
@@ -161,13 +190,12 @@ func step(to []string, dir, name, slashes string) []string {
 	if at == "" {
 		at = "."
 	}
-	entries, _ := os.ReadDir(at) // what cannot be read has no matches
-	for _, e := range entries {
+	for _, e := range in.readDir(at) {
 		n := e.Name()
 		if n[0] == '.' && name[0] != '.' && !strings.HasPrefix(name, `\.`) || !match(name, n) {
 			continue
 		}
-		if slashes != "" && !isDir(dir+n, e) {
+		if slashes != "" && !isDir(in, dir+n, e) {
 			continue
 		}
 		to = append(to, dir+n+slashes)
@@ -175,10 +203,9 @@ func step(to []string, dir, name, slashes string) []string {
 	return to
 }
 
-func isDir(path string, e fs.DirEntry) bool {
+func isDir(in names, path string, e fs.DirEntry) bool {
 	if e.Type()&fs.ModeSymlink == 0 {
 		return e.IsDir()
 	}
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
+	return in.isDir(path)
 }

@@ -37,11 +37,22 @@ func (t *Tree) open(ctx context.Context, path string) (f *file, st *unix.Stat_t,
 	}
 	st = new(unix.Stat_t)
 	err = t.in("open", path, func(d *dir, name string) error {
-		fd, err := openRegular(d.fd, name, readFlags, st)
+		fd, err := t.reading(func(flags int) (int, error) { return openRegular(d.fd, name, readFlags|flags, st) })
 		f = &file{t, path, fd}
 		return err
 	})
 	return f, st, err
+}
+
+// reading calls open with the flags that keep what is opened from being marked as
+// read, if that is wanted; only its owner may ask for that.
+func (t *Tree) reading(open func(flags int) (int, error)) (int, error) {
+	if t.quiet {
+		if fd, err := open(noAccessTime); err != unix.EPERM {
+			return fd, err
+		}
+	}
+	return open(0)
 }
 
 // openRegular opens an existing regular file, and nothing else.
@@ -114,6 +125,7 @@ func (f *file) Stat() (e manifest.Entry, err error) {
 	_, e.Name, _ = split(f.path)
 	meta.Entry(&e, &st)
 	withDevice(&e, &st)
+	meta.AddCtime(&e, &st)
 	return e, nil
 }
 

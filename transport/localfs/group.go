@@ -131,6 +131,9 @@ func (g *groups) send(ctx context.Context, c *group) {
 		}()
 	case <-ctx.Done():
 		close(c.begun)
+		for _, f := range c.files {
+			f.waits = f.resumable && f.failed == nil
+		}
 		c.fail(context.Cause(ctx))
 		<-c.before.appeared
 		c.conclude()

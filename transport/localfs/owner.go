@@ -42,6 +42,8 @@ type ownership struct {
 	set  bool
 	lock *os.File
 	seen map[string]bool // runs by tag: whether they are alive
+
+	now func() time.Time // nil for time.Now
 }
 
 // tag returns the first bytes of this run's temporaries' names.
@@ -210,7 +212,10 @@ func (t *Tree) removeStaleTemp(d *dir, name string) (bool, error) {
 	if err := fstatAt(d.fd, name, &st); err != nil {
 		return false, ignoreGone(err)
 	}
-	if int(st.Uid) != os.Geteuid() || st.Mode&unix.S_IFMT == unix.S_IFDIR || !t.stale(tag, &st) {
+	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		return int(st.Uid) == os.Geteuid() && t.stale(tag, &st) && removeProbe(d.fd, name), nil
+	}
+	if !isRemovable(&st) || !t.stale(tag, &st) {
 		return false, nil
 	}
 	err := again(func() error { return unix.Unlinkat(d.fd, name, 0) })
@@ -224,34 +229,41 @@ func (t *Tree) removeStalePartial(d *dir, base string, all bool) (bool, error) {
 	if err := fstatAt(d.fd, base+manifest.PartialSuffix, &st); err != nil {
 		return false, ignoreGone(err)
 	}
-	if !isOwn(&st) || !all && !isOld(&st) {
+	if !isUsual(&st) || !all && !t.owner.isOld(&st) {
 		return false, nil
 	}
-	free, err := (&place{dirfd: d.fd, name: base + manifest.PartialSuffix}).removeUnused()
-	if err != nil || !free {
+	in := t.beside(d, base+manifest.PartialSuffix)
+	if held, err := in.removeUnused(); err != nil || held {
 		return false, err
 	}
 	return true, d.removeOwn(base + manifest.SidecarSuffix)
 }
 
 // removeStaleSidecar removes a sidecar that has outlived its partial. The mark of a
-// file that is written in place stays: what the file holds is known to nobody.
+// file that is written in place stays as long as the file, however old it is: what
+// the file holds is known to nobody.
 func (t *Tree) removeStaleSidecar(d *dir, name string) (bool, error) {
 	var st unix.Stat_t
 	base := strings.TrimSuffix(name, manifest.SidecarSuffix)
 	if fstatAt(d.fd, base+manifest.PartialSuffix, &st) == nil {
 		return false, nil // it goes with its partial
 	}
-	fd, err := openRegular(d.fd, name, readFlags, &st)
-	if err != nil {
-		return false, nil //nolint:nilerr // it is gone, or not one of ours
+	if fstatAt(d.fd, name, &st) != nil || !isUsual(&st) {
+		return false, nil // it is gone, or not one of ours
 	}
-	s, err := checkpoint.Read(&openFile{t, fd}, "")
-	_ = unix.Close(fd) // it was only read
-	if !isOwn(&st) || err != nil && !isOld(&st) || err == nil && s.InPlace && t.stands(d, s.Name) {
+	keep := !t.owner.isOld(&st) // unless it says that it is of no use
+	if fd, err := openTrusted(d.fd, name, &st); err == nil {
+		s, err := checkpoint.Read(&openFile{t, fd}, "")
+		_ = unix.Close(fd) // it was only read
+		if err == nil {
+			keep = s.InPlace && t.stands(d, s.Name)
+		}
+	}
+	if keep {
 		return false, nil
 	}
-	return (&place{dirfd: d.fd, name: name}).removeUnused()
+	held, err := t.beside(d, name).removeUnused()
+	return !held && err == nil, err
 }
 
 // stands reports whether something has that name in d.
@@ -260,10 +272,16 @@ func (t *Tree) stands(d *dir, name string) bool {
 	return checkName(name) == nil && fstatAt(d.fd, name, &st) == nil
 }
 
-// isOld reports whether nobody will miss a file that a run has left behind.
-func isOld(st *unix.Stat_t) bool {
-	sec, _ := st.Mtim.Unix()
-	return time.Since(time.Unix(sec, 0)) > staleAge
+// isOld reports whether nobody will miss a file that a run has left behind. The
+// modification time does not tell: a file that only waits for its name has that of
+// its source already.
+func (o *ownership) isOld(st *unix.Stat_t) bool {
+	now := time.Now
+	if o.now != nil {
+		now = o.now
+	}
+	sec, _ := st.Ctim.Unix()
+	return now().Sub(time.Unix(sec, 0)) > staleAge
 }
 
 func ignoreGone(err error) error {
@@ -279,5 +297,5 @@ func (t *Tree) stale(tag [4]byte, st *unix.Stat_t) bool {
 	if [2]byte(tag[:2]) == host && string(tag[2:]) != noRun {
 		return !t.owner.alive(tag)
 	}
-	return isOld(st)
+	return t.owner.isOld(st)
 }

@@ -30,16 +30,18 @@ type partial struct {
 func (t *Tree) Partial(ctx context.Context, path string) (engine.Partial, error) {
 	var p *partial
 	err := t.in("open partial of", path, func(d *dir, name string) (err error) {
-		for _, in := range []*place{{dirfd: d.fd, name: manifest.PartialName(name)}, t.kept(d, name)} {
-			if in == nil {
-				continue
-			}
-			if p, err = t.openPartial(ctx, d, in, path, name); err == nil || err != unix.ENOENT {
-				return err
-			}
+		p, err = t.openPartial(ctx, d, t.beside(d, manifest.PartialName(name)), path, name)
+		if err != unix.ENOENT {
+			return err
+		}
+		in := t.kept(d, name)
+		if in == nil {
+			return err
+		}
+		if p, err = t.openPartial(ctx, d, in, path, name); err != nil {
 			in.close()
 		}
-		return unix.ENOENT
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -73,25 +75,22 @@ func (t *Tree) openLocked(ctx context.Context, in *place, path string) (int, err
 	waiting := t.newWait(path)
 	for {
 		var st unix.Stat_t
-		fd, err := openRegular(in.dirfd, in.name, unix.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY, &st)
+		fd, err := openTrusted(in.dirfd, in.name, &st)
 		if err != nil {
 			return -1, unix.ENOENT // nothing that can be used
 		}
-		locked := false
-		if isTrusted(&st) {
-			locked, err = lockFile(fd)
-		} else {
-			err = unix.ENOENT
-		}
-		if locked && in.names(fd) {
+		locked, err := lockFile(fd)
+		if err == nil && locked && in.names(fd) {
 			return fd, nil
 		}
 		_ = unix.Close(fd)
-		if err == nil && !locked {
-			err = waiting.step(ctx)
-		}
-		if err != nil {
-			return -1, err
+		switch {
+		case err != nil: // a file system without locks
+			return -1, unix.ENOENT
+		case !locked:
+			if err := waiting.step(ctx); err != nil {
+				return -1, err
+			}
 		}
 	}
 }
@@ -100,12 +99,12 @@ func (t *Tree) openLocked(ctx context.Context, in *place, path string) (int, err
 // use is no error.
 func (p *partial) readSidecar(ctx context.Context, d *dir) error {
 	var st unix.Stat_t
-	fd, err := openRegular(d.fd, manifest.SidecarName(p.name), unix.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY, &st)
+	fd, err := openTrusted(d.fd, manifest.SidecarName(p.name), &st)
 	if err != nil {
 		return nil //nolint:nilerr // there is none: the content is a basis
 	}
 	s, err := checkpoint.Read(&openFile{p.t, fd}, p.name)
-	if err != nil || s.InPlace || !isTrusted(&st) {
+	if err != nil || s.InPlace {
 		return unix.Close(fd)
 	}
 	p.side, p.state = fd, s
@@ -153,7 +152,7 @@ func (p *partial) Unlink(ctx context.Context) error {
 	if err := p.t.mayChange(ctx); err != nil {
 		return p.t.fail("remove partial of", p.path, err)
 	}
-	err := ignoreGone(again(func() error { return unix.Unlinkat(p.in.dirfd, p.in.name, 0) }))
+	err := p.in.unlink()
 	if err == nil && !p.in.apart {
 		err = p.d.removeOwn(manifest.SidecarName(p.name))
 	}
@@ -195,12 +194,12 @@ func (p *partial) goOn(ctx context.Context, keep int, how engine.CreateOptions) 
 	if err := f.learnOf(); err != nil {
 		return nil, err
 	}
-	f.resumeSidecar(p.state, keep)
 	if how.Size > largeFile && !how.Sparse {
 		if err := preallocate(f.fd, how.Size); err != nil {
 			return nil, err
 		}
 	}
+	f.resumeSidecar(p.state, keep)
 	p.d, p.side, p.fd = nil, -1, -1 // the new file's
 	p.in.close()
 	p.t.live.add(f)
@@ -224,18 +223,18 @@ func (f *newFile) resumeSidecar(s *checkpoint.State, keep int) {
 func (t *Tree) DropPartial(ctx context.Context, path string) error {
 	return t.change(ctx, "remove partial of", path, func(d *dir, name string) error {
 		if in := t.kept(d, name); in != nil {
-			if _, err := in.removeUnused(); err != nil {
-				in.close()
+			_, err := in.removeUnused()
+			in.close()
+			if err != nil {
 				return err
 			}
-			in.close()
 			t.tidyKept(d)
 		}
-		free, err := (&place{dirfd: d.fd, name: manifest.PartialName(name)}).removeUnused()
-		if err != nil || !free {
+		held, err := t.beside(d, manifest.PartialName(name)).removeUnused()
+		if err != nil || held {
 			return err
 		}
-		_, err = (&place{dirfd: d.fd, name: manifest.SidecarName(name)}).removeUnused()
+		_, err = t.beside(d, manifest.SidecarName(name)).removeUnused()
 		return err
 	})
 }
@@ -272,12 +271,16 @@ func (w *wait) step(ctx context.Context) error {
 	}
 }
 
-// place is where a partial lies.
+// place is where a partial or sidecar lies.
 type place struct {
+	t     *Tree
 	dirfd int
 	name  string
 	apart bool // in the directory of DestOptions.PartialDir; dirfd is the place's own
 }
+
+// beside is the place of a name in d.
+func (t *Tree) beside(d *dir, name string) *place { return &place{t: t, dirfd: d.fd, name: name} }
 
 func (p *place) close() {
 	if p.apart && p.dirfd >= 0 {
@@ -288,24 +291,38 @@ func (p *place) close() {
 
 func (p *place) names(fd int) bool { return (&dir{fd: p.dirfd}).names(p.name, fd) }
 
-// removeUnused removes a regular file of this user that no run holds, and reports
-// whether nothing is there now that one holds.
-func (p *place) removeUnused() (free bool, err error) {
+// removeUnused removes a file that an earlier run has left, and reports whether it
+// stays because a run holds it. What was not left by a run, or is somebody else's,
+// stays, too.
+func (p *place) removeUnused() (held bool, err error) {
 	var st unix.Stat_t
-	fd, err := openRegular(p.dirfd, p.name, readFlags, &st)
-	if err != nil {
-		return true, nil //nolint:nilerr // there is nothing, or nothing of ours
+	if err := fstatAt(p.dirfd, p.name, &st); err != nil || !isUsual(&st) {
+		return false, ignoreGone(err)
+	}
+	flags := readFlags
+	if isTrusted(&st) && st.Mode&0o200 != 0 {
+		flags |= unix.O_RDWR // some network file systems lock only what can be written
+	}
+	fd, err := openRegular(p.dirfd, p.name, flags, &st)
+	switch {
+	case err == unix.EACCES && p.t.owner.isOld(&st):
+		return false, p.unlink() // so old that no run can hold it
+	case err == unix.EACCES:
+		return true, nil // as far as can be known
+	case err != nil:
+		return false, ignoreGone(err)
 	}
 	defer func() { _ = unix.Close(fd) }()
-	if !isOwn(&st) {
+	locked, err := lockFile(fd)
+	switch {
+	case err != nil:
+		return false, err
+	case !locked, !p.names(fd): // or its run has just put it in place
 		return true, nil
 	}
-	locked, err := lockFile(fd)
-	if err != nil || !locked {
-		return false, err
-	}
-	if !p.names(fd) {
-		return false, nil // its run has just put it in place
-	}
-	return true, ignoreGone(again(func() error { return unix.Unlinkat(p.dirfd, p.name, 0) }))
+	return false, p.unlink()
+}
+
+func (p *place) unlink() error {
+	return ignoreGone(again(func() error { return unix.Unlinkat(p.dirfd, p.name, 0) }))
 }

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosync/internal/engine"
 	"gosync/walker/manifest"
 )
 
@@ -97,7 +98,7 @@ func (t *Tree) kept(d *dir, name string) *place {
 	if fd < 0 {
 		return nil
 	}
-	return &place{dirfd: fd, name: name, apart: true}
+	return &place{t: t, dirfd: fd, name: name, apart: true}
 }
 
 // tidyKept removes the directory for partials of d if nothing is left in it.
@@ -141,10 +142,14 @@ func (f *newFile) dropKept() {
 // hide moves a partial from the directory for partials to where it is written on.
 func (p *partial) hide() error {
 	hidden := manifest.PartialName(p.name)
-	if err := p.d.removeOwn(hidden); err != nil {
+	held, err := p.t.beside(p.d, hidden).removeUnused()
+	if err == nil && held {
+		err = engine.ErrInUse
+	}
+	if err != nil {
 		return err
 	}
-	err := again(func() error { return unix.Renameat(p.in.dirfd, p.in.name, p.d.fd, hidden) })
+	err = again(func() error { return unix.Renameat(p.in.dirfd, p.in.name, p.d.fd, hidden) })
 	if err != unix.EXDEV {
 		if err == nil {
 			p.t.tidyKept(p.d)

@@ -6,16 +6,26 @@ import "golang.org/x/sys/unix"
 // to read it.
 const openRef = unix.O_PATH
 
+// noAccessTime opens a file so that reading it leaves no trace.
+const noAccessTime = unix.O_NOATIME
+
 // openTries is how often a resolution is begun anew when others keep renaming
 // directories on its way.
 const openTries = 100
 
 // openBeneath opens a path of several components below a directory.
-func openBeneath(at int, path string, flags int) (fd int, err error) {
-	how := unix.OpenHow{
-		Flags:   uint64(flags),
-		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS,
-	}
+func openBeneath(at int, path string, flags int) (int, error) {
+	return open2(at, path, flags, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_NO_MAGICLINKS)
+}
+
+// openInside is openBeneath for a path whose symlinks are followed as long as they
+// do not lead out.
+func openInside(at int, path string, flags int) (int, error) {
+	return open2(at, path, flags, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_MAGICLINKS)
+}
+
+func open2(at int, path string, flags int, resolve uint64) (fd int, err error) {
+	how := unix.OpenHow{Flags: uint64(flags), Resolve: resolve}
 	for range openTries {
 		fd, err = unix.Openat2(at, path, &how)
 		if err != unix.EAGAIN && err != unix.EINTR {

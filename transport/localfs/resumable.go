@@ -2,6 +2,7 @@ package localfs
 
 import (
 	"context"
+	"errors"
 
 	"golang.org/x/sys/unix"
 
@@ -13,42 +14,69 @@ import (
 )
 
 // beginPartial begins a file that a later run can go on with. It reports false
-// where something that is not this user's stands under its name: the file is made
-// all the same then, but cannot be resumed.
+// where that is not possible: the file is made all the same then, in another way.
 func (f *newFile) beginPartial(ctx context.Context) (bool, error) {
-	name := manifest.PartialName(f.name)
+	in := f.t.beside(f.d, manifest.PartialName(f.name))
 	waiting := f.t.newWait(f.path)
-	for {
-		fd, err := createAt(f.d.fd, name)
+	for tries := 0; tries < tempTries; {
+		fd, err := createAt(in.dirfd, in.name)
 		if err == unix.EEXIST {
-			free, err := (&place{dirfd: f.d.fd, name: name}).removeUnused()
-			if err == nil && !free {
-				err = waiting.step(ctx)
-			}
-			if err != nil {
+			waited, err := in.clear(ctx, waiting)
+			switch {
+			case errors.Is(err, engine.ErrInUse), ctx.Err() != nil && err != nil:
 				return false, err
-			}
-			var st unix.Stat_t
-			if free && fstatAt(f.d.fd, name, &st) == nil && !isOwn(&st) {
-				f.t.log.Warn("the name of a partial is taken by somebody: the file cannot be resumed", "path", f.t.full(f.path))
+			case err != nil:
+				f.unresumable(err)
 				return false, nil
+			case !waited:
+				tries++ // whoever keeps putting something there does not stop us
 			}
 			continue
 		}
 		if err != nil {
 			return false, err
 		}
-		if locked, err := lockFile(fd); err != nil || !locked || !f.d.names(name, fd) {
-			_ = unix.Close(fd) // another run was faster, and takes it for a leftover
-			if err != nil {
-				return false, err
-			}
-			continue
+		locked, err := lockFile(fd)
+		if err == nil && locked && in.names(fd) {
+			f.temp, f.fd, f.resumable = in.name, fd, true
+			f.beginSidecar()
+			return true, nil
 		}
-		f.temp, f.fd, f.resumable = name, fd, true
-		f.beginSidecar()
-		return true, nil
+		if err != nil { // a file system without locks
+			_ = unix.Unlinkat(in.dirfd, in.name, 0)
+		}
+		_ = unix.Close(fd) // another run was faster, and takes it for a leftover
+		if err != nil {
+			f.unresumable(err)
+			return false, nil
+		}
+		tries++
 	}
+	f.unresumable(unix.EEXIST)
+	return false, nil
+}
+
+func (f *newFile) unresumable(err error) {
+	f.t.log.Warn("the name of a partial cannot be used: if the run is interrupted the file begins anew", "path", f.t.full(f.path), "error", err)
+}
+
+// clear takes what stands at p out of the way, or waits a moment for the run that
+// holds it. The error says that neither is possible.
+func (p *place) clear(ctx context.Context, waiting *wait) (waited bool, err error) {
+	var st unix.Stat_t
+	if err := fstatAt(p.dirfd, p.name, &st); err != nil {
+		return false, ignoreGone(err)
+	}
+	held, err := p.removeUnused()
+	switch {
+	case err != nil:
+		return false, err
+	case held && isTrusted(&st) && st.Mode&0o600 == 0o600:
+		return true, waiting.step(ctx)
+	case held, !isUsual(&st):
+		return false, unix.EEXIST // somebody else's, who could keep us for ever
+	}
+	return false, nil
 }
 
 // beginSidecar starts the sidecar of an empty partial. Without one the file
@@ -107,19 +135,19 @@ func (f *newFile) Remove() error {
 // finishEarly ends a file that is not finished.
 func (f *newFile) finishEarly(keep bool) (err error) {
 	lost := f.stopCheckpoints(keep)
-	wrote := f.wrote.Load() && f.end.Load() > 0
 	switch {
 	case f.temp == "" && !f.made:
 		if f.wrote.Load() {
 			err = f.retouch() // and the mark stays
 		}
 		f.t.dirty.mark(f.d)
-	case !keep || !wrote || lost != nil:
+	case !keep || f.end.Load() == 0 || lost != nil:
 		err = f.remove()
 		f.dropSidecar()
 	case f.how.Visible && f.show():
 		f.dropSidecar()
 	case f.resumable && f.end.Load() >= delta.ChunkSize:
+		f.giveBack()
 		if f.t.how.PartialDir != "" {
 			err = f.keepApart()
 		}
@@ -132,6 +160,14 @@ func (f *newFile) finishEarly(keep bool) (err error) {
 	}
 	f.release()
 	return f.t.fail("discard", f.path, err)
+}
+
+// giveBack gives back what was reserved for the rest of the file: the disk may be
+// full because of it.
+func (f *newFile) giveBack() {
+	if size, err := sizeOf(f.fd); err == nil && f.how.Size > largeFile {
+		_ = again(func() error { return unix.Ftruncate(f.fd, size) }) // it only costs room
+	}
 }
 
 // forget makes an ordinary temporary of a complete file that could be resumed. It
@@ -160,6 +196,7 @@ func (f *newFile) show() bool {
 	if fstatAt(f.d.fd, f.name, &st) != unix.ENOENT || meta.SetTime(f.fd, f.spoiledTime(), 0) != nil {
 		return false
 	}
+	f.giveBack()
 	if renameNew(f.d.fd, f.temp, f.name) != nil {
 		return false
 	}
@@ -168,10 +205,12 @@ func (f *newFile) show() bool {
 }
 
 // spoiledTime is the time of a file that is not whole, in seconds: one of long
-// ago that is not by chance that of the source.
+// ago that is not by chance that of the source, nor so close to it that a file
+// system which keeps times roughly makes it the same.
 func (f *newFile) spoiledTime() int64 {
-	if f.how.Sec == 0 {
-		return 24 * 60 * 60
+	const day = 24 * 60 * 60
+	if f.how.Sec > -day/2 && f.how.Sec < day/2 {
+		return day
 	}
 	return 0
 }

@@ -53,11 +53,15 @@ func sourceID(id engine.Identity) checkpoint.Identity {
 	return checkpoint.Identity{Size: id.Size, Sec: id.Sec, Nsec: id.Nsec}
 }
 
-// newSidecar makes the sidecar of a name anew. What stood there, if it is a file
-// of this user, is of no use any more.
+// newSidecar makes the sidecar of a name anew. What stood there, if this user may
+// remove it and no run uses it, is of no use any more.
 func (d *dir) newSidecar(t *Tree, name string) (*openFile, error) {
 	side := manifest.SidecarName(name)
-	if err := d.removeOwn(side); err != nil {
+	held, err := t.beside(d, side).removeUnused()
+	if err == nil && held {
+		err = engine.ErrInUse
+	}
+	if err != nil {
 		return nil, err
 	}
 	fd, err := createAt(d.fd, side)
@@ -67,27 +71,53 @@ func (d *dir) newSidecar(t *Tree, name string) (*openFile, error) {
 	return &openFile{t, fd}, nil
 }
 
-// removeOwn removes a file if it is a regular one of this user. What is not there
-// is no error.
+// removeOwn removes a file that this user may remove. What is not there, or stays
+// because it is somebody else's, is no error.
 func (d *dir) removeOwn(name string) error {
 	var st unix.Stat_t
 	if err := fstatAt(d.fd, name, &st); err != nil {
 		return ignoreGone(err)
 	}
-	if !isOwn(&st) {
-		return unix.EEXIST
+	if !isUsual(&st) {
+		return nil
 	}
 	return ignoreGone(again(func() error { return unix.Unlinkat(d.fd, name, 0) }))
 }
 
-// isOwn reports whether something is a regular file of this user.
-func isOwn(st *unix.Stat_t) bool {
-	return st.Mode&unix.S_IFMT == unix.S_IFREG && int(st.Uid) == unix.Geteuid()
+// isTrusted reports whether something is a regular file of this user that nobody
+// else can have written.
+func isTrusted(st *unix.Stat_t) bool {
+	return st.Mode&unix.S_IFMT == unix.S_IFREG && int(st.Uid) == unix.Geteuid() && st.Nlink == 1 && st.Mode&0o022 == 0
 }
 
-// isTrusted reports whether nobody else can have written a file.
-func isTrusted(st *unix.Stat_t) bool {
-	return isOwn(st) && st.Nlink == 1 && st.Mode&0o022 == 0
+// isRemovable reports whether something may be taken out of the way. What root has
+// received can be somebody else's already when root's run is killed; and whoever
+// puts something there to have root remove it loses the name and nothing else.
+func isRemovable(st *unix.Stat_t) bool {
+	return int(st.Uid) == unix.Geteuid() || unix.Geteuid() == 0
+}
+
+// isUsual reports whether something can be a partial or a sidecar that this user may
+// remove.
+func isUsual(st *unix.Stat_t) bool {
+	return st.Mode&unix.S_IFMT == unix.S_IFREG && isRemovable(st)
+}
+
+// openTrusted opens an existing file that nobody else can have written. Others are
+// not even opened.
+func openTrusted(dirfd int, name string, st *unix.Stat_t) (int, error) {
+	if err := fstatAt(dirfd, name, st); err != nil {
+		return -1, err
+	}
+	if !isTrusted(st) {
+		return -1, unix.EACCES
+	}
+	fd, err := openRegular(dirfd, name, unix.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY, st)
+	if err == nil && !isTrusted(st) { // it was exchanged
+		_ = unix.Close(fd)
+		return -1, unix.EACCES
+	}
+	return fd, err
 }
 
 // lockFile takes a file for this run, and reports false where another has it. The
@@ -132,50 +162,68 @@ func (f *newFile) dropSidecar() {
 	if f.side < 0 || f.d == nil {
 		return
 	}
-	if f.temp == "" && f.how.InPlace {
-		defer f.d.unmarked()
-	}
 	_ = unix.Close(f.side) // nothing of it counts any more
 	f.side = -1
+	remove := func() error { return unix.Unlinkat(f.d.fd, manifest.SidecarName(f.name), 0) }
 	// If it stays it is a mark of nothing, which the next run removes.
-	_ = unix.Unlinkat(f.d.fd, manifest.SidecarName(f.name), 0)
+	if f.temp == "" && f.how.InPlace {
+		_ = f.d.quietly(remove)
+	} else {
+		_ = remove()
+	}
 	f.t.dirty.mark(f.d)
 }
 
-// markInPlace notes, before the first write, that the file itself is written.
+// markInPlace notes, before the first write, that the file itself is written. A
+// partial that an earlier run has left goes: the mark would be taken for its
+// sidecar. The error wraps engine.ErrInUse where another run has marked the file.
 func (f *newFile) markInPlace() error {
-	f.d.marked()
-	side, err := f.d.newSidecar(f.t, f.name)
-	if err != nil {
-		return err
-	}
-	f.side = side.fd
-	if _, err := lockFile(f.side); err != nil {
-		return err
-	}
-	lazy := f.t.how.Durability == engine.SyncNone
-	if err := checkpoint.MarkInPlace(side, f.name, lazy); err != nil || lazy {
+	return f.d.quietly(func() error {
+		held, err := f.t.beside(f.d, manifest.PartialName(f.name)).removeUnused()
+		if err == nil && held {
+			err = unix.EBUSY // another run receives it, in another way
+		}
+		if err != nil {
+			return err
+		}
+		side, err := f.d.newSidecar(f.t, f.name)
+		if err != nil {
+			return err
+		}
+		f.side = side.fd
+		if _, err := lockFile(f.side); err != nil {
+			f.t.log.Debug("other runs do not notice that a file is written in place", "path", f.t.full(f.path), "err", err)
+		}
+		return checkpoint.MarkInPlace(side, f.name, true)
+	})
+}
+
+// syncMark makes the mark durable. That of a new file need not be: the directory
+// has its name before it has the file's.
+func (f *newFile) syncMark() error {
+	if err := f.t.fsync(f.side); err != nil {
 		return err
 	}
 	return f.t.fsyncDir(f.d)
 }
 
-// marked notes that a mark is about to be made in d, unmarked that it is gone.
-// Writing in place changes no directory, so its time is given back with the last.
-func (d *dir) marked() {
-	d.marking.Lock()
-	defer d.marking.Unlock()
-	if d.marks++; d.marks == 1 && unix.Fstat(d.fd, &d.before) != nil {
-		d.before = unix.Stat_t{}
-	}
+// unmarked goes on without a mark.
+func (f *newFile) unmarked(err error) {
+	f.t.log.Warn("that a file is being written in place cannot be noted: if the run is interrupted, --size-only and --update may take it for complete", "path", f.t.full(f.path), "error", err)
+	f.dropSidecar()
 }
 
-func (d *dir) unmarked() {
+// quietly changes d and gives it its time back: writing in place changes no
+// directory.
+func (d *dir) quietly(change func() error) error {
 	d.marking.Lock()
 	defer d.marking.Unlock()
-	if d.marks--; d.marks > 0 || d.before.Ino == 0 {
-		return
+	var before unix.Stat_t
+	known := unix.Fstat(d.fd, &before) == nil
+	err := change()
+	if known {
+		sec, nsec := before.Mtim.Unix()
+		_ = meta.SetTime(d.fd, sec, uint32(nsec)) // only its owner may, and nothing depends on it
 	}
-	sec, nsec := d.before.Mtim.Unix()
-	_ = meta.SetTime(d.fd, sec, uint32(nsec)) // only its owner may, and nothing depends on it
+	return err
 }

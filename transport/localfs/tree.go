@@ -25,6 +25,7 @@ type Tree struct {
 	top      *dir   // the root itself
 	dev      uint64 // the file system that holds the root
 	resolves bool   // openat2 works
+	quiet    bool   // reading leaves access times alone, where that is permitted
 	syncfs   bool   // one call makes all of that file system durable
 	how      engine.DestOptions
 	log      *slog.Logger
@@ -66,6 +67,11 @@ func Open(path string, how engine.DestOptions, log *slog.Logger) (*Tree, error) 
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
+	return newTree(fd, mere, path, how, log)
+}
+
+// newTree returns the tree of an open directory, which it owns from now on.
+func newTree(fd int, mere bool, path string, how engine.DestOptions, log *slog.Logger) (*Tree, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		_ = unix.Close(fd)

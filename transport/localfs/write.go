@@ -62,11 +62,17 @@ func (f *newFile) touch() error {
 	}
 	f.spoil.Do(func() {
 		if !f.made {
-			f.spoilErr = f.markInPlace()
+			// The directory may be closed to this user, or full: reasons to write
+			// in place. The time alone protects from most mistakes then.
+			err := f.markInPlace()
+			if err == nil && f.t.how.Durability != engine.SyncNone {
+				err = f.syncMark()
+			}
+			if err != nil {
+				f.unmarked(err)
+			}
 		}
-		if f.spoilErr == nil {
-			f.spoilErr = f.retouch()
-		}
+		f.spoilErr = f.retouch()
 		if f.spoilErr == nil && f.t.how.Durability != engine.SyncNone && !f.made {
 			f.spoilErr = f.t.fsync(f.fd)
 		}

@@ -45,7 +45,9 @@ func askpass(ctx context.Context, program, text string) (string, error) {
 
 // AskTerminal asks a question on the controlling terminal, where the answer is shown, and returns the line that was
 // typed. The error wraps ErrNoTerminal where there is no terminal, or is that of ctx, which ends the question.
-func AskTerminal(ctx context.Context, text string) (string, error) { return askTerminal(ctx, text, true) }
+func AskTerminal(ctx context.Context, text string) (string, error) {
+	return askTerminal(ctx, text, true)
+}
 
 // askTerminal asks on the controlling terminal, which is opened anew: standard input may be data. The terminal is in
 // raw mode meanwhile, so that an interrupt arrives as a character, and cancelling ctx ends the read; in both cases the

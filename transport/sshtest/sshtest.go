@@ -33,6 +33,7 @@ type Options struct {
 	HostKeys []string // types as ssh-keygen -t takes them; empty: ed25519
 	Extra    []string // further lines of sshd_config
 	Env      []string // NAME=value for remote commands
+	Command  string   // what the key may run, whatever is asked for (command= in authorized_keys); "" for anything
 }
 
 // Server is a running sshd.
@@ -104,6 +105,9 @@ func Start(t testing.TB, o Options) *Server {
 	}
 	Keygen(t, s.Key, "ed25519", "")
 	pub := read(t, s.Key+".pub")
+	if o.Command != "" {
+		pub = fmt.Sprintf("restrict,command=\"%s\" %s", strings.ReplaceAll(o.Command, `"`, `\"`), pub)
+	}
 	write(t, filepath.Join(dir, "authorized_keys"), pub)
 	// The port is free now and may be taken when sshd binds it: then another one.
 	for attempt := 0; ; attempt++ {

@@ -18,7 +18,7 @@ import (
 type Config struct {
 	Compress  bool                                   // compress content where it shrinks; what arrives compressed is always read
 	Timeout   time.Duration                          // end the connection when nothing has moved for so long, see timeout.go; 0: never
-	Patience  time.Duration                          // how long the far side may say that it is at work without anything moving; 0: 15 minutes
+	Patience  time.Duration                          // how long the far side may say that it is at work without anything moving; 0: an hour
 	RateLimit func(ctx context.Context, n int) error // waits until n bytes of content may be sent; nil for no limit
 }
 
@@ -46,7 +46,8 @@ type Conn struct {
 	moved   atomic.Int64 // when something useful has moved last, or had no need to
 	useful  atomic.Int64 // ... or could not, because this end was at work
 	working atomic.Int64 // marks of Work
-	inside  atomic.Bool  // what arrives belongs to a frame that is no ping
+	begun   atomic.Int64 // when a part of a header has come last, which may be a ping's; 0 if it was
+	inside  bool         // what arrives belongs to a frame that is no ping; the reader's
 	in      atomic.Int64
 	out     atomic.Int64
 }

@@ -71,8 +71,8 @@ func (c *Conn) readFrame() (f Frame, err error) {
 	}
 	if Type(h[4]) != TypePing {
 		c.progress()
-		c.inside.Store(true)
-		defer c.inside.Store(false)
+		c.inside = true
+		defer func() { c.inside = false }()
 	}
 	n := binary.BigEndian.Uint32(h[:4])
 	f = Frame{Type: Type(h[4]), flags: h[5], conn: c}
@@ -83,6 +83,8 @@ func (c *Conn) readFrame() (f Frame, err error) {
 		return f, protocolError("unknown message %d", f.Type)
 	case f.flags&^flagsMask != 0:
 		return f, protocolError("unknown flags %#x", f.flags)
+	case f.Type == TypePing && (n > 1 || f.flags != 0):
+		return f, protocolError("a ping of %d bytes, flags %#x", n, f.flags)
 	case n > bufferSize:
 		f.payload, err = readGrowing(c.br, int(n))
 		return f, err

@@ -82,7 +82,10 @@ func TestRefusedFrames(t *testing.T) {
 		{"flags 2", frame(TypeData, 2, nil)},
 		{"flags 255", frame(TypeData, 255, nil)},
 		{"a ping with an unknown payload", frame(TypePing, 0, []byte{2})},
-		{"a ping with a long payload", frame(TypePing, 0, []byte{1, 1})},
+		{"a ping with a payload of zero", frame(TypePing, 0, []byte{0})},
+		{"a ping of two bytes", header(TypePing, 0, 2)},
+		{"a ping of 1 MiB", header(TypePing, 0, MaxFrame)},
+		{"a compressed ping", frame(TypePing, flagZstd, []byte{pingBusy})},
 		{"text", []byte("Password: ")},
 	} {
 		conn := reads(t, bytes.NewReader(c.stream))

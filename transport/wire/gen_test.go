@@ -239,7 +239,7 @@ func drawFromSource(t *rapid.T, typ Type) Msg {
 	}
 	switch typ {
 	case TypeHeld:
-		return &Held{id().Draw(t, "id"), index().Draw(t, "first"), rapid.SliceOfN(digest(), 1, 5).Draw(t, "sums")}
+		return &Held{id().Draw(t, "id"), index().Draw(t, "first"), rapid.SliceOfN(digest(), 0, 5).Draw(t, "sums")}
 	case TypeConfirmed:
 		return &Confirmed{flag().Draw(t, "yes")}
 	}

@@ -51,7 +51,8 @@ func (c *Conn) Greet(h *Hello, more ...Msg) error {
 // Welcome reads the peer's magic and Hello and returns the version to use. It
 // must be called before Next. What stands in front of the magic is skipped, up
 // to 4 KiB, and quoted in the error where no magic comes. The error wraps
-// ErrVersion, unless ctx ended or the greeting broke the protocol.
+// ErrVersion, unless ctx ended or the greeting broke the protocol; and
+// context.DeadlineExceeded where the far side was too slow, and may still be there.
 //
 // It waits for the first byte as long as ctx lets it, because somebody may be
 // typing a password; the rest of the greeting has to follow within two seconds.
@@ -98,9 +99,9 @@ func (c *Conn) awaitHello(ctx context.Context, first <-chan struct{}, done <-cha
 			c.fail(ErrClosed)
 			r := <-done
 			if r.err == nil {
-				return nil, fmt.Errorf("%w: the greeting took more than %v", ErrVersion, noiseTime)
+				return nil, fmt.Errorf("%w: the greeting took more than %v (%w)", ErrVersion, noiseTime, context.DeadlineExceeded)
 			}
-			return nil, fmt.Errorf("the greeting took more than %v: %w", noiseTime, r.err)
+			return nil, fmt.Errorf("the greeting took more than %v (%w): %w", noiseTime, context.DeadlineExceeded, r.err)
 		}
 	}
 }

@@ -224,9 +224,24 @@ func TestRefusedMessages(t *testing.T) {
 		{"parameters too long", TypeBasis, u(0, 0, 0, 0, 257, make([]byte, 257))},
 		{"change too great", TypeItems, u(1, 0, 0, 1<<32)},
 		{"totals missing", TypeListEnd, u(0, 0, sizes[:6])},
-		{"ping with a payload", TypePing, u(0)},
+		{"ping with a payload of 0", TypePing, u(0)},
+		{"ping with a payload of 2", TypePing, u(2)},
+		{"ping of two bytes", TypePing, u(1, 1)},
+		{"clock with nanoseconds of a second", TypeRoots, enc(&Roots{Nsec: 1_000_000_000})},
+		{"held chunks beyond all", TypeBasis, u(0, 0, 0, maxIndex+1, 0)},
+		{"held chunks beyond all", TypeResume, u(0, 0, maxIndex+1, 0)},
+		{"blindness of 2", TypeResume, u(0, 0, 1, 2)},
+		{"first digest beyond all", TypeHeld, u(0, 0, maxIndex+1, 0)},
+		{"more digests than one message holds", TypeHeld, enc(&Held{Sums: make([]delta.Digest, HeldBatch+1)})},
+		{"digest cut", TypeHeld, u(0, 0, 0, 1, sum[:31])},
+		{"digest too many", TypeHeld, u(0, 0, 0, 1, sum, sum)},
+		{"question too long", TypeConfirm, u(maxText+1, strings.Repeat("?", maxText+1))},
+		{"answer of 2", TypeConfirmed, u(2)},
+		{"no answer", TypeConfirmed, nil},
 		{"type 0", 0, nil},
-		{"type 6", 6, nil},
+		{"type 7", 7, nil},
+		{"type 32", 32, nil},
+		{"type 62", 62, nil},
 		{"type 255", 255, nil},
 	} {
 		if m, err := Decode(c.typ, c.b); !errors.Is(err, ErrProtocol) {
@@ -267,6 +282,9 @@ func TestDecodeMemory(t *testing.T) {
 		{TypeSame, u(n/3, zeros(n))},
 		{TypeRemoved, u(n, zeros(n), 0, 0)},
 		{TypeDirTable, u(0, 0, n/19, zeros(n))},
+		{TypeRoots, u(0, 0, 0, 0, 0, n, zeros(n), 0, 0, 0)},
+		{TypeNames, u(n, zeros(n), 0)},
+		{TypeHeld, u(0, 0, 0, n/32, zeros(n/32*32))},
 	} {
 		var m Msg
 		got := allocated(func() { m, _ = Decode(c.typ, c.b) })
@@ -293,6 +311,8 @@ func TestDecodeAnnounced(t *testing.T) {
 		{TypeCheck, u(0, n, 0)},
 		{TypeItems, u(n, 0)},
 		{TypeRemoved, u(n, 0)},
+		{TypeNames, u(n, 0)},
+		{TypeHeld, u(0, 0, 0, n, 0)},
 	} {
 		got := allocated(func() {
 			if _, err := Decode(c.typ, c.b); !errors.Is(err, ErrProtocol) || !announces(err) {
@@ -349,6 +369,19 @@ func TestHeaders(t *testing.T) {
 	})
 }
 
+// TestHeldBatch: a message holds so many digests and no more.
+func TestHeldBatch(t *testing.T) {
+	want := &Held{ID: ID{1, 2}, First: 3, Sums: make([]delta.Digest, HeldBatch)}
+	want.Sums[HeldBatch-1] = delta.Sum([]byte("last"))
+	got, err := Decode(TypeHeld, want.append(nil))
+	if err != nil || !same(got, want) {
+		t.Errorf("%v", err)
+	}
+	if n := len(want.append(nil)); n > MaxFrame {
+		t.Errorf("%d bytes do not fit a frame", n)
+	}
+}
+
 func TestTotalsOverflow(t *testing.T) {
 	m := &SourceDone{Literal: -1}
 	got, err := Decode(TypeSourceDone, m.append(nil))
@@ -363,6 +396,7 @@ func TestLongTextsAreCut(t *testing.T) {
 		&Fatal{Error{Op: long, Path: long, Text: long}},
 		&Trouble{Err: Error{Op: long, Path: long, Text: long}},
 		&Done{Refused: long},
+		&Confirm{Question: long},
 	} {
 		if _, err := Decode(m.Type(), m.append(nil)); err != nil {
 			t.Errorf("%T: %v", m, err)

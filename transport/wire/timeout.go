@@ -3,6 +3,7 @@ package wire
 import (
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,16 +15,20 @@ import (
 // counts, so a slow line is not mistaken for a dead one.
 //
 // The run is taken for stalled when this end has waited for so long and nothing
-// but pings has moved. An end that is at work for longer (see Work) says so in its
-// pings, which restarts the timer; but for no longer than Config.Patience without
-// anything useful, so that a peer cannot hold this end for ever.
+// but pings has moved. Bytes count as they move, not when a frame is complete. An
+// end that is at work for longer (see Work) says so in its pings, which restarts
+// the timer; but for no longer than Config.Patience without anything useful, so
+// that a peer cannot hold this end for ever.
+//
+// All times are distances from the connection's beginning on the monotonic clock:
+// setting the machine's clock does not make a timeout.
 
 const (
 	minTick    = 10 * time.Millisecond
 	maxTick    = 500 * time.Millisecond // how late a timeout is noticed
 	timedPiece = 32 << 10               // bytes per Write where there is a timeout; what an SSH packet holds
 
-	defaultPatience = 15 * time.Minute
+	defaultPatience = time.Hour
 )
 
 // pingBusy is the payload of a ping of an end that is at work.
@@ -34,16 +39,17 @@ func (c *Conn) now() int64 { return int64(time.Since(c.epoch)) + 1 }
 
 // Work says that this end is at work on its own until done is called: it hashes,
 // waits for its disk, or lists a tree. Nothing need move meanwhile. It may be
-// called from any goroutine, and while others are at work; done must be called
-// once.
+// called from any goroutine, and while others are at work, and costs next to
+// nothing. done may be called from any goroutine; a second call does nothing.
 func (c *Conn) Work() (done func()) {
 	c.working.Add(1)
-	return c.worked
-}
-
-func (c *Conn) worked() {
-	c.progress()
-	c.working.Add(-1)
+	var ended atomic.Bool
+	return func() {
+		if ended.CompareAndSwap(false, true) {
+			c.progress() // first: the timer begins when the mark is gone
+			c.working.Add(-1)
+		}
+	}
 }
 
 // progress notes that something useful has moved, or that nothing had to.
@@ -55,11 +61,10 @@ func (c *Conn) progress() {
 
 // pinged handles the payload of a ping.
 func (c *Conn) pinged(payload []byte) error {
-	switch {
-	case len(payload) == 0:
-		return nil
-	case len(payload) > 1 || payload[0] != pingBusy:
-		return protocolError("a ping of %d bytes", len(payload))
+	c.begun.Store(0)
+	var m Ping
+	if err := decodeInto(&m, payload); err != nil || !m.Busy {
+		return err
 	}
 	patience := c.cfg.Patience
 	if patience == 0 {
@@ -77,8 +82,11 @@ func (r *timedReader) Read(p []byte) (int, error) {
 	r.c.reading.Store(r.c.now())
 	n, err := r.c.rw.Read(p)
 	r.c.reading.Store(0)
-	if n > 0 && r.c.inside.Load() {
+	switch {
+	case n > 0 && r.c.inside:
 		r.c.progress()
+	case n > 0:
+		r.c.begun.Store(r.c.now())
 	}
 	return n, err
 }
@@ -141,13 +149,13 @@ func (c *Conn) expired() error {
 	if c.working.Load() > 0 {
 		c.progress()
 	}
-	waiting := c.waiting.Load()
+	waiting, moved := c.waiting.Load(), max(c.moved.Load(), c.begun.Load())
 	switch {
 	case stuck(c.writing.Load(), now, limit):
 		return fmt.Errorf("%w: nothing could be sent for %v", ErrTimeout, limit)
 	case stuck(c.reading.Load(), now, limit):
 		return fmt.Errorf("%w: nothing was received for %v", ErrTimeout, limit)
-	case waiting != 0 && stuck(max(waiting, c.moved.Load()), now, limit):
+	case waiting != 0 && stuck(max(waiting, moved), now, limit):
 		return fmt.Errorf("%w: the far side answers and has done nothing for %v", ErrTimeout, limit)
 	}
 	return nil
@@ -157,13 +165,14 @@ func stuck(since, now int64, limit time.Duration) bool {
 	return since != 0 && now-since > int64(limit)
 }
 
-// ping queues a Ping. Where the queue is full, what stands in it is sign of
-// life enough.
+// ping queues a Ping. Where the queue holds something, that is sign of life
+// enough; on a slow line pings would pile up ahead of it.
 func (c *Conn) ping() {
-	f := &Buffer{B: make([]byte, headerSize), typ: TypePing}
-	if c.working.Load() > 0 {
-		f.B = append(f.B, pingBusy)
+	if len(c.ctl) > 0 {
+		return
 	}
+	m := Ping{Busy: c.working.Load() > 0}
+	f := &Buffer{B: m.append(make([]byte, headerSize, headerSize+1)), typ: TypePing}
 	f.seal(0)
 	select {
 	case c.ctl <- f:

@@ -252,11 +252,13 @@ func TestOnlyPings(t *testing.T) {
 	for name, tt := range map[string]struct {
 		payload  []byte
 		patience time.Duration
-		want     time.Duration
+		least    time.Duration
+		most     time.Duration
 	}{
-		"idle":            {nil, time.Hour, limit},
-		"busy":            {[]byte{pingBusy}, time.Hour, time.Hour + limit},
-		"busy by default": {[]byte{pingBusy}, 0, defaultPatience + limit},
+		"idle":            {nil, time.Hour, limit, limit + maxTick},
+		"busy":            {[]byte{pingBusy}, time.Hour, time.Hour, time.Hour + limit + maxTick},
+		"busy by default": {[]byte{pingBusy}, 0, defaultPatience, defaultPatience + limit + maxTick},
+		"no patience":     {[]byte{pingBusy}, 1, limit, limit + maxTick},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -266,14 +268,66 @@ func TestOnlyPings(t *testing.T) {
 				start := time.Now()
 				_, err := c.Next()
 				took := time.Since(start)
-				if !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "done nothing") || took < tt.want-limit/4 || took > tt.want+time.Second {
-					t.Errorf("after %v: %v, want %v", took, err, tt.want)
+				if !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "done nothing") || took < tt.least || took > tt.most {
+					t.Errorf("after %v: %v, want %v to %v", took, err, tt.least, tt.most)
 				}
 				must(t, c.Close())
 				time.Sleep(limit)
 			})
 		})
 	}
+}
+
+// TestPatienceAnew: patience with a far side at work begins anew with every frame
+// that is not a ping, and with every byte of one.
+func TestPatienceAnew(t *testing.T) {
+	const patience = 10 * limit
+	piece := len(frame(TypeOwner, 0, (&Owner{Name: "slow"}).append(nil))) - headerSize
+	if time.Duration(piece)*(limit-time.Second) > patience {
+		t.Fatal("the frame takes too long")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		a, b := Pipe()
+		c := started(t, a, Config{Timeout: limit, Patience: patience})
+		go func() { _, _ = io.Copy(io.Discard, b) }()
+		var last time.Time
+		go func() {
+			ping, owner := frame(TypePing, 0, []byte{pingBusy}), frame(TypeOwner, 0, (&Owner{Name: "slow"}).append(nil))
+			for i := range 4 {
+				for range 4*patience/limit - 4 {
+					_, _ = b.Write(ping)
+					time.Sleep(limit / 4)
+				}
+				if i < 2 {
+					_, _ = b.Write(owner)
+					continue
+				}
+				_, _ = b.Write(owner[:headerSize])
+				for _, x := range owner[headerSize:] { // as long as the patience, all in all
+					time.Sleep(limit - time.Second)
+					_, _ = b.Write([]byte{x})
+				}
+			}
+			last = time.Now()
+			for {
+				if _, err := b.Write(ping); err != nil {
+					return
+				}
+				time.Sleep(limit / 4)
+			}
+		}()
+		for i := range 4 {
+			if f, err := c.Next(); err != nil || f.Type != TypeOwner {
+				t.Fatalf("frame %d: %v, %v", i, f.Type, err)
+			}
+		}
+		_, err := c.Next()
+		if took := time.Since(last); !errors.Is(err, ErrTimeout) || took < patience || took > patience+limit+maxTick {
+			t.Errorf("after %v: %v", took, err)
+		}
+		must(t, c.Close())
+		time.Sleep(limit)
+	})
 }
 
 // TestOwnWork: while this end is at work nobody has to do anything.
@@ -287,6 +341,7 @@ func TestOwnWork(t *testing.T) {
 			outer, inner := c.Work(), c.Work()
 			time.Sleep(time.Hour)
 			inner()
+			inner() // does nothing
 			time.Sleep(time.Hour)
 			outer()
 		}()
@@ -318,6 +373,8 @@ func TestBusyPings(t *testing.T) {
 		}
 		done()
 		time.Sleep(2 * limit)
+		<-near.Dead()
+		<-far.Dead()
 		if !errors.Is(near.cause, ErrTimeout) && !errors.Is(far.cause, ErrTimeout) {
 			t.Error("both wait for each other, and nobody gives up")
 		}
@@ -325,16 +382,15 @@ func TestBusyPings(t *testing.T) {
 	})
 }
 
-// TestSlowFrame sends one frame byte by byte among pings: that is progress.
+// TestSlowFrame sends one frame byte by byte: that is progress, also in its header,
+// which may be a ping's as far as one can tell.
 func TestSlowFrame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := Pipe()
 		c := started(t, a, Config{Timeout: limit})
 		go func() { _, _ = io.Copy(io.Discard, b) }()
 		go func() {
-			all := frame(TypeOwner, 0, (&Owner{Name: "slow"}).append(nil))
-			_, _ = b.Write(all[:headerSize])
-			for _, x := range all[headerSize:] {
+			for _, x := range frame(TypeOwner, 0, (&Owner{Name: "slow"}).append(nil)) {
 				time.Sleep(limit - time.Second)
 				_, _ = b.Write([]byte{x})
 			}
@@ -344,6 +400,78 @@ func TestSlowFrame(t *testing.T) {
 		}
 		must(t, c.Close())
 	})
+}
+
+// TestSlowPings sends idle pings byte by byte: once one is complete it is clear
+// that nothing has been done.
+func TestSlowPings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := Pipe()
+		c := started(t, a, Config{Timeout: limit})
+		go func() { _, _ = io.Copy(io.Discard, b) }()
+		go func() {
+			for {
+				for _, x := range frame(TypePing, 0, nil) {
+					time.Sleep(limit / 2)
+					if _, err := b.Write([]byte{x}); err != nil {
+						return
+					}
+				}
+			}
+		}()
+		start := time.Now()
+		_, err := c.Next()
+		if took := time.Since(start); !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "done nothing") || took < limit || took > headerSize*limit/2+maxTick {
+			t.Errorf("after %v: %v", took, err)
+		}
+		must(t, c.Close())
+		time.Sleep(limit)
+	})
+}
+
+// TestPingsDoNotPile: on a line that takes nothing for a while one ping waits, not
+// one for every quarter of the timeout.
+func TestPingsDoNotPile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := started(t, newGate(), Config{Timeout: limit})
+		time.Sleep(limit + limit/8) // three more than the one that is being written
+		if n := len(c.ctl); n != 1 {
+			t.Errorf("%d pings wait", n)
+		}
+		must(t, c.Close())
+	})
+}
+
+// TestPingsAreNoProgress: the pings that this end sends, Drain's marks included, do
+// not hide that nothing is done.
+func TestPingsAreNoProgress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := pair(t, Config{Timeout: limit})
+		go func() { _, _ = far.Next() }()
+		go func() {
+			for near.Drain(context.Background()) == nil {
+				time.Sleep(time.Second)
+			}
+		}()
+		start := time.Now()
+		_, err := near.Next()
+		if took := time.Since(start); took < limit || took > limit+maxTick {
+			t.Errorf("after %v: %v", took, err)
+		}
+		must(t, errors.Join(near.Close(), far.Close()))
+		time.Sleep(time.Second)
+	})
+}
+
+// TestMonotonic: times are measured on the clock that nobody sets.
+func TestMonotonic(t *testing.T) {
+	c := reads(t, nothing{})
+	if c.epoch == c.epoch.Round(0) { // Round strips the monotonic reading
+		t.Error("the connection's times follow the machine's clock")
+	}
+	if c.now() <= 0 {
+		t.Error("0 stands for no time")
+	}
 }
 
 // TestBandwidthLimit: an end that waits for its own limit does not stall.

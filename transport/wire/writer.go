@@ -51,7 +51,7 @@ func (c *Conn) writeLoop() error {
 				return nil
 			}
 		}
-		out.useful = out.useful || f.typ != TypePing
+		out.useful = out.useful || f.mark == nil && f.typ != TypePing
 		if err := c.writeFrame(w, f); err != nil {
 			return err
 		}

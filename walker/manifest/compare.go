@@ -1,5 +1,7 @@
 package manifest
 
+import "time"
+
 // Policy says how entries are compared: what a run preserves and when two
 // regular files count as equal. The zero value compares types and, for regular
 // files, size and modification time.
@@ -43,44 +45,89 @@ const (
 	AttrTimes
 )
 
-// SameTime reports whether two modification times count as equal: to the
-// second, as rsync's do unless it is told otherwise.
-func SameTime(a, b *Entry) bool { return a.Sec == b.Sec }
+// Clock is what is known of the times that a destination's file system keeps.
+// The zero value stands for one that keeps seconds, or finer ones.
+type Clock struct {
+	Unit time.Duration // times are cut to multiples of it, where it is more than a second
+}
+
+// SameTime reports whether the modification time that the destination has may
+// be taken for the source's: to the second, as rsync's may unless it is told
+// otherwise, or to the clock's unit. A time at the limit of what a file system
+// can keep stands for all times beyond it.
+func (c Clock) SameTime(src, dst *Entry) bool {
+	return c.cut(src.Sec) == c.cut(dst.Sec) || isClamped(src, dst)
+}
 
 // SameInstant reports whether two modification times are the same as far as the
 // file systems that keep them can tell: equal, or one is the other cut to a
-// coarser unit (some file systems keep seconds, microseconds or 100 ns).
-func SameInstant(a, b *Entry) bool {
-	if a.Sec != b.Sec {
-		return false
-	}
-	if a.Nsec == b.Nsec {
+// coarser unit (some file systems keep seconds, microseconds or 100 ns), or the
+// destination's is the last that its file system can keep.
+func (c Clock) SameInstant(src, dst *Entry) bool {
+	switch {
+	case src.Sec != dst.Sec:
+		return dst.Nsec == 0 && dst.Sec == c.cut(src.Sec) || isClamped(src, dst)
+	case src.Nsec == dst.Nsec:
 		return true
 	}
 	for unit := uint32(100); unit <= 1e9; unit *= 10 {
-		if a.Nsec == b.Nsec-b.Nsec%unit || b.Nsec == a.Nsec-a.Nsec%unit {
+		if src.Nsec == dst.Nsec-dst.Nsec%unit || dst.Nsec == src.Nsec-src.Nsec%unit {
 			return true
 		}
 	}
 	return false
 }
 
+// cut returns the last second at or before sec that the clock can show.
+func (c Clock) cut(sec int64) int64 {
+	unit := int64(c.Unit / time.Second)
+	if unit <= 1 {
+		return sec
+	}
+	return sec - ((sec%unit)+unit)%unit
+}
+
+// First and last seconds that common file systems can keep. What lies beyond is
+// stored as the limit, and nothing tells of it.
+const (
+	minSec32   = -1 << 31          // 1901-12-13: ext4, xfs and others
+	maxSec32   = 1<<31 - 1         // 2038-01-19: ext4 with inodes of 128 bytes, xfs
+	maxUsec32  = 1<<32 - 1         // 2106-02-07: NFS 3
+	maxSecExt4 = 1<<34 - 1<<31 - 1 // 2446-05-10: ext4 with inodes of 256 bytes
+	maxSecXFS  = 16_299_260_424    // 2486-07-02: xfs with large timestamps
+)
+
+// isClamped reports whether dst has the time that a file system which cannot
+// keep that of src puts in its place.
+func isClamped(src, dst *Entry) bool {
+	if dst.Nsec != 0 {
+		return false
+	}
+	switch dst.Sec {
+	case minSec32:
+		return src.Sec < dst.Sec
+	case maxSec32, maxUsec32, maxSecExt4, maxSecXFS:
+		return src.Sec > dst.Sec
+	}
+	return false
+}
+
 // SameContent is the quick check: whether the regular files src and dst may be
 // taken for equal without reading them.
-func (p *Policy) SameContent(src, dst *Entry) bool {
+func (p *Policy) SameContent(c Clock, src, dst *Entry) bool {
 	if src.Size != dst.Size {
 		return false
 	}
 	if p.SizeOnly {
 		return true
 	}
-	return !p.IgnoreTimes && !p.Checksum && SameTime(src, dst)
+	return !p.IgnoreTimes && !p.Checksum && c.SameTime(src, dst)
 }
 
 // Attributes returns the attribute changes that make dst like src; uid and gid
 // are the owner that dst shall have. For symlinks permissions do not count.
-func (p *Policy) Attributes(src, dst *Entry, uid, gid uint32) (c Change) {
-	if p.Times && !SameTime(src, dst) {
+func (p *Policy) Attributes(clock Clock, src, dst *Entry, uid, gid uint32) (c Change) {
+	if p.Times && !clock.SameTime(src, dst) {
 		c |= ChangeTime
 	}
 	if p.Perms && src.Type != Symlink && src.Mode != dst.Mode {

@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -31,7 +32,7 @@ func TestSameContent(t *testing.T) {
 		{"other size, -c", Policy{Checksum: true}, larger, false},
 		{"other size and time, --size-only", Policy{SizeOnly: true}, both, false},
 	} {
-		if got := c.p.SameContent(&src, &c.dst); got != c.want {
+		if got := c.p.SameContent(Clock{}, &src, &c.dst); got != c.want {
 			t.Errorf("%s: %v", c.what, got)
 		}
 	}
@@ -60,11 +61,59 @@ func TestSameInstant(t *testing.T) {
 		a, b := Entry{Sec: 5, Nsec: c.a}, Entry{Sec: 5, Nsec: c.b}
 		later := b
 		later.Sec++
-		if SameInstant(&a, &b) != c.same || SameInstant(&b, &a) != c.same || SameInstant(&a, &later) {
-			t.Errorf("%d and %d: %v, %v, a second later %v", c.a, c.b, SameInstant(&a, &b), SameInstant(&b, &a), SameInstant(&a, &later))
+		var clock Clock
+		if clock.SameInstant(&a, &b) != c.same || clock.SameInstant(&b, &a) != c.same || clock.SameInstant(&a, &later) {
+			t.Errorf("%d and %d: %v, %v, a second later %v", c.a, c.b, clock.SameInstant(&a, &b), clock.SameInstant(&b, &a), clock.SameInstant(&a, &later))
 		}
-		if !SameTime(&a, &b) || SameTime(&a, &later) {
+		if !clock.SameTime(&a, &b) || clock.SameTime(&a, &later) {
 			t.Errorf("SameTime does not compare seconds")
+		}
+	}
+}
+
+// TestClock compares times with what file systems make of them that keep them
+// to two seconds, or not at all.
+func TestClock(t *testing.T) {
+	fat := Clock{Unit: 2 * time.Second}
+	for _, c := range []struct {
+		what          string
+		clock         Clock
+		src, dst      int64
+		srcNsec       uint32
+		time, instant bool
+	}{
+		{"even", fat, 10, 10, 0, true, true},
+		{"odd, cut", fat, 11, 10, 0, true, true},
+		{"odd with a fraction, cut", fat, 11, 10, 7, true, true},
+		{"even with a fraction, cut", fat, 10, 10, 7, true, true},
+		{"not cut", fat, 10, 11, 0, true, false},
+		{"two seconds later", fat, 12, 10, 0, false, false},
+		{"before the unit", fat, 9, 10, 0, false, false},
+		{"negative, cut", fat, -1, -2, 0, true, true},
+		{"negative, another unit", fat, -3, -2, 0, false, false},
+		{"odd, fine clock", Clock{}, 11, 10, 0, false, false},
+
+		{"beyond 2038", Clock{}, 1 << 31, 1<<31 - 1, 0, true, true},
+		{"long beyond 2038", Clock{}, 1 << 60, 1<<31 - 1, 5, true, true},
+		{"beyond 2106", Clock{}, 1 << 32, 1<<32 - 1, 0, true, true},
+		{"beyond 2446", Clock{}, 1 << 34, 15_032_385_535, 0, true, true},
+		{"before 1901", Clock{}, -1<<31 - 1, -1 << 31, 0, true, true},
+		{"within, the limit at the destination", Clock{}, 5, 1<<31 - 1, 0, false, false},
+		{"within, the lower limit at the destination", Clock{}, 5, -1 << 31, 0, false, false},
+		{"beyond the other limit", Clock{}, -1 << 40, 1<<31 - 1, 0, false, false},
+		{"beyond no limit", Clock{}, 1 << 31, 1<<31 - 2, 0, false, false},
+		{"before 1970", Clock{}, -5, 0, 0, false, false},
+		{"limit at the source", Clock{}, 1<<31 - 1, 1 << 40, 0, false, false},
+	} {
+		src, dst := Entry{Sec: c.src, Nsec: c.srcNsec}, Entry{Sec: c.dst}
+		if got := c.clock.SameTime(&src, &dst); got != c.time {
+			t.Errorf("%s: SameTime is %v", c.what, got)
+		}
+		if got := c.clock.SameInstant(&src, &dst); got != c.instant {
+			t.Errorf("%s: SameInstant is %v", c.what, got)
+		}
+		if dst.Nsec = 1; c.src != c.dst && c.instant && c.clock.SameInstant(&src, &dst) {
+			t.Errorf("%s: a time with a fraction was cut to seconds", c.what)
 		}
 	}
 }
@@ -105,7 +154,7 @@ func TestAttributes(t *testing.T) {
 				want |= ChangeGroup
 			}
 		}
-		if got := p.Attributes(&src, &dst, uid, gid); got != want {
+		if got := p.Attributes(Clock{}, &src, &dst, uid, gid); got != want {
 			t.Fatalf("%+v: %b, want %b", p, got, want)
 		}
 	})

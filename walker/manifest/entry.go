@@ -92,6 +92,11 @@ type Ext struct {
 	Nlink        uint64 // number of hard links, where it is greater than 1
 	Mount        bool   // the directory lies on another file system than its parent; not sent
 
+	// Change time (of content or metadata, which nobody can set), where an open
+	// file was asked for it; both 0 if unknown; not sent.
+	CtimeSec  int64
+	CtimeNsec uint32
+
 	// With hard links kept, the first member in walk order of the group that
 	// this entry belongs to: the index of its directory plus one (0: this entry
 	// is itself the first, or is not linked) and of the entry in that listing.

@@ -86,6 +86,15 @@ func Entry(e *manifest.Entry, st *unix.Stat_t) {
 	}
 }
 
+// AddCtime notes the change time of st in e. Entry leaves it out, because it takes
+// an Ext and only who reads a file has a use for it.
+func AddCtime(e *manifest.Entry, st *unix.Stat_t) {
+	if e.Ext == nil {
+		e.Ext = &manifest.Ext{}
+	}
+	e.Ext.CtimeSec, e.Ext.CtimeNsec = changed(st)
+}
+
 // Device returns the device number of e in the system's encoding.
 func Device(e *manifest.Entry) uint64 {
 	major, minor := e.Device()

@@ -13,6 +13,10 @@ func modified(st *unix.Stat_t) (sec int64, nsec uint32) {
 	return int64(st.Mtim.Sec), uint32(st.Mtim.Nsec)
 }
 
+func changed(st *unix.Stat_t) (sec int64, nsec uint32) {
+	return int64(st.Ctim.Sec), uint32(st.Ctim.Nsec)
+}
+
 // stamps returns the argument of utimensat that sets the modification time and
 // leaves the access time alone.
 func stamps(sec int64, nsec uint32) (ts [2]unix.Timespec, err error) {

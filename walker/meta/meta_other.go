@@ -12,6 +12,10 @@ func modified(st *unix.Stat_t) (sec int64, nsec uint32) {
 	return int64(st.Mtim.Sec), uint32(st.Mtim.Nsec)
 }
 
+func changed(st *unix.Stat_t) (sec int64, nsec uint32) {
+	return int64(st.Ctim.Sec), uint32(st.Ctim.Nsec)
+}
+
 // SetTime sets the modification time of an open file, to the microsecond.
 func SetTime(fd int, sec int64, nsec uint32) error {
 	var st unix.Stat_t

@@ -155,3 +155,23 @@ func TestApplyErrors(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestAddCtime: the change time moves where the modification time was put back, and
+// what is listed does without it.
+func TestAddCtime(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "file")
+	must(t, os.WriteFile(path, nil, 0o600))
+	old := time.Unix(1000, 0)
+	must(t, os.Chtimes(path, old, old))
+	var st unix.Stat_t
+	must(t, unix.Stat(path, &st))
+	var e manifest.Entry
+	if Entry(&e, &st); e.Ext != nil {
+		t.Errorf("an ordinary file has %+v", e.Ext)
+	}
+	AddCtime(&e, &st)
+	if e.Sec != 1000 || e.Ext == nil || time.Since(time.Unix(e.Ext.CtimeSec, int64(e.Ext.CtimeNsec))).Abs() > time.Hour {
+		t.Errorf("%+v %+v", e, e.Ext)
+	}
+}

@@ -147,8 +147,8 @@ func testDiscard(t *testing.T, d engine.Dest, root string) {
 	}{
 		{"kept", "new", engine.CreateOptions{}, "old"},
 		{"gone", "new", engine.CreateOptions{}, ""},
-		{"nothing", "", engine.CreateOptions{Visible: true, Sec: 1}, ""},
-		{"partial", "part", engine.CreateOptions{Visible: true, Sec: 1}, "part"},
+		{"nothing", "", engine.CreateOptions{Visible: true, Sec: mtime.Unix()}, ""},
+		{"partial", "part", engine.CreateOptions{Visible: true, Sec: mtime.Unix()}, "part"},
 	} {
 		f, err := d.Create(t.Context(), tt.name, tt.how)
 		must(t, err)
@@ -207,7 +207,7 @@ func testInPlace(t *testing.T, d engine.Dest, root string) {
 	write(t, path, "0123456789")
 	before, err := os.Lstat(path)
 	must(t, err)
-	f, err := d.Create(t.Context(), "file", engine.CreateOptions{InPlace: true, Sec: 1})
+	f, err := d.Create(t.Context(), "file", engine.CreateOptions{InPlace: true, Sec: mtime.Unix()})
 	must(t, err)
 	_, err = f.WriteAt([]byte("AB"), 2)
 	must(t, err)
@@ -221,10 +221,10 @@ func testInPlace(t *testing.T, d engine.Dest, root string) {
 	if !os.SameFile(before, after) || after.Mode().Perm() != 0o600 || after.ModTime().Unix() != mtime.Unix() {
 		t.Errorf("%v became %v", before, after)
 	}
-	must(t, create(t, d, "new", "content", engine.CreateOptions{InPlace: true, Sec: 1}, fileEntry(0o644), manifest.AttrMode|manifest.AttrTimes))
+	must(t, create(t, d, "new", "content", engine.CreateOptions{InPlace: true, Sec: mtime.Unix()}, fileEntry(0o644), manifest.AttrMode|manifest.AttrTimes))
 	wantContent(t, filepath.Join(root, "new"), "content")
 
-	f, err = d.Create(t.Context(), "file", engine.CreateOptions{InPlace: true, Sec: 1})
+	f, err = d.Create(t.Context(), "file", engine.CreateOptions{InPlace: true, Sec: mtime.Unix()})
 	must(t, err)
 	_, err = f.WriteAt([]byte("XY"), 0)
 	must(t, err)
@@ -243,7 +243,7 @@ func testInPlaceElsewhere(t *testing.T, d engine.Dest, root string) {
 	must(t, syscall.Mkfifo(at("fifo"), 0o600))
 	within(t, func() {
 		for _, name := range []string{"hard", "link", "fifo"} {
-			if err := create(t, d, name, "new", engine.CreateOptions{InPlace: true, Sec: 1}, fileEntry(0o644), manifest.AttrMode); err != nil {
+			if err := create(t, d, name, "new", engine.CreateOptions{InPlace: true, Sec: mtime.Unix()}, fileEntry(0o644), manifest.AttrMode); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
 		}

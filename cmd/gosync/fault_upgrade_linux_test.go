@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
@@ -20,20 +19,20 @@ import (
 	"gosync/transport/sshtest"
 )
 
-// temporaryPrefix begins the names of files that are being written.
-const temporaryPrefix = ".gosync."
-
 // A killBench is an upgrade that is interrupted: directories old and new, and dst, which is to become new.
 type killBench struct {
 	dir    string
 	gosync string
 	rsh    string
 	sshd   *sshtest.Server // nil: there is none
+	config string          // of the client; empty: the server's
+	dst    string          // the destination's path; empty: dst in dir
 	old    map[string]string
 	new    map[string]string
 	first  time.Duration // until an uninterrupted run begins to write
 	whole  time.Duration // until it ends
 	left   int           // temporaries that killed runs left
+	tally  *tally
 }
 
 // A killKind is a way to run gosync and the processes to kill.
@@ -41,58 +40,58 @@ type killKind struct {
 	way          string // local, push, pull
 	ssh          bool   // through sshd, else through a remote shell that stays here
 	client, far  bool
-	description  string
+	options      []string
 	interrupting syscall.Signal
 }
 
-// killKinds are all combinations.
-func killKinds(ssh bool) []killKind {
-	kinds := []killKind{{way: "local", client: true}}
-	for _, way := range []string{"push", "pull"} {
-		for _, overSSH := range []bool{false, true} {
-			if overSSH && !ssh {
-				continue
-			}
-			for _, who := range [][2]bool{{true, false}, {false, true}, {true, true}} {
-				kinds = append(kinds, killKind{way: way, ssh: overSSH, client: who[0], far: who[1]})
-			}
-		}
-	}
-	for i := range kinds {
-		k := &kinds[i]
-		k.interrupting = syscall.SIGKILL
-		k.description = fmt.Sprintf("%s, ssh %t, client dies %t, far side dies %t", k.way, k.ssh, k.client, k.far)
-	}
-	return kinds
+func (k killKind) String() string {
+	return fmt.Sprintf("%s, ssh %t, client dies %t, far side dies %t, %q", k.way, k.ssh, k.client, k.far, k.options)
 }
 
-// newKillBench makes the trees.
+// receiverDies reports whether the end that writes is killed.
+func (k killKind) receiverDies() bool {
+	return k.client && k.way != "push" || k.far && k.way == "push"
+}
+
+// newKillBench makes the trees: several hundred small files and a few of some MiB.
 func newKillBench(t *testing.T, r *rand.Rand) *killBench {
+	t.Helper()
+	return newUpgrade(t, r, 360, 6)
+}
+
+// newUpgrade makes trees with so many files, of which some are large.
+func newUpgrade(t *testing.T, r *rand.Rand, files, large int) *killBench {
 	t.Helper()
 	b := &killBench{dir: t.TempDir(), gosync: program(t)}
 	b.rsh = loopShell(t, b.dir)
-	was, is := upgrade(r)
+	canary(t, b.path("canary"))
+	was, is := upgrade(r, files, large)
 	was.make(t, b.path("old"), 1_500_000_000)
 	is.make(t, b.path("new"), 1_600_000_000)
 	b.old, b.new = contents(t, b.path("old")), contents(t, b.path("new"))
 	return b
 }
 
-func (b *killBench) path(name string) string { return filepath.Join(b.dir, name) }
+func (b *killBench) path(name string) string {
+	if rest, ok := strings.CutPrefix(name, "dst"); ok && b.dst != "" {
+		return b.dst + rest
+	}
+	return filepath.Join(b.dir, name)
+}
 
-// upgrade makes two versions of a tree: several hundred small files and a few of some MiB, of which about half change.
-func upgrade(r *rand.Rand) (was, is peerTree) {
-	for i := range 360 {
+// upgrade makes two versions of a tree, of which about half changes. The largest file is another one altogether.
+func upgrade(r *rand.Rand, files, large int) (was, is peerTree) {
+	for i := range files {
 		dir := fmt.Sprintf("d%02d", i%20)
 		n := peerNode{kind: 'f', mode: 0o644, sec: 1_500_000_000 + int64(i), path: fmt.Sprintf("%s/f%03d", dir, i)}
 		n.data = noise(r, r.IntN(20_000))
-		if i%60 == 0 {
+		if i%max(files/max(large, 1), 1) == 0 {
 			n.data = noise(r, 1<<20+r.IntN(5<<20))
 		}
-		if i >= 12 {
+		if i >= files/30 {
 			was = was.with(n)
 		}
-		if i < 348 {
+		if i < files-files/30 {
 			if inHundred(r, 55) {
 				n.edit(r)
 				n.sec = 1_600_000_000 + int64(i)
@@ -100,13 +99,19 @@ func upgrade(r *rand.Rand) (was, is peerTree) {
 			is = is.with(n)
 		}
 	}
-	return was, is
+	big := peerNode{kind: 'f', mode: 0o644, sec: 1_500_000_000, path: "d03/big", data: noise(r, 3<<20)}
+	was = was.with(big)
+	big.data, big.sec = noise(r, 8<<20), 1_600_000_000
+	return was, is.with(big)
 }
 
 func noise(r *rand.Rand, size int) []byte {
 	data := make([]byte, size)
-	for i := range data {
-		data[i] = byte(r.Uint32())
+	for i := 0; i < size; {
+		for x, k := r.Uint64(), 0; k < 8 && i < size; i, k = i+1, k+1 {
+			data[i] = byte(x)
+			x >>= 8
+		}
 	}
 	return data
 }
@@ -129,25 +134,6 @@ func contents(t testing.TB, root string) map[string]string {
 	return files
 }
 
-// temporaries returns the names below root that no finished run leaves behind.
-func temporaries(t testing.TB, root string) []string {
-	t.Helper()
-	var found []string
-	err := filepath.WalkDir(root, func(name string, e fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil // it has been renamed meanwhile
-		}
-		if err == nil && strings.HasPrefix(e.Name(), temporaryPrefix) {
-			found = append(found, name)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return found
-}
-
 // reset makes dst the old tree again.
 func (b *killBench) reset(t testing.TB) {
 	t.Helper()
@@ -159,9 +145,19 @@ func (b *killBench) reset(t testing.TB) {
 	}
 }
 
+// withServer starts sshd, where there is one or has to be one.
+func (b *killBench) withServer(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("sshd"); err == nil || slices.Contains(strings.Split(os.Getenv("GOSYNC_REQUIRE"), ","), "sshd") {
+		b.sshd = sshtest.Start(t, sshtest.Options{})
+		b.config = b.sshd.Config
+	}
+}
+
 // A killedRun is a gosync and its far side.
 type killedRun struct {
 	cmd    *exec.Cmd
+	stdout *bytes.Buffer
 	stderr *bytes.Buffer
 	ended  chan struct{}
 	pid    string // the file that names the far side's process
@@ -169,14 +165,14 @@ type killedRun struct {
 
 // argv is the command line of an upgrade, or of whatever extra says.
 func (b *killBench) argv(k killKind, extra ...string) []string {
-	args := append([]string{"-a", "--delete"}, extra...)
+	args := slices.Concat([]string{"-a", "--delete"}, k.options, extra)
 	src, dst := b.path("new")+"/", b.path("dst")+"/"
 	if k.way == "local" {
 		return append(args, src, dst)
 	}
 	host := "host:"
 	if k.ssh {
-		args, host = append(args, "--ssh-config", b.sshd.Config), b.sshd.Alias+":"
+		args, host = append(args, "--ssh-config", b.config), b.sshd.Alias+":"
 	} else {
 		args = append(args, "-e", b.rsh)
 	}
@@ -191,8 +187,11 @@ func (b *killBench) argv(k killKind, extra ...string) []string {
 func (b *killBench) start(t testing.TB, k killKind, extra ...string) *killedRun {
 	t.Helper()
 	_ = os.Remove(b.path("pid")) // of the run before
-	run := &killedRun{cmd: exec.Command(b.gosync, b.argv(k, extra...)...), stderr: new(bytes.Buffer), ended: make(chan struct{}), pid: b.path("pid")}
-	run.cmd.Stderr = run.stderr
+	run := &killedRun{
+		cmd: exec.Command(b.gosync, b.argv(k, extra...)...), stdout: new(bytes.Buffer), stderr: new(bytes.Buffer),
+		ended: make(chan struct{}), pid: b.path("pid"),
+	}
+	run.cmd.Stdout, run.cmd.Stderr = run.stdout, run.stderr
 	run.cmd.WaitDelay = 5 * time.Second
 	if err := run.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -229,6 +228,8 @@ func (run *killedRun) wait(t testing.TB, limit time.Duration) int {
 	select {
 	case <-run.ended:
 	case <-ctx.Done():
+		_ = run.cmd.Process.Signal(syscall.SIGQUIT) // which shows where it hangs
+		<-run.ended
 		t.Fatalf("gosync did not end within %v\n%s", limit, run.stderr)
 	}
 	for pid := run.far(); pid > 0 && alive(pid); time.Sleep(5 * time.Millisecond) {
@@ -236,10 +237,11 @@ func (run *killedRun) wait(t testing.TB, limit time.Duration) int {
 			t.Fatalf("the far side (process %d) did not end within %v\n%s", pid, limit, run.stderr)
 		}
 	}
-	if strings.Contains(run.stderr.String(), "goroutine ") {
-		t.Errorf("panic: %s", run.stderr)
+	status := run.cmd.ProcessState.ExitCode()
+	if complaint := badEnd(run.stderr.String(), status); complaint != "" {
+		t.Errorf("gosync ends with %d and %s:\n%s", status, complaint, run.stderr)
 	}
-	return run.cmd.ProcessState.ExitCode()
+	return status
 }
 
 // alive reports whether a process runs; one that waits to be reaped does not.
@@ -262,8 +264,9 @@ func (run *killedRun) signal(k killKind) {
 	}
 }
 
-// mixture counts the files in dst that are old and new, and fails the test for any that is neither.
-func (b *killBench) mixture(t testing.TB) (old, done int) {
+// mixture counts the files in dst that are old and new, and fails the test for any that is neither, unless torn files
+// are allowed. Then they may not have the size and time of the source.
+func (b *killBench) mixture(t testing.TB, torn bool) (old, done int) {
 	t.Helper()
 	for name, data := range contents(t, b.path("dst")) {
 		was, isOld := b.old[name]
@@ -274,6 +277,10 @@ func (b *killBench) mixture(t testing.TB) (old, done int) {
 			done++
 		case isOld && data == was:
 			old++
+		case torn:
+			if err := silentlyWrong(b.path("new/"+name), b.path("dst/"+name)); err != nil {
+				t.Error(err)
+			}
 		default:
 			t.Errorf("%s is neither old nor new: %d bytes, old %d, new %d", name, len(data), len(was), len(is))
 		}
@@ -286,62 +293,66 @@ func (b *killBench) mixture(t testing.TB) (old, done int) {
 	return old, done
 }
 
-// finish runs gosync again, and wants dst to be like new then, with nothing left behind.
-func (b *killBench) finish(t testing.TB, k killKind) {
+// arrived is how many bytes of the new version are at the destination: of files that are done, and of those that are
+// not. It is exact where files are sent whole.
+func (b *killBench) arrived(t testing.TB) int64 {
 	t.Helper()
-	run := b.start(t, k, "--fsync=none")
+	var n int64
+	now := contents(t, b.path("dst"))
+	for name, data := range b.new {
+		if now[name] == data && b.old[name] != data {
+			n += int64(len(data))
+		}
+	}
+	for _, name := range temporaries(t, b.path("dst")) {
+		info, err := os.Lstat(name)
+		if err == nil && info.Mode().IsRegular() && filepath.Ext(name) != ".ckpt" {
+			n += info.Size()
+		}
+	}
+	return n
+}
+
+// missing is how many bytes have to arrive in all, where files are sent whole.
+func (b *killBench) missing() int64 {
+	var n int64
+	for name, data := range b.new {
+		if b.old[name] != data {
+			n += int64(len(data))
+		}
+	}
+	return n
+}
+
+// finish runs gosync again, and wants dst to be like new then, with nothing left behind. It returns how many bytes of
+// content that took.
+func (b *killBench) finish(t testing.TB, k killKind) int64 {
+	t.Helper()
+	run := b.start(t, k, "--fsync=none", "--stats")
 	if status := run.wait(t, time.Minute); status != 0 {
 		t.Fatalf("the next run ends with %d\n%s", status, run.stderr)
 	}
-	far := time.Now().Unix() + 1000
-	if diff := lookAt(t, b.path("new"), far).differ("source", "dst", lookAt(t, b.path("dst"), far)); len(diff) > 0 {
+	if diff := lookAt(t, b.path("new"), 1<<40).differ("source", "dst", lookAt(t, b.path("dst"), 1<<40)); len(diff) > 0 {
 		t.Errorf("after the next run %d names differ: %s", len(diff), strings.Join(diff[:min(len(diff), 10)], "\n"))
 	}
 	if left := temporaries(t, b.path("dst")); len(left) > 0 {
 		t.Errorf("left behind: %q", left)
 	}
+	return literalData(t, run.stdout.String())
 }
 
-// TestKill kills the receiver, the sender or both at random moments of an upgrade. Every file is whole then, old or
-// new, and the next run finishes and leaves nothing behind.
-func TestKill(t *testing.T) {
-	t.Parallel()
-	count := 10
-	if longRun() {
-		count = 50
-	}
-	seed := peerSeeds(t, 1, 1)[0]
-	t.Logf("seed %d", seed)
-	r := rand.New(rand.NewPCG(seed, 2))
-	b := newKillBench(t, r)
-	if _, err := exec.LookPath("sshd"); err == nil || slices.Contains(strings.Split(os.Getenv("GOSYNC_REQUIRE"), ","), "sshd") {
-		b.sshd = sshtest.Start(t, sshtest.Options{})
-	}
+// measure runs without a fault, so that the moments of the faults can be chosen.
+func (b *killBench) measure(t *testing.T, k killKind) {
+	t.Helper()
 	b.reset(t)
 	began := time.Now()
-	run := b.start(t, killKind{way: "push"})
+	run := b.start(t, k)
 	b.writing(t, run)
 	b.first = time.Since(began)
-	run.wait(t, time.Minute)
-	b.whole = time.Since(began)
-	kinds := killKinds(b.sshd != nil)
-	r.Shuffle(len(kinds), func(i, j int) { kinds[i], kinds[j] = kinds[j], kinds[i] })
-	early, amid, late := 0, 0, 0
-	for i := range count {
-		switch old, done := b.kill(t, kinds[i%len(kinds)], r); {
-		case done == 0:
-			early++
-		case old == 0:
-			late++
-		default:
-			amid++
-		}
-		if t.Failed() {
-			t.Fatalf("after %s, kill %d", kinds[i%len(kinds)].description, i)
-		}
+	if status := run.wait(t, time.Minute); status != 0 {
+		t.Fatalf("without a fault: exit %d\n%s", status, run.stderr)
 	}
-	t.Logf("%d kills: %d before the first change, %d amid, %d after the last; %d temporaries were left; an uninterrupted run takes %v",
-		count, early, amid, late, b.left, b.whole)
+	b.whole = time.Since(began)
 }
 
 // writing waits until dst has a temporary, or gosync has ended.
@@ -356,12 +367,10 @@ func (b *killBench) writing(t testing.TB, run *killedRun) {
 	}
 }
 
-// kill does one kill and says how far dst was. One moment in four is taken from the whole run, three from the time in
-// which it writes, which is short.
-func (b *killBench) kill(t *testing.T, k killKind, r *rand.Rand) (old, done int) {
+// amid waits for a random moment of a run. One in four is taken from all of it, three from the time in which it
+// writes, which is short.
+func (b *killBench) amid(t testing.TB, run *killedRun, r *rand.Rand) {
 	t.Helper()
-	b.reset(t)
-	run := b.start(t, k)
 	after := b.whole
 	if !inHundred(r, 25) {
 		b.writing(t, run)
@@ -369,15 +378,6 @@ func (b *killBench) kill(t *testing.T, k killKind, r *rand.Rand) (old, done int)
 	}
 	select {
 	case <-run.ended:
-	case <-time.After(time.Duration(r.Int64N(int64(after)))):
+	case <-time.After(time.Duration(r.Int64N(max(int64(after), 1)))):
 	}
-	run.signal(k)
-	status := run.wait(t, 20*time.Second)
-	old, done = b.mixture(t)
-	b.left += len(temporaries(t, b.path("dst")))
-	if !k.client && !slices.Contains([]int{0, 2, 12}, status) { // 2: killed before it said hello
-		t.Errorf("the far side died, and gosync ends with %d\n%s", status, run.stderr)
-	}
-	b.finish(t, k)
-	return old, done
 }

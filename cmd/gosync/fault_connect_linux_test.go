@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"testing"
+
+	"gosync/transport/sshtest"
+)
+
+// TestConnections has the server refuse in all ways.
+func TestConnections(t *testing.T) {
+	t.Parallel()
+	b := newFaultBench(t)
+	b.file(t, "src/f", 1000)
+	s := sshtest.Start(t, sshtest.Options{})
+	config := func(name, from, to string) string {
+		text, err := os.ReadFile(s.Config)
+		if err != nil || !strings.Contains(string(text), from) {
+			t.Fatalf("%s is not in the configuration: %v", from, err)
+		}
+		if err := os.WriteFile(b.path(name), []byte(strings.ReplaceAll(string(text), from, to)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return b.path(name)
+	}
+	run := func(config string, status int, text string, extra ...string) {
+		t.Helper()
+		args := append([]string{"-a", "--ssh-config", config, "--gosync-path=" + b.gosync}, extra...)
+		b.want(t, status, text, append(args, "src/", s.Alias+":"+b.path("dst"))...)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	l.Close()
+	run(config("refused", fmt.Sprintf("Port %d", s.Port), fmt.Sprintf("Port %d", port)), exitConnect, "refused")
+	sshtest.Keygen(t, b.path("other"), "ed25519", "")
+	run(config("auth", s.Key, b.path("other")), exitAuth, "")
+	public, err := os.ReadFile(b.path("other.pub"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := fmt.Sprintf("[127.0.0.1]:%d %s", s.Port, public)
+	if err := os.WriteFile(b.path("changed_hosts"), []byte(known), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(config("changed", s.KnownHosts, b.path("changed_hosts")), exitHostKey, b.path("changed_hosts")+":1")
+	if err := os.WriteFile(b.path("no_hosts"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(config("unknown", s.KnownHosts, b.path("no_hosts")), exitHostKey, "")
+	if _, err := os.Stat(b.path("dst")); err == nil {
+		t.Error("a destination was made")
+	}
+	run(s.Config, 127, "", "--gosync-path=/nonexistent/gosync")
+	run(s.Config, exitProtocol, "", "--gosync-path=yes welcome; :")
+	run(s.Config, 0, "", "--gosync-path=echo welcome; "+b.gosync)
+	b.same(t, "src", "dst")
+}

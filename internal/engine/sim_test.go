@@ -27,7 +27,7 @@ type trouble struct {
 	kind  string
 	step  int          // of the run, from which on it happens
 	err   error        // of a fault
-	lists bool         // a fault hits listings only
+	lists bool         // a fault hits listings of subdirectories only
 	times int          // how often a fault comes
 	every bool         // it may hit what only looks, too
 	bytes int64        // after which the line is cut
@@ -288,7 +288,7 @@ func (m *sim) fault(at string, op memtree.Op) error {
 	inSource := op.Path == "/src" || strings.HasPrefix(op.Path, "/src/")
 	switch {
 	case tr.kind == "fault at dest" && at == m.dstAt && !inSource && (op.Change || tr.every):
-	case tr.kind == "fault at source" && at == m.srcAt && inSource && !op.Change && (!tr.lists || op.Kind == "list"):
+	case tr.kind == "fault at source" && at == m.srcAt && inSource && !op.Change && (!tr.lists || op.Kind == "list" && op.Path != "/src/"):
 	default:
 		return nil
 	}
@@ -450,7 +450,6 @@ func (m *sim) judge(tr *trouble, out outcome, had simTree) error {
 			return err
 		}
 	}
-	if m.noList { fmt.Println("NOLIST", m.job.Delete, out.err, len(had)) }
 	if m.noList && out.err != nil { // where it is nil, the listing was made again
 		for p := range had {
 			_, inSource := m.x.src[p]
@@ -572,7 +571,7 @@ func envInt(name string, def int) int {
 }
 
 // simSeeds is how many seeds a plain test runs.
-const simSeeds = 200
+const simSeeds = 1000
 
 // TestSimulation runs the engine on machines that are simulated, as random
 // seeds have it. GOSYNC_SIM_SEEDS says how many, from GOSYNC_SIM_START on.

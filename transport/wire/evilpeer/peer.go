@@ -48,8 +48,6 @@ type Peer struct {
 	mu     sync.Mutex // guards change, struck and what the change uses
 	struck bool
 	bare   bool // no magic is said
-
-	write sync.Mutex // of the stream
 }
 
 // Struck notes that the rule was broken; what the honest end says against the
@@ -138,7 +136,7 @@ func (p *Peer) relay(dir Dir, from io.Reader, to io.Writer) {
 	}
 	for {
 		for _, it := range items {
-			if p.say(to, dir, it) != nil {
+			if p.say(to, it) != nil {
 				return
 			}
 		}
@@ -184,21 +182,8 @@ func (p *Peer) turn(dir Dir, m wire.Msg) []Item {
 // digest is what a victim gets to deal with what was said.
 const digest = 100 * time.Millisecond
 
-// Say sends to the victim what no message of the honest end stands for. A Change
-// calls it when it hears something.
-func (p *Peer) Say(items ...Item) {
-	for _, it := range items {
-		if p.say(p.stream, Out, it) != nil {
-			return
-		}
-	}
-}
-
-func (p *Peer) say(w io.Writer, dir Dir, it Item) error {
-	if dir == Out {
-		p.write.Lock()
-		defer p.write.Unlock()
-	}
+// say sends one item. Each direction has one goroutine that calls it.
+func (p *Peer) say(w io.Writer, it Item) error {
 	switch {
 	case it.Cut:
 		time.Sleep(digest)

@@ -76,21 +76,6 @@ func Twice[T wire.Msg]() Rule {
 	return On(func(_ *Peer, m T) ([]Item, bool) { return Msgs(m, m), true })
 }
 
-// Heard says something as soon as the victim has said the first message of a type.
-func Heard[T wire.Msg](f func(m T) []Item) Rule {
-	return func() Change {
-		done := false
-		return func(p *Peer, dir Dir, m wire.Msg) []Item {
-			if t, ok := m.(T); ok && dir == In && !done {
-				done = true
-				p.Struck()
-				p.Say(f(t)...)
-			}
-			return []Item{{Msg: m}}
-		}
-	}
-}
-
 // Believe has the honest end hear something else than the victim has said.
 func Believe[T wire.Msg](f func(m T) []Item) Rule {
 	return func() Change {

@@ -87,8 +87,7 @@ func (b *killBench) kill(t *testing.T, k killKind, r *rand.Rand) (old, done int)
 	b.amid(t, run, r)
 	run.signal(k)
 	status := run.wait(t, 30*time.Second)
-	inPlace := slices.Contains(k.options, "--inplace")
-	old, done = b.mixture(t, inPlace)
+	old, done = b.mixture(t, allows(k.options))
 	b.left += len(temporaries(t, b.path("dst")))
 	statuses := []int{0, exitStream, exitProtocol} // 2: killed before it said hello
 	if goesOn {

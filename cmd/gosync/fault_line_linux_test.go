@@ -69,7 +69,7 @@ func (b *lineBench) once(t *testing.T, way string, h harm, extra ...string) (sta
 	if complaint := badEnd(run.stderr.String(), status); complaint != "" {
 		t.Errorf("%s, %v: exit %d and %s:\n%s", way, h, status, complaint, run.stderr)
 	}
-	b.mixture(t, false)
+	b.mixture(t, allowance{})
 	return status, run
 }
 
@@ -179,7 +179,7 @@ func connectionClosed(t *testing.T, c *tally) {
 		if p.struck && status != exitStream && !(status == 0 && last) && !(status == exitProtocol && p.frame == 1) || !p.struck && status != 0 {
 			t.Errorf("%s, cut up %t behind frame %d of %d by %d, struck %t: exit %d", way, p.up, p.frame, n, p.by, p.struck, status)
 		}
-		b.mixture(t, false)
+		b.mixture(t, allowance{})
 		b.finish(t, killKind{way: way})
 		c.count(1)
 	}

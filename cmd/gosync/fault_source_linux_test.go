@@ -288,7 +288,7 @@ func changedDestination(t *testing.T, c *tally) {
 					t.Fatal(err)
 				}
 			}
-			cmd, output := b.command(b.with(way, "-a", "--no-whole-file", "--bwlimit=400")...)
+			cmd, output := b.command(b.with(way, "-a", "--no-whole-file", "--bwlimit=1200")...)
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}

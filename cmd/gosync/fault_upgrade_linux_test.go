@@ -264,9 +264,19 @@ func (run *killedRun) signal(k killKind) {
 	}
 }
 
-// mixture counts the files in dst that are old and new, and fails the test for any that is neither, unless torn files
-// are allowed. Then they may not have the size and time of the source.
-func (b *killBench) mixture(t testing.TB, torn bool) (old, done int) {
+// What a file may be beside old and new. In no case may it have the size and time of the source then.
+type allowance struct {
+	torn    bool // anything: it was written in place, or nobody saw to it that it survives
+	partial bool // a beginning of the new file where there was no old one, as --partial has it
+}
+
+// allows is the allowance that belongs to options.
+func allows(options []string) allowance {
+	return allowance{torn: slices.Contains(options, "--inplace"), partial: slices.Contains(options, "--partial")}
+}
+
+// mixture counts the files in dst that are old and new, and fails the test for any that is neither, nor allowed.
+func (b *killBench) mixture(t testing.TB, may allowance) (old, done int) {
 	t.Helper()
 	for name, data := range contents(t, b.path("dst")) {
 		was, isOld := b.old[name]
@@ -277,7 +287,7 @@ func (b *killBench) mixture(t testing.TB, torn bool) (old, done int) {
 			done++
 		case isOld && data == was:
 			old++
-		case torn:
+		case may.torn, may.partial && !isOld && strings.HasPrefix(is, data):
 			if err := silentlyWrong(b.path("new/"+name), b.path("dst/"+name)); err != nil {
 				t.Error(err)
 			}
@@ -362,7 +372,7 @@ func (b *killBench) writing(t testing.TB, run *killedRun) {
 		select {
 		case <-run.ended:
 			return
-		case <-time.After(time.Millisecond):
+		case <-time.After(4 * time.Millisecond):
 		}
 	}
 }

@@ -62,6 +62,7 @@ type dest struct {
 
 	dirs       []*destDir // all that were planned, parents first
 	own        *ownTree   // the destination's own walk, where digests were compared
+	need       []int      // ... and the source's directories whose listings were asked for
 	links      []linkTask
 	dead       []deadEntry    // what is to be removed
 	blocked    []blockedEntry // entries where a directory is to be removed first

@@ -166,6 +166,7 @@ func (d *dest) compareDigests(ctx context.Context, fields manifest.Fields) (over
 	if err != nil {
 		return false, err
 	}
+	d.need = need
 	for len(need) > needBatch {
 		if err := d.conn.Send(ctx, &wire.NeedDirs{More: true, Dirs: need[:needBatch]}); err != nil {
 			return false, err

@@ -39,6 +39,7 @@ type planner struct {
 	d       *dest
 	stack   []*destDir // from the root to the directory that was planned last
 	byIndex map[int]*destDir
+	listed  int      // directories that were, of those asked for
 	partial *destDir // its listing is not complete yet
 	wants   []int    // of the directory in hand: files to ask for
 	checks  []held   // ... and files to compare by content
@@ -132,6 +133,12 @@ func (d *dest) checkPaths() error {
 // place finds the directory that a listing is of, having planned what comes
 // before it.
 func (p *planner) place(ctx context.Context, r *wire.ListingRecord) (*destDir, error) {
+	if p.d.own != nil {
+		if p.listed == len(p.d.need) || p.d.need[p.listed] != r.Dir {
+			return nil, fmt.Errorf("%w: directory %d is listed, which is not the next that was asked for", wire.ErrProtocol, r.Dir)
+		}
+		p.listed++
+	}
 	if p.byIndex[r.Dir] != nil {
 		return nil, fmt.Errorf("%w: directory %d is listed twice", wire.ErrProtocol, r.Dir)
 	}
@@ -474,6 +481,9 @@ func (p *planner) end(ctx context.Context, m *wire.ListEnd) error {
 	}
 	if d.own == nil && p.byIndex[0] == nil {
 		return fmt.Errorf("%w: nothing was listed", wire.ErrProtocol)
+	}
+	if d.own != nil && p.listed != len(d.need) {
+		return fmt.Errorf("%w: %d directories were listed, %d asked for", wire.ErrProtocol, p.listed, len(d.need))
 	}
 	if m.Dirs != len(p.byIndex) {
 		return fmt.Errorf("%w: %d directories were listed, %d announced", wire.ErrProtocol, len(p.byIndex), m.Dirs)

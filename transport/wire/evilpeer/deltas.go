@@ -116,7 +116,7 @@ func gapCases(class string) (cases []Case) {
 	add("no literals", Alter(func(m *wire.Literals) { m.Body = nil }))
 	add("literals that are not the last", Alter(func(m *wire.Literals) { m.Last = false }))
 	add("literals twice", Twice[*wire.Literals]())
-	add("the end before the literals", Swap[*wire.Literals]())
+	add("the end before the literals", Swap[*wire.Literals, *wire.FileEnd]())
 	add("no literals message", Instead[*wire.Literals]())
 	add("literals of nothing without end", On(func(_ *Peer, m *wire.Literals) ([]Item, bool) {
 		return []Item{{Gen: func(int) wire.Msg { return wire.NewLiterals(m.ID, m.Segment, false, nil) }}}, true
@@ -167,7 +167,7 @@ func digestCases(class string) (cases []Case) {
 	add("a piece behind 2^62", chunked(), Alter(func(m *wire.Data) { m.Offset = 1<<62 + 1 }))
 	add("a negative place", chunked(), Alter(func(m *wire.Data) { m.Offset = -1 }))
 	add("a piece twice", chunked(), Twice[*wire.Data]())
-	add("pieces in another order", chunked(), Swap[*wire.Data]())
+	add("pieces in another order", chunked(), Swap[*wire.Data, *wire.Data]())
 	add("a piece too long for its chunk", chunked(), Alter(func(m *wire.Data) { m.Content = make([]byte, 900<<10) }))
 	add("zeros too many", chunked(), Alter(func(m *wire.Data) { m.Content, m.Zeros = nil, delta.ChunkSize+1 }))
 	add("zeros and content", chunked(), Alter(func(m *wire.Data) { m.Zeros = 1 }))

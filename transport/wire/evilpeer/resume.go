@@ -13,7 +13,7 @@ func resumeCases() (cases []Case) {
 			cases = append(cases, Case{Class: class, Name: name + ", " + s.Name, Scene: s, Rule: rule, Want: want, Equal: true})
 		}
 		heldCases(add)
-		add("held chunks behind the content", Swap[*wire.Held]())
+		add("held chunks behind the content", Swap[*wire.Held, *wire.Data]())
 		add("no held chunks", Instead[*wire.Held]())
 		add("held chunks after content", On(func(_ *Peer, m *wire.Data) ([]Item, bool) {
 			return Msgs(m, &wire.Held{ID: m.ID, First: int(m.Offset / delta.ChunkSize), Sums: make([]delta.Digest, 1)}), true
@@ -75,7 +75,7 @@ func heldDeltaCases(class string) (cases []Case) {
 	add("a held chunk too many", Alter(func(m *wire.Held) { m.Sums = append(m.Sums, delta.Digest{}) }))
 	add("a held chunk too few", Alter(func(m *wire.Held) { m.Sums = m.Sums[:len(m.Sums)-1] }))
 	add("wrong digests of what is held", Alter(func(m *wire.Held) { m.Sums[0][0] ^= 1 }))
-	add("held chunks behind a segment", Swap[*wire.Held]())
+	add("held chunks behind a segment", Swap[*wire.Held, *wire.Segment]())
 	add("no held chunks", Instead[*wire.Held]())
 	add("a segment that begins with what is held", plan(func(s *delta.Segment) { s.Off -= delta.ChunkSize }))
 	add("a segment that begins at the start", plan(func(s *delta.Segment) { s.Off = 0 }))

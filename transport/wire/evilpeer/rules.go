@@ -91,23 +91,24 @@ func Believe[T wire.Msg](f func(m T) []Item) Rule {
 	}
 }
 
-// Swap sends the first message of a type behind the message that follows it.
-func Swap[T wire.Msg]() Rule {
+// Swap sends the first message of type T behind the first of type U that follows it.
+func Swap[T, U wire.Msg]() Rule {
 	return func() Change {
-		var held wire.Msg
+		var late wire.Msg
 		done := false
 		return func(p *Peer, dir Dir, m wire.Msg) []Item {
 			if dir == In {
 				return Msgs(m)
 			}
 			if _, ok := m.(T); ok && !done {
-				held, done = m, true
+				late, done = m, true
 				return nil
 			}
-			if held != nil {
-				defer func() { held = nil }()
+			if _, ok := m.(U); ok && late != nil {
+				items := Msgs(m, late)
+				late = nil
 				p.Struck()
-				return Msgs(m, held)
+				return items
 			}
 			return Msgs(m)
 		}

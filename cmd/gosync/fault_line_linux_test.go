@@ -29,13 +29,13 @@ func newLineBench(t *testing.T, r *rand.Rand) *lineBench {
 	b.config = b.relay.config(t, b.sshd.Config, b.sshd.KnownHosts, b.dir)
 	f := &faultBench{dir: b.dir, gosync: b.gosync}
 	f.run(t, "-a", "--retries=0", "--ssh-config", b.config, "--gosync-path=exit 7;", b.path("new")+"/", b.sshd.Alias+":"+b.path("dst"))
-	for i, m := range b.relay.marks {
+	for i, m := range b.relay.pieces() {
 		b.quiet[i] = m[len(m)-1]
 	}
 	for _, way := range []string{"push", "pull"} {
 		b.relay.arm(harm{})
 		b.measure(t, killKind{way: way, ssh: true})
-		b.marks[way] = b.relay.marks
+		b.marks[way] = b.relay.pieces()
 	}
 	return b
 }

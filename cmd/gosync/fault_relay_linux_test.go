@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -167,6 +168,16 @@ func (l *line) pump(to, from *net.TCPConn, up bool) {
 			return
 		}
 	}
+}
+
+// pieces returns where the pieces end that went over the line at once, down and up.
+func (r *relay) pieces() (marks [2][]int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range marks {
+		marks[i] = slices.Clone(r.marks[i])
+	}
+	return marks
 }
 
 func (l *line) mark(up bool, at int64) {

@@ -440,8 +440,12 @@ func (d *dest) await(ctx context.Context) error {
 }
 
 // compare finds out what differs and asks for it.
-func (d *dest) compare(ctx context.Context) error {
-	defer close(d.planned)
+func (d *dest) compare(ctx context.Context) (err error) {
+	defer func() {
+		if err == nil { // else what comes meanwhile must not hide the cause
+			close(d.planned)
+		}
+	}()
 	mode := d.mode()
 	if !mode.Digests {
 		d.wantPlan.Store(true)

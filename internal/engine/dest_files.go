@@ -33,6 +33,7 @@ type incoming struct {
 
 	// What follows is guarded by dest.mu.
 	delta   bool          // asked for as a delta
+	ended   bool          // its end has come, and nothing was asked for again
 	claimed bool          // its content has come, or comes on stream
 	stream  chan streamed // to the goroutine that receives it, nil before it exists
 	tries   int           // how often it was asked for again
@@ -261,7 +262,7 @@ func (d *dest) again(ctx context.Context, in *incoming, chunks []int) (all, give
 	d.mu.Lock()
 	in.tries++
 	tries := in.tries
-	in.claimed = in.stream != nil
+	in.claimed, in.ended = in.stream != nil, false
 	d.mu.Unlock()
 	if tries > 2 {
 		d.lose(in.id)
@@ -331,10 +332,14 @@ func (d *dest) streamFor(ctx context.Context, id wire.ID, m wire.Msg) (*incoming
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	in, err := d.lookup(id)
-	if err != nil || in.stream != nil {
-		if err != nil {
-			return nil, nil, err
-		}
+	if err != nil {
+		return nil, nil, err
+	}
+	if in.ended {
+		return nil, nil, fmt.Errorf("%w: a message about %s behind its end", wire.ErrProtocol, in.shown)
+	}
+	_, in.ended = m.(*wire.FileEnd)
+	if in.stream != nil {
 		return in, in.stream, nil
 	}
 	switch {

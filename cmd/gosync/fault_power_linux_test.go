@@ -32,10 +32,7 @@ type loopDisk struct {
 // newLoopDisk makes one and mounts it. It is unmounted when the test ends.
 func newLoopDisk(t *testing.T, dir string, size int64) *loopDisk {
 	t.Helper()
-	mkfs, err := exec.LookPath("mkfs.ext4")
-	if err != nil {
-		t.Skip("no mkfs.ext4")
-	}
+	mkfs := requireTool(t, "mkfs.ext4")
 	d := &loopDisk{image: filepath.Join(dir, "disk.img"), at: filepath.Join(dir, "disk")}
 	f, err := os.Create(d.image)
 	if err == nil {

@@ -75,16 +75,21 @@ func (s *source) want(m *wire.Want) error {
 	return nil
 }
 
-func (s *source) resend(m *wire.Resend) error {
+// content returns the file whose content the destination wants by itself.
+func (s *source) content(id wire.ID) (*manifest.Entry, error) {
 	if err := s.ask(1); err != nil {
-		return err
+		return nil, err
 	}
-	_, e, err := s.entry(m.ID)
-	if err != nil {
-		return err
+	_, e, err := s.entry(id)
+	if err == nil && !e.IsRegular() {
+		err = fmt.Errorf("%w: content of a %v wanted", wire.ErrProtocol, e.Type)
 	}
-	if !e.IsRegular() {
-		return fmt.Errorf("%w: content of a %v wanted", wire.ErrProtocol, e.Type)
+	return e, err
+}
+
+func (s *source) resend(m *wire.Resend) error {
+	if _, err := s.content(m.ID); err != nil {
+		return err
 	}
 	t := task{kind: taskResend, id: m.ID}
 	if !m.All {
@@ -96,15 +101,9 @@ func (s *source) resend(m *wire.Resend) error {
 
 // resume queues a file whose first chunks the destination holds.
 func (s *source) resume(m *wire.Resume) error {
-	if err := s.ask(1); err != nil {
-		return err
-	}
-	_, e, err := s.entry(m.ID)
+	e, err := s.content(m.ID)
 	if err != nil {
 		return err
-	}
-	if !e.IsRegular() {
-		return fmt.Errorf("%w: content of a %v wanted", wire.ErrProtocol, e.Type)
 	}
 	s.prog.TotalFiles.Add(1)
 	s.prog.TotalBytes.Add(e.Size)

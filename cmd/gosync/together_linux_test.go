@@ -15,7 +15,7 @@ import (
 // delete, one waits for the other, so the destination is equal to one of them.
 func TestTwoRuns(t *testing.T) {
 	t.Parallel()
-	for _, options := range [][]string{{"-a"}, {"-a", "--partial"}, {"-a", "--delete"}} {
+	for _, options := range [][]string{{"-a"}, {"-a", "--partial"}, {"-a", "--inplace"}, {"-a", "--delete"}} {
 		for _, ways := range [][2]string{{"local", "local"}, {"push", "local"}, {"push", "push"}, {"pull", "push"}} {
 			t.Run(fmt.Sprintf("%s %s %s", strings.Join(options, " "), ways[0], ways[1]), func(t *testing.T) {
 				t.Parallel()

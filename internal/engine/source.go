@@ -81,7 +81,8 @@ func (s *source) run(ctx context.Context) error {
 	for _, p := range s.forest.skipped {
 		s.rep.post(SkipEvent{Path: p, Reason: "skipping directory"})
 	}
-	outer := ctx // that of the run, which an interrupt cancels
+	s.listEnd.Store(s.job.Clean) // then nothing is, and the destination may be done before the walker begins
+	outer := ctx                 // that of the run, which an interrupt cancels
 	g, ctx := errgroup.WithContext(ctx)
 	s.group = g
 	walkCtx, stopWalk := context.WithCancel(ctx)

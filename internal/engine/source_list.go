@@ -14,7 +14,6 @@ import (
 // walk lists the sources and sends what the destination asks for.
 func (s *source) walk(ctx context.Context) error {
 	if s.job.Clean {
-		s.listEnd.Store(true)
 		return nil
 	}
 	var mode *wire.Mode

@@ -197,12 +197,14 @@ func (f *newFile) makeInPlace() (err error) {
 // temporary must be used.
 func (f *newFile) lookInPlace() (bool, error) {
 	var st unix.Stat_t
-	if f.made {
-		return true, f.learn()
-	}
 	if err := unix.Fstat(f.fd, &st); err != nil {
 		_ = f.close()
 		return false, err
+	}
+	// Before it was locked another run can have written all of it: then it is that
+	// run's file, whatever made it.
+	if f.made = f.made && st.Size == 0; f.made {
+		return true, f.learn()
 	}
 	if st.Nlink != 1 {
 		return false, f.close()

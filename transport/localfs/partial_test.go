@@ -494,3 +494,38 @@ func TestInPlaceAboutToBeMade(t *testing.T) {
 	must(t, tree.Close())
 	wantOnly(t, root, "file")
 }
+
+// TestInPlaceMadeAndOvertaken: between the moment when a run makes a file and the
+// one when it locks it, another run writes it. What that has written behind the end
+// of the first run's content must not stay.
+func TestInPlaceMadeAndOvertaken(t *testing.T) {
+	noLeaks(t)
+	root := t.TempDir()
+	slow := openTree(t, root, engine.DestOptions{Durability: engine.SyncNone})
+	fast := openTree(t, root, engine.DestOptions{Durability: engine.SyncNone})
+	how := engine.CreateOptions{InPlace: true, Sec: entry(0).Sec}
+	var f *newFile
+	must(t, slow.in("create", "file", func(d *dir, name string) error {
+		f = &newFile{t: slow, d: d, path: "file", name: name, fd: -1, side: -1, how: how}
+		slow.dirs.hold(d)
+		_, err := f.openInPlace()
+		return err
+	}))
+	slow.live.add(f)
+	g, err := fast.Create(t.Context(), "file", how)
+	must(t, err)
+	receive(t, g, 0, 3)
+	finish(t, fast, g, 3, entry(0o644))
+	if locked, err := lockFile(f.fd); !locked || !f.mine() {
+		t.Fatalf("the file cannot be locked: %v", err)
+	}
+	if ok, err := f.lookInPlace(); !ok {
+		t.Fatalf("lookInPlace: %v", err)
+	}
+	receive(t, f, 0, 1)
+	finish(t, slow, f, 1, entry(0o644))
+	must(t, slow.Close())
+	must(t, fast.Close())
+	wantOnly(t, root, "file")
+	wantChunks(t, filepath.Join(root, "file"), 1)
+}

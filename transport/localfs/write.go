@@ -64,7 +64,10 @@ func (f *newFile) touch() error {
 		if !f.made {
 			// The directory may be closed to this user, or full: reasons to write
 			// in place. The time alone protects from most mistakes then.
-			err := f.markInPlace()
+			var err error
+			if f.side < 0 { // else it was marked when it was made
+				err = f.markInPlace()
+			}
 			if err == nil && f.t.how.Durability != engine.SyncNone {
 				err = f.syncMark()
 			}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -63,39 +62,34 @@ type Options struct {
 	Prompt         func(ctx context.Context, text string, echo bool) (string, error) // see sshconn.Config
 }
 
-// Connect starts the remote command on the target's host, in one of two ways: over the SSH client in this process, or
-// by the command of -e. Cancelling ctx ends connecting, and later the stream; ctx must live as long as the stream.
-// Errors are those of sshconn.Dial and StartCommand, ErrTarget and ErrRsh.
+// Connect starts the remote command on the target's host. Closing the stream ends
+// the connection. Errors are those of Reach, sshconn.Client.Start and StartCommand.
 func Connect(ctx context.Context, t Target, o Options) (Stream, error) {
-	if !t.Remote || t.Host == "" {
-		return nil, fmt.Errorf("%w %q: it names no host", ErrTarget, t.String())
-	}
 	if len(o.RemoteCommand) == 0 {
 		return nil, errors.New("no remote command is given")
 	}
-	port := o.Port
-	if port == 0 {
-		port = t.Port
-	}
-	if len(o.Rsh) > 0 {
-		argv, err := rshArgv(o.Rsh, o.SSHConfig, port, o.ConnectTimeout)
-		if err != nil {
-			return nil, err
-		}
-		return startCommand(ctx, argv, t.Host, t.User, o.RemoteCommand, o.Stderr)
-	}
-	client, err := sshconn.Dial(ctx, sshconn.Config{
-		Host: t.Host, User: t.User, Port: port, ConfigFile: o.SSHConfig, ConnectTimeout: o.ConnectTimeout, Log: o.Log, Prompt: o.Prompt,
-	})
+	link, err := Reach(ctx, t, o)
 	if err != nil {
 		return nil, err
 	}
-	session, err := client.Start(ctx, strings.Join(o.RemoteCommand, " "))
+	s, err := link.Exec(ctx, strings.Join(o.RemoteCommand, " "))
 	if err != nil {
-		client.Close()
+		_ = link.Close() // the error that counts is the one before
 		return nil, err
 	}
-	return newSSHStream(client, session, o.Stderr), nil
+	return &linkStream{Stream: s, link: link}, nil
+}
+
+// A linkStream is a stream that has its link for itself.
+type linkStream struct {
+	Stream
+	link Link
+}
+
+// Close implements Stream.
+func (s *linkStream) Close() error {
+	err := s.link.Close() // first: it ends what waits for a far side that does not answer
+	return errors.Join(err, s.Stream.Close())
 }
 
 // rshArgv adds what ssh(1) needs for a port, a configuration file and a time-out. Other programs have no such options
@@ -104,8 +98,7 @@ func rshArgv(rsh []string, config string, port int, limit time.Duration) ([]stri
 	if config == "" && port == 0 && limit <= 0 {
 		return rsh, nil
 	}
-	name := strings.TrimSuffix(path.Base(strings.ReplaceAll(rsh[0], `\`, "/")), ".exe")
-	if name != "ssh" {
+	if !isSSH(rsh[0]) {
 		return nil, fmt.Errorf("%w: a port, ssh configuration or time to connect cannot be handed to %q, only to ssh: put its options into the command", ErrRsh, rsh[0])
 	}
 	argv := append([]string{}, rsh...)
@@ -121,16 +114,15 @@ func rshArgv(rsh []string, config string, port int, limit time.Duration) ([]stri
 	return argv, nil
 }
 
-// An sshStream is a Stream over the SSH client in this process. It owns the connection.
+// An sshStream is a Stream over a session of the SSH client in this process.
 type sshStream struct {
-	client  *sshconn.Client
 	session *sshconn.Session
 	sink    *stderrSink
 	drained chan struct{} // closed when the messages have ended
 }
 
-func newSSHStream(c *sshconn.Client, s *sshconn.Session, stderr io.Writer) *sshStream {
-	st := &sshStream{client: c, session: s, sink: newStderrSink(stderr, time.Now), drained: make(chan struct{})}
+func newSSHStream(s *sshconn.Session, stderr io.Writer) *sshStream {
+	st := &sshStream{session: s, sink: newStderrSink(stderr, time.Now), drained: make(chan struct{})}
 	go func() {
 		defer close(st.drained)
 		st.sink.drain(s.Stderr)
@@ -160,8 +152,13 @@ func (s *sshStream) Wait() error {
 }
 
 func (s *sshStream) Close() error {
-	err := s.client.Close()
-	<-s.drained
-	_ = s.session.Wait() // frees the watch on the context; how it ended is for Wait to tell
+	err := s.session.Close()
+	t := time.NewTimer(closeGrace)
+	defer t.Stop()
+	select {
+	case <-s.drained:
+		_ = s.session.Wait() // frees the watch on the context; how it ended is for Wait to tell
+	case <-t.C: // the far side does not answer: the end of the connection will end it
+	}
 	return err
 }

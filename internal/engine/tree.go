@@ -22,6 +22,16 @@ type Source interface {
 	io.Closer
 }
 
+// Distant is implemented by trees that lie behind a line, which has no gosync at
+// its other end: every call waits for an answer, and content that is read crosses
+// the line. The engine makes more calls at a time then, does not read such files to
+// find out what differs, and takes a partial's content for what its size and the
+// source's identity say, unless a comparison by content was asked for.
+type Distant interface {
+	// Parallel returns how many files are dealt with at a time.
+	Parallel() int
+}
+
 // File is an open regular file. Its methods may be called from several
 // goroutines, except Close.
 type File interface {

@@ -17,6 +17,8 @@ var (
 	ErrHostKey = errors.New("host key verification failed")
 	// ErrAuth means that the server accepted none of the keys and answers it was given.
 	ErrAuth = errors.New("ssh authentication failed")
+	// ErrRefused means that the server is connected to and does not start what was asked for.
+	ErrRefused = errors.New("the server refuses it")
 	// ErrNoTerminal means that something had to be asked and nobody could be: no terminal, no SSH_ASKPASS, or BatchMode.
 	ErrNoTerminal = errors.New("no terminal to ask on")
 )

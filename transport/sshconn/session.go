@@ -66,7 +66,7 @@ func (c *Client) open(request, name string) (*Session, error) {
 	go s.serve(reqs) // ends when the channel or the connection does
 	ok, err := ch.SendRequest(request, true, ssh.Marshal(struct{ Name string }{name}))
 	if err == nil && !ok {
-		err = fmt.Errorf("the server refuses it (%s request)", request)
+		err = fmt.Errorf("%w (%s request)", ErrRefused, request)
 	}
 	if errors.Is(err, io.EOF) {
 		err = fmt.Errorf("the connection ended: %w", io.ErrUnexpectedEOF)
@@ -131,7 +131,7 @@ func (s *Session) Wait() error {
 // connection stays. Output that has arrived can still be read.
 func (s *Session) Close() error {
 	s.stop()
-	if err := s.ch.Close(); err != nil && !errors.Is(err, io.EOF) {
+	if err := s.ch.Close(); err != nil && !errors.Is(err, io.EOF) && !s.tcp.ended.Load() {
 		return fmt.Errorf("closing the remote command: %w", err)
 	}
 	return nil

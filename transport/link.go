@@ -102,7 +102,17 @@ func (l *commandLink) Shared() bool { return false }
 func (l *commandLink) Close() error { return nil }
 
 func (l *commandLink) Exec(ctx context.Context, command string) (Stream, error) {
-	return startCommand(ctx, l.argv, l.host, l.user, []string{command}, l.stderr)
+	return startCommand(ctx, l.argv, l.host, l.user, remoteWords(command), l.stderr)
+}
+
+// remoteWords are the arguments that a command becomes for a remote shell program.
+// ssh(1) joins them by spaces, but others may run them as they are: what no shell
+// has to look at is handed over word by word.
+func remoteWords(command string) []string {
+	if strings.ContainsAny(command, "'\"\\$`*?[]{}()<>|&;~#!\n\t") {
+		return []string{command}
+	}
+	return strings.Fields(command)
 }
 
 func (l *commandLink) Subsystem(ctx context.Context, name string) (Stream, error) {

@@ -3,8 +3,8 @@ package engine_test
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"io"
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"os"

@@ -57,6 +57,14 @@ type Options struct {
 	RemoteCommand []string  // words, joined by spaces for the remote shell; never quoted
 	Stderr        io.Writer // takes the messages of the far side, escaped and limited; nil: they are dropped
 
+	Via      Via            // how far Open goes down; "": all the way
+	NoDeploy bool           // do not send gosync there
+	AgentDir string         // where agents for other systems are
+	Release  string         // of this program, a part of the agent's name
+	SFTP     sftpfs.Options // for ViaSFTP
+	Timeout  time.Duration  // how long an answer may take before the protocol's own timers count; 0: any time
+	Say      func(string)   // is told each step down the ladder; nil: nobody
+
 	ConnectTimeout time.Duration                                                     // 0: the configuration's; ssh(1) gets it as an option
 	Log            *slog.Logger                                                      // nil: no log
 	Prompt         func(ctx context.Context, text string, echo bool) (string, error) // see sshconn.Config

@@ -134,12 +134,14 @@ func (d *demo) copy(ctx context.Context) (engine.Summary, error) {
 	con := newConsole(d.env.stdout, d.env.stderr, d.env.outTerm, nil)
 	p := &printer{con: con, s: s, far: &messages{con: con}}
 	to := transport.Target{Remote: true, Host: d.files.Alias, Path: d.dst + "/"}
-	conn, err := d.env.parts.connect(ctx, to, transport.Options{SSHConfig: d.files.Config, RemoteCommand: []string{"gosync", "--server"}, Stderr: p.far})
+	far, err := d.env.parts.open(ctx, to, transport.Options{
+		SSHConfig: d.files.Config, RemoteCommand: []string{"gosync", "--server"}, Stderr: p.far, Via: transport.ViaAgent, NoDeploy: true,
+	})
 	if err != nil {
 		return engine.Summary{}, err
 	}
-	defer conn.Close() // what matters has been acknowledged
+	defer far.Close() // what matters has been acknowledged
 	job := engine.Job{Options: s.Options, Sources: []string{d.src + "/"}, Dest: to.Path}
-	sum, err := d.env.parts.send(ctx, d.env.parts.host(), conn, job, engine.Report{Event: p.event})
+	sum, err := d.env.parts.send(ctx, d.env.parts.host(), far.Agent, job, engine.Report{Event: p.event})
 	return sum, d.env.conclude(ctx, p, &sum, err)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"sync/atomic"
 	"time"
 
 	"gosync/transport"
@@ -89,45 +88,4 @@ func closeSoon(conn transport.Stream) error {
 		end = <-ended
 	}
 	return end
-}
-
-// answering is a stream whose far side has to say something in time. What
-// follows is for the engine's timers.
-type answering struct {
-	transport.Stream
-	limit time.Duration
-	timer *time.Timer
-	late  atomic.Bool
-}
-
-// expectAnswer returns conn, which it closes when nothing has arrived for limit;
-// Read tells then. 0 is no limit.
-func expectAnswer(conn transport.Stream, limit time.Duration) transport.Stream {
-	if limit <= 0 {
-		return conn
-	}
-	a := &answering{Stream: conn, limit: limit}
-	a.timer = time.AfterFunc(limit, func() {
-		a.late.Store(true)
-		_ = conn.Close() // what counts is that it was late
-	})
-	return a
-}
-
-// Read implements io.Reader.
-func (a *answering) Read(p []byte) (int, error) {
-	n, err := a.Stream.Read(p)
-	if n > 0 {
-		a.timer.Stop()
-	}
-	if err != nil && a.late.Load() {
-		err = fmt.Errorf("%w: the far side has not answered for %v", wire.ErrTimeout, a.limit)
-	}
-	return n, err
-}
-
-// Close implements io.Closer.
-func (a *answering) Close() error {
-	a.timer.Stop()
-	return a.Stream.Close()
 }

@@ -87,7 +87,29 @@ func (b *binding) Set(text string) error {
 	case text == given:
 		text = b.flag.optional
 	}
+	b.settings.given = append(b.settings.given, givenFlag{b.flag, b.on, text})
 	return b.flag.set(b.settings, b.on, text)
+}
+
+// givenFlag is an option that stood on the command line.
+type givenFlag struct {
+	flag *flag
+	on   bool
+	text string
+}
+
+// arg writes it as one argument.
+func (g *givenFlag) arg() string {
+	name := "--" + g.flag.name
+	switch {
+	case g.flag.name == "":
+		return "-" + g.flag.short + g.text
+	case !g.on:
+		return "--" + g.flag.negations()[0]
+	case g.flag.arg == "" || g.text == "" && g.flag.optional == "":
+		return name
+	}
+	return name + "=" + g.text
 }
 
 // String and Type complete pflag.Value; help does not come from pflag.

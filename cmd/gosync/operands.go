@@ -17,7 +17,7 @@ type target struct {
 	arg string // as the user wrote it
 }
 
-// route is where content comes from and goes to. At most one side is remote.
+// route is where content comes from and goes to. Both sides may be remote.
 type route struct {
 	sources []target
 	dest    target
@@ -135,8 +135,8 @@ func (r *route) check(s *settings) error {
 		}
 	}
 	switch {
-	case r.pull() && r.push():
-		return withCode(exitUnsupported, fmt.Errorf("source and destination are both remote; run gosync on one of the two hosts, or copy to this machine first"))
+	case s.direct && !(r.pull() && r.push()):
+		return usageErrorf("--direct is for copies from one host to another, and one side is here")
 	case s.filesFrom != "" && len(r.sources) > 1:
 		return usageErrorf("--files-from takes one source, not %d", len(r.sources))
 	}

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"gosync/internal/engine"
-	"gosync/transport"
 	"gosync/transport/wire"
 )
 
@@ -31,18 +30,15 @@ const enough = 64 << 20
 // limit of deletions holds for all of them together.
 func (e *env) reach(ctx context.Context, s *settings, r *route, job engine.Job, rep engine.Report, p *printer) (engine.Summary, error) {
 	began := time.Now()
-	far := r.dest
-	if r.pull() {
-		far = r.sources[0]
-	}
 	how, err := e.connectOptions(s, p)
 	if err != nil {
 		return engine.Summary{}, err
 	}
+	w := newWays(e, s, r, p, how)
 	t := &tries{e: e, s: s, p: p, counts: rep.Progress}
 	var total engine.Summary
 	for {
-		sum, err := e.attempt(ctx, r, far, how, job, rep, p)
+		sum, err := w.attempt(ctx, job, rep)
 		addSummary(&total, &sum)
 		total.Elapsed = time.Since(began)
 		again := false
@@ -57,24 +53,6 @@ func (e *env) reach(ctx context.Context, s *settings, r *route, job engine.Job, 
 			job.MaxDelete = max(0, s.MaxDelete-max(p.deleted, total.Deleted))
 		}
 	}
-}
-
-// attempt does the job over one connection.
-func (e *env) attempt(ctx context.Context, r *route, far target, how transport.Options, job engine.Job, rep engine.Report, p *printer) (engine.Summary, error) {
-	conn, err := e.parts.connect(ctx, far.Target, how)
-	if err != nil {
-		return engine.Summary{}, &connectError{err}
-	}
-	if p.attempt == 0 {
-		p.header(r.pull())
-	}
-	if len(how.Rsh) == 0 { // else somebody may be typing a password
-		conn = expectAnswer(conn, job.Timeout)
-	}
-	sum, err := e.move(ctx, r, conn, job, rep)
-	err = farEnd(conn, err, e.parts.exitCode)
-	p.far.end()
-	return sum, err
 }
 
 // tries decides whether a job is tried again.

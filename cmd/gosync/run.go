@@ -9,6 +9,7 @@ import (
 
 	"gosync/internal/engine"
 	"gosync/transport"
+	"gosync/transport/sftpfs"
 )
 
 // env is what the command has from its surroundings; tests put their own in
@@ -29,12 +30,17 @@ type env struct {
 // parts are the packages that do the work.
 type parts struct {
 	host     func() engine.Host
-	connect  func(ctx context.Context, t transport.Target, how transport.Options) (transport.Stream, error)
+	open     func(ctx context.Context, t transport.Target, how transport.Options) (*transport.Far, error)
 	copy     func(context.Context, engine.Host, engine.Job, engine.Report) (engine.Summary, error)
 	send     func(context.Context, engine.Host, io.ReadWriteCloser, engine.Job, engine.Report) (engine.Summary, error)
 	receive  func(context.Context, engine.Host, io.ReadWriteCloser, engine.Job, engine.Report) (engine.Summary, error)
+	between  func(ctx context.Context, from, to engine.Host, job engine.Job, rep engine.Report) (engine.Summary, error)
+	relay    func(ctx context.Context, host engine.Host, from, to io.ReadWriteCloser, job engine.Job, rep engine.Report) (engine.Summary, error)
 	serve    func(context.Context, engine.Host, io.ReadWriteCloser, *slog.Logger, engine.Limits) error
 	exitCode func(error) int
+
+	sendStream    func(ctx context.Context, from engine.Host, job engine.Job, to engine.StreamTo, rep engine.Report) (engine.Summary, error)
+	receiveStream func(ctx context.Context, to engine.Host, job engine.Job, from engine.StreamFrom, rep engine.Report) (engine.Summary, error)
 }
 
 // run is the whole program: it returns the exit status. Cancelling ctx with
@@ -150,6 +156,9 @@ func (e *env) sync(ctx context.Context, s *settings, operands []string) error {
 	if !r.local() && s.retries > 0 {
 		p.shown = map[uint64]int{}
 	}
+	if s.direct {
+		return e.conclude(ctx, p, new(engine.Summary), e.direct(ctx, s, r, p))
+	}
 	rep := engine.Report{Event: p.event, Progress: new(engine.Progress)}
 	rep.Confirm = e.confirmer(s, con, func() { cancel(errInterrupted) })
 	job.Confirm = rep.Confirm != nil
@@ -191,14 +200,6 @@ func (e *env) transfer(ctx context.Context, s *settings, r *route, job engine.Jo
 	return sum, err
 }
 
-// move calls the engine for the direction of the route.
-func (e *env) move(ctx context.Context, r *route, conn transport.Stream, job engine.Job, rep engine.Report) (engine.Summary, error) {
-	if r.pull() {
-		return e.parts.receive(ctx, e.parts.host(), conn, job, rep)
-	}
-	return e.parts.send(ctx, e.parts.host(), conn, job, rep)
-}
-
 // connectOptions says how the options want the far side reached. The command
 // is constant but for the program, which is the user's own shell text.
 func (e *env) connectOptions(s *settings, p *printer) (transport.Options, error) {
@@ -209,6 +210,10 @@ func (e *env) connectOptions(s *settings, p *printer) (transport.Options, error)
 	if s.remotePath != "" {
 		o.RemoteCommand[0] = s.remotePath
 	}
+	o.Via, o.NoDeploy, o.AgentDir, o.Release = s.via, s.noDeploy, s.agentDir, engine.Release
+	o.Timeout = s.Timeout
+	o.Say = func(text string) { p.con.message("gosync: " + display(text)) }
+	o.SFTP = sftpfs.Options{Log: o.Log, Verify: s.Checksum, Compare: s.InPlace || s.wholeFile == no, Timeout: s.Timeout}
 	if s.verbose > 1 {
 		o.Log = slog.New(&logHandler{con: p.con, level: slog.LevelInfo})
 	}

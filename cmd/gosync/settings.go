@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"gosync/internal/engine"
+	"gosync/transport"
 )
 
 // choice is an option that may be left to a default that depends on others.
@@ -67,6 +68,10 @@ type settings struct {
 	remotePath string
 	sshConfig  string
 	port       int
+	via        transport.Via
+	noDeploy   bool
+	agentDir   string
+	direct     bool // remote to remote: the source's machine sends by itself
 
 	connTimeout  time.Duration
 	timeoutGiven bool // --timeout was: it is meant to end the run
@@ -75,6 +80,8 @@ type settings struct {
 
 	verbose, itemize, human int
 	quiet, stats, progress  bool
+
+	given []givenFlag // all options, in order
 
 	help, version, server bool
 	restrict              restriction

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"slices"
+
 	"gosync/internal/engine"
+	"gosync/transport"
 )
 
 // flagTable returns all options, in the order in which the help shows them.
@@ -378,6 +381,31 @@ func remoteFlags() []flag {
 			name: "gosync-path", alias: []string{"rsync-path"}, arg: "PROGRAM", category: catRemote, doc: "the gosync to run on the far side",
 			long: "The far side's shell reads it, so it may be a command such as 'sudo gosync'.",
 			set:  text(func(s *settings) *string { return &s.remotePath }),
+		},
+		{
+			name: "via", arg: "WAY", category: catRemote, doc: "auto (default), agent, sftp or scp",
+			long: "How the far side is worked with. auto takes the best that is there: gosync; gosync sent there first; the server's SFTP, with whole files that are compared by size and time; scp, which can only be sent everything. Each step down is told. --via=sftp and --via=scp are also the baselines to compare with.",
+			set: func(s *settings, _ bool, text string) error {
+				if !slices.Contains(transport.Vias(), transport.Via(text)) {
+					return usageErrorf("--via=%s is none of auto, agent, sftp, scp", text)
+				}
+				s.via = transport.Via(text)
+				return nil
+			},
+		},
+		{
+			name: "no-deploy", category: catRemote, doc: "do not send gosync to a far side that has none",
+			long: "Else it is put into ~/.cache/gosync there, checked, and used again the next time.",
+			set:  on(func(s *settings) *bool { return &s.noDeploy }),
+		},
+		{
+			name: "agent-dir", arg: "DIR", category: catRemote, doc: "where gosync for other systems is, as gosync-OS-ARCH",
+			set: text(func(s *settings) *string { return &s.agentDir }),
+		},
+		{
+			name: "direct", category: catRemote, doc: "both sides remote: the source's machine sends by itself",
+			long: "Else everything passes this machine, which needs no trust between the two. With --direct the source's machine connects to the other one, with the keys and the ssh configuration that it has itself.",
+			set:  on(func(s *settings) *bool { return &s.direct }),
 		},
 		{
 			name: "ssh-config", arg: "FILE", category: catRemote, doc: "read FILE instead of ~/.ssh/config",

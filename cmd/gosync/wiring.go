@@ -10,11 +10,16 @@ import (
 func realParts() parts {
 	return parts{
 		host:     func() engine.Host { return localfs.NewHost() },
-		connect:  transport.Connect,
+		open:     transport.Open,
 		copy:     engine.Copy,
 		send:     engine.Send,
 		receive:  engine.Receive,
 		serve:    engine.ServeLimited,
 		exitCode: engine.ExitCode,
+		between:  engine.Between,
+		relay:    engine.Relay,
+
+		sendStream:    engine.SendStream,
+		receiveStream: engine.ReceiveStream,
 	}
 }

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"gosync/internal/engine"
+	"gosync/transport"
+)
+
+// ways is how a run reaches the far sides that it has: one, or two where source
+// and destination are both remote.
+type ways struct {
+	e   *env
+	s   *settings
+	r   *route
+	p   *printer
+	how [2]transport.Options // to the source, to the destination
+}
+
+// The ends of a route.
+const (
+	sourceEnd = iota
+	destEnd
+)
+
+func newWays(e *env, s *settings, r *route, p *printer, how transport.Options) *ways {
+	return &ways{e: e, s: s, r: r, p: p, how: [2]transport.Options{how, how}}
+}
+
+// fars are the far sides that are connected to; nil where an end is here.
+type fars [2]*transport.Far
+
+// close ends the connections and returns the error of the run, or a better one.
+func (f fars) close(err error, engine func(error) int) error {
+	for _, far := range f {
+		if far == nil {
+			continue
+		}
+		if far.Agent != nil {
+			err = farEnd(far.Agent, err, engine)
+		}
+		_ = far.Close() // everything that matters has been acknowledged
+	}
+	return err
+}
+
+// open connects to the far sides, one after the other, because each may ask the
+// user something.
+func (w *ways) open(ctx context.Context) (fars, error) {
+	var f fars
+	ends := [2]target{sourceEnd: w.r.dest, destEnd: w.r.dest}
+	if len(w.r.sources) > 0 {
+		ends[sourceEnd] = w.r.sources[0]
+	}
+	for i, remote := range [2]bool{w.r.pull(), w.r.push()} {
+		if !remote {
+			continue
+		}
+		far, err := w.e.parts.open(ctx, ends[i].Target, w.how[i])
+		if err != nil {
+			_ = f.close(nil, w.e.parts.exitCode) // nothing has begun
+			return f, &connectError{err}
+		}
+		f[i], w.how[i] = far, far.Again
+	}
+	return f, nil
+}
+
+// attempt does the job over new connections.
+func (w *ways) attempt(ctx context.Context, job engine.Job, rep engine.Report) (engine.Summary, error) {
+	f, err := w.open(ctx)
+	if err != nil {
+		return engine.Summary{}, err
+	}
+	sum, err := w.move(ctx, f, job, rep)
+	err = f.close(err, w.e.parts.exitCode)
+	w.p.far.end()
+	return sum, err
+}
+
+// move has the engine do the job between the ends.
+func (w *ways) move(ctx context.Context, f fars, job engine.Job, rep engine.Report) (engine.Summary, error) {
+	if via(f[sourceEnd]) == transport.ViaSCP || via(f[destEnd]) == transport.ViaSCP {
+		return w.overSCP(ctx, f, job, rep)
+	}
+	if w.p.attempt == 0 {
+		w.p.header(w.r.pull())
+	}
+	p := &w.e.parts
+	from, to := f[sourceEnd], f[destEnd]
+	switch a, b := via(from) == transport.ViaAgent, via(to) == transport.ViaAgent; {
+	case a && b:
+		return p.relay(ctx, p.host(), from.Agent, to.Agent, job, rep)
+	case a:
+		return p.receive(ctx, w.files(to), from.Agent, job, rep)
+	case b:
+		return p.send(ctx, w.files(from), to.Agent, job, rep)
+	}
+	return p.between(ctx, w.files(from), w.files(to), job, rep)
+}
+
+// via is the way to a far side, "" for this machine.
+func via(f *transport.Far) transport.Via {
+	if f == nil {
+		return ""
+	}
+	return f.Via
+}
+
+// files returns the host of an end whose files this process works with.
+func (w *ways) files(f *transport.Far) engine.Host {
+	if f == nil {
+		return w.e.parts.host()
+	}
+	return f.Files
+}
+
+// overSCP streams to or from scp, which can do nothing but that.
+func (w *ways) overSCP(ctx context.Context, f fars, job engine.Job, rep engine.Report) (engine.Summary, error) {
+	from, to := f[sourceEnd], f[destEnd]
+	switch {
+	case via(from) == transport.ViaAgent || via(to) == transport.ViaAgent || via(from) == via(to):
+		return engine.Summary{}, withCode(exitUnsupported, errors.New("one of the two far sides has nothing but scp: copy to this machine first, or install gosync there"))
+	}
+	if refused := engine.StreamRefuses(&job, via(from) == transport.ViaSCP); len(refused) > 0 {
+		return engine.Summary{}, withCode(exitUnsupported, fmt.Errorf("scp cannot do %s, and the far side has nothing better", strings.Join(refused, ", ")))
+	}
+	if w.p.attempt == 0 {
+		w.p.header(w.r.pull())
+	}
+	if via(to) == transport.ViaSCP {
+		return w.e.parts.sendStream(ctx, w.files(from), job, to.SCP, rep)
+	}
+	return w.e.parts.receiveStream(ctx, w.files(to), job, from.SCP, rep)
+}

@@ -66,10 +66,9 @@ func (c *Conn) Welcome(ctx context.Context) (*Hello, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	v := min(r.Version, Version)
-	if v < r.MinVersion || v < MinVersion {
-		return nil, 0, fmt.Errorf("%w: the far side speaks protocol %d to %d (%s), this one %d to %d: install the same release on both",
-			ErrVersion, r.MinVersion, r.Version, cut([]byte(r.Release)), MinVersion, Version)
+	v, err := Agree(r)
+	if err != nil {
+		return nil, 0, err
 	}
 	return r, v, nil
 }

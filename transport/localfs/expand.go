@@ -61,4 +61,3 @@ func (machine) ReadDir(path string) []fs.DirEntry {
 	entries, _ := os.ReadDir(path) // what cannot be read has no matches
 	return entries
 }
-

@@ -35,6 +35,7 @@ func imports() map[string][]string {
 		"delta":             {blake3, xxh3},
 		"walker/manifest":   {blake3},
 		"walker/filter":     {},
+		"walker/glob":       {},
 		"transport/sshconn": {cryptoSSH, knownhosts, xterm},
 
 		"delta/checkpoint": {"delta"},
@@ -44,7 +45,8 @@ func imports() map[string][]string {
 
 		"internal/engine": {"delta", "walker/manifest", "walker/filter", "walker", "transport/wire"},
 
-		"transport/localfs": {"github.com/landlock-lsm/go-landlock", "golang.org/x/text", "internal/engine", "delta", "walker", "walker/manifest", "walker/meta", "delta/checkpoint", unix},
+		"transport/localfs": {"github.com/landlock-lsm/go-landlock", "golang.org/x/text", "internal/engine", "delta", "walker", "walker/manifest", "walker/meta", "walker/glob", "delta/checkpoint", unix},
+		"transport/sftpfs":  {"internal/engine", "delta", "walker", "walker/manifest", "walker/glob", "delta/checkpoint", sftp},
 
 		"transport": {"internal/engine", "transport/wire", "transport/localfs", "transport/sshconn"},
 

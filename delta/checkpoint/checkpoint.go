@@ -37,9 +37,10 @@ const maxSidecar = 1 << 30
 
 // Options adjusts a [Writer].
 type Options struct {
-	Lazy bool             // make nothing durable: only a crash of the process, not of the machine, is to be survived
-	Now  func() time.Time // the clock; nil for time.Now
-	Warn func(error)      // is told once that the sidecar cannot be written, so that resuming will not be possible; nil for nobody
+	Lazy  bool             // make nothing durable: only a crash of the process, not of the machine, is to be survived
+	Now   func() time.Time // the clock; nil for time.Now
+	Every int              // so many chunks of delta.ChunkSize bytes make a checkpoint; 0 for 64
+	Warn  func(error)      // is told once that the sidecar cannot be written, so that resuming will not be possible; nil for nobody
 }
 
 // Read reads the sidecar of the target of that name, or of any with "". The error wraps [ErrInvalid]
@@ -160,6 +161,9 @@ func newWriter(sidecar, data File, o Options) *Writer {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Every <= 0 {
+		o.Every = everyChunks
+	}
 	return &Writer{sidecar: sidecar, data: data, o: o, last: o.Now()}
 }
 
@@ -193,7 +197,7 @@ func (w *Writer) Landed(sum delta.Digest) {
 	}
 	w.fresh = append(w.fresh, sum)
 	now := w.o.Now()
-	if w.busy || len(w.fresh) < everyChunks && now.Sub(w.last) < everyTime {
+	if w.busy || len(w.fresh) < w.o.Every && now.Sub(w.last) < everyTime {
 		return
 	}
 	w.busy, w.last = true, now

@@ -69,10 +69,10 @@ func (d *dest) linkChange(e, dst *manifest.Entry) manifest.Change {
 	return c
 }
 
-// linked reports whether the file at path is the same as dst now.
+// linked reports whether the file at path is known to be the same as dst now.
 func (p *planner) linked(ctx context.Context, path string, dst *manifest.Entry) bool {
 	st, err := p.d.tree.Stat(ctx, path)
-	return err == nil && st.Ino == dst.Ino && st.Type == dst.Type
+	return err == nil && st.Ino != 0 && st.Ino == dst.Ino && st.Type == dst.Type
 }
 
 // leader returns the path of the first member of a hard link group. It may lie

@@ -17,6 +17,21 @@ type Granular interface {
 	Granularity() time.Duration
 }
 
+// Keeper is a [Dest] that does not keep every attribute of every type of entry.
+// What it does not keep is neither compared nor set, so that it is not reported as
+// changed by every run.
+type Keeper interface {
+	Keeps(t manifest.Type) manifest.Attrs
+}
+
+// keepable returns the attributes of entries of a type that the destination keeps.
+func (d *dest) keepable(t manifest.Type) manifest.Attrs {
+	if k, ok := capability[Keeper](d.tree); ok {
+		return k.Keeps(t)
+	}
+	return ^manifest.Attrs(0)
+}
+
 // Folder is a [Dest] whose file system may take different names for the same:
 // one that ignores case, or how accented letters are encoded.
 type Folder interface {
@@ -40,11 +55,14 @@ func capability[T any](t Dest) (T, bool) {
 	return v, ok
 }
 
-// learnClock finds out what times the destination can keep.
+// learnClock finds out what times the destination can keep, and what this user may
+// do there: a machine behind a line may know that only now.
 func (d *dest) learnClock() {
 	if g, ok := capability[Granular](d.tree); ok {
 		d.clock = manifest.Clock{Unit: g.Granularity()}
 	}
+	d.ids.root = d.ids.ids.Root()
+	d.ids.owner = d.job.Owner && d.ids.root
 }
 
 // folding is what is known of the names that the destination takes for the same.

@@ -38,13 +38,17 @@ func (d *dest) allAttrs(w *manifest.Entry) (a manifest.Attrs) {
 	if d.ids.canGroup(w.GID) {
 		a |= manifest.AttrGroup
 	}
-	return a
+	return a & d.keepable(w.Type)
 }
 
 // differences returns the attribute changes between what is wanted and what is there.
 func (d *dest) differences(w, dst *manifest.Entry) manifest.Change {
 	policy := d.job.Policy
-	policy.Owner, policy.Group = d.ids.owner, d.ids.canGroup(w.GID)
+	kept := d.keepable(w.Type)
+	policy.Owner = d.ids.owner && kept&manifest.AttrOwner != 0
+	policy.Group = d.ids.canGroup(w.GID) && kept&manifest.AttrGroup != 0
+	policy.Perms = policy.Perms && kept&manifest.AttrMode != 0
+	policy.Times = policy.Times && kept&manifest.AttrTimes != 0
 	return policy.Attributes(d.clock, w, dst, w.UID, w.GID)
 }
 
@@ -297,7 +301,7 @@ func (d *dest) judge(e, dst *manifest.Entry) verdict {
 // exact returns ChangeTime where two times count as equal but are not the same:
 // the time is then made exact without a word.
 func (d *dest) exact(e, dst *manifest.Entry) manifest.Change {
-	if d.job.Times && d.clock.SameTime(e, dst) && !d.clock.SameInstant(e, dst) {
+	if d.job.Times && d.keepable(e.Type)&manifest.AttrTimes != 0 && d.clock.SameTime(e, dst) && !d.clock.SameInstant(e, dst) {
 		return manifest.ChangeTime
 	}
 	return 0

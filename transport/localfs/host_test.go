@@ -5,13 +5,10 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-
-	"pgregory.net/rapid"
 
 	"gosync/internal/engine"
 	"gosync/walker/manifest"
@@ -67,33 +64,6 @@ func TestExpand(t *testing.T) {
 			t.Errorf("%q: %q, %v, want %q", pattern, got, err, want)
 		}
 	}
-}
-
-// TestMatch compares with the standard library where both mean the same.
-func TestMatch(t *testing.T) {
-	rapid.Check(t, func(r *rapid.T) {
-		pattern := rapid.StringMatching(`([ab*?é-]|\[\^?[ab]-?[bc]?\]|\\[*a]){0,8}`).Draw(r, "pattern")
-		name := rapid.StringMatching(`[abcé*-]{0,8}`).Draw(r, "name")
-		want, err := path.Match(pattern, name)
-		if err != nil {
-			r.Skip("not valid there")
-		}
-		if got := match(pattern, name); got != want {
-			r.Fatalf("%q %q: %v, want %v", pattern, name, got, want)
-		}
-	})
-}
-
-func FuzzMatch(f *testing.F) {
-	f.Add("a*[b-c]?\\*", "axb1*")
-	f.Add("[", "[")
-	f.Add(strings.Repeat("*a", 50)+"b", strings.Repeat("a", 200))
-	f.Fuzz(func(t *testing.T, pattern, name string) {
-		match(pattern, name)
-		if literal := escape(name); !match(literal, name) || hasMagic(literal) || unescape(literal) != name {
-			t.Errorf("%q does not match itself", name)
-		}
-	})
 }
 
 func TestHostStat(t *testing.T) {

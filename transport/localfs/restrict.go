@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosync/internal/engine"
+	"gosync/walker/glob"
 	"gosync/walker/manifest"
 	"gosync/walker/meta"
 )
@@ -265,7 +266,7 @@ func (h *Restricted) Expand(ctx context.Context, path string) ([]string, error) 
 	if path == "~" || strings.HasPrefix(path, "~/") {
 		path = "." + path[1:]
 	}
-	return expand(ctx, inside{h}, plainBackslashes(path))
+	return glob.Expand(ctx, inside{h}, glob.Plain(path))
 }
 
 // IDs implements [engine.Host].
@@ -280,14 +281,14 @@ func (h *Restricted) Seed() uint64 { return (&Host{}).Seed() }
 // inside is where the patterns of clients are looked up.
 type inside struct{ h *Restricted }
 
-func (i inside) exists(path string) bool {
+func (i inside) Exists(path string) bool {
 	return i.h.in(path, func(dirfd int, name string) error {
 		var st unix.Stat_t
 		return fstatAt(dirfd, name, &st)
 	}) == nil
 }
 
-func (i inside) isDir(path string) bool {
+func (i inside) IsDir(path string) bool {
 	fd, err := i.h.open(path, openRef|unix.O_DIRECTORY)
 	if err != nil {
 		return false
@@ -296,7 +297,7 @@ func (i inside) isDir(path string) bool {
 	return true
 }
 
-func (i inside) readDir(path string) []fs.DirEntry {
+func (i inside) ReadDir(path string) []fs.DirEntry {
 	fd, mere, err := i.h.openDir(path)
 	if err != nil {
 		return nil

@@ -1,11 +1,11 @@
-package localfs
+package glob
 
 import "unicode/utf8"
 
-// match reports whether a name matches a pattern of a shell. It takes time
+// Match reports whether a name matches a pattern of a shell. It takes time
 // proportional to the product of their lengths at most: after a failure only
 // the last star is tried again, one character further.
-func match(pattern, name string) bool {
+func Match(pattern, name string) bool {
 	star, retry := -1, 0
 	p, n := 0, 0
 	for n < len(name) {

@@ -46,6 +46,8 @@ func imports() map[string][]string {
 
 		"transport/localfs": {"github.com/landlock-lsm/go-landlock", "golang.org/x/text", "internal/engine", "delta", "walker", "walker/manifest", "walker/meta", "delta/checkpoint", unix},
 
+		"transport/scpfs": {"internal/engine", "transport/wire", "walker/manifest"},
+
 		"transport": {"internal/engine", "transport/wire", "transport/localfs", "transport/sshconn"},
 
 		"internal/sshserver": {cryptoSSH, sftp},

@@ -74,9 +74,7 @@ func (r *Remote) Source(ctx context.Context, path string, how engine.StreamHow) 
 		return nil, err
 	}
 	s := newSource(c, newRequest(path, how.Recursive))
-	if err := s.accept(); err != nil {
-		return nil, errors.Join(err, c.Close())
-	}
+	s.accept()
 	return s, nil
 }
 
@@ -137,7 +135,7 @@ func (c *conn) cut(op string, err error) error {
 	}
 	text, code := c.ended()
 	if !c.began && code != 0 {
-		return fmt.Errorf("%w: %s", ErrNoServer, text)
+		return noServer(text)
 	}
 	if text != "" {
 		text = ": " + text
@@ -188,6 +186,11 @@ func (c *conn) line() (string, error) {
 func (c *conn) noise(first byte) error {
 	rest, _ := c.r.Peek(min(c.r.Buffered(), 199)) // that many are there
 	return fmt.Errorf("%w: the far side begins with %q: does its shell print something when it starts?", wire.ErrVersion, append([]byte{first}, rest...))
+}
+
+// noServer is the error for a far side that has no scp.
+func noServer(text string) error {
+	return fmt.Errorf("%w: %w", ErrNoServer, wire.Errorf(wire.CodeTransport, "%s", text))
 }
 
 // fatal is the error for what ended the far side.

@@ -24,8 +24,8 @@ type Source struct {
 	told    bool     // the far side has reported an error
 	ahead   int      // answers that were written before they were due
 	failed  error    // a write that failed; what can be read is read all the same
-	line1   [1]byte  // to write an answer from
-	zeros   [64]byte // ... and many
+
+	zeros [maxAhead]byte // answers
 }
 
 var _ engine.StreamSource = (*Source)(nil)
@@ -39,25 +39,20 @@ const maxAhead = 4096
 // accept answers what has come. Where directories come, there is more to come, and
 // answers are written ahead so that the far side never waits. That takes nothing
 // from this end: a file that is not wanted is dropped.
-func (s *Source) accept() error {
-	if s.ahead > 0 {
-		s.ahead--
-		if s.ahead > maxAhead/2 {
-			return nil
-		}
-		return s.answerAhead()
+func (s *Source) accept() {
+	if s.ahead == 0 {
+		s.write(s.zeros[:1])
+		return
 	}
-	s.line1[0] = 0
-	s.write(s.line1[:])
-	return nil
+	if s.ahead--; s.ahead <= maxAhead/2 {
+		s.answerAhead()
+	}
 }
 
-func (s *Source) answerAhead() error {
-	for s.ahead < maxAhead && s.failed == nil {
-		s.write(s.zeros[:])
-		s.ahead += len(s.zeros)
-	}
-	return nil
+func (s *Source) answerAhead() {
+	n := maxAhead - s.ahead
+	s.write(s.zeros[:n])
+	s.ahead += n
 }
 
 // write sends answers. That nobody takes them any more is not an error by itself:
@@ -136,7 +131,8 @@ func (s *Source) take(line string) error {
 		return err
 	}
 	s.times = &t
-	return s.accept()
+	s.accept()
+	return nil
 }
 
 // record deals with a line that is a record of its own.
@@ -158,7 +154,8 @@ func (s *Source) record(first byte, line string) (rec engine.StreamRecord, err e
 			return rec, protocolError("times before the end of a directory")
 		}
 		s.depth--
-		return engine.StreamRecord{Kind: engine.StreamEnd}, s.accept()
+		s.accept()
+		return engine.StreamRecord{Kind: engine.StreamEnd}, nil
 	}
 	e, err := parseEntry(line)
 	if err != nil {
@@ -186,16 +183,17 @@ func (s *Source) entry(e manifest.Entry, dir bool) (rec engine.StreamRecord, err
 	if !dir {
 		rec.Kind, rec.Entry.Type = engine.StreamFile, manifest.Regular
 		s.left, s.content, s.said = e.Size, true, nil
-		return rec, s.accept()
+		s.accept()
+		return rec, nil
 	}
 	rec.Kind, rec.Entry.Type, rec.Entry.Size = engine.StreamDir, manifest.Directory, 0
 	if s.depth++; s.depth > maxDepth {
 		return rec, protocolError("directories are more than %d deep", maxDepth)
 	}
-	if err := s.accept(); err != nil || s.ahead > 0 {
-		return rec, err
+	if s.accept(); s.ahead == 0 {
+		s.answerAhead()
 	}
-	return rec, s.answerAhead()
+	return rec, nil
 }
 
 // Read implements [engine.StreamSource].
@@ -246,9 +244,7 @@ func (s *Source) status() error {
 		return protocolError("%q behind the content of a file", b)
 	}
 	s.content = false
-	if err := s.accept(); err != nil {
-		return err
-	}
+	s.accept()
 	return refused
 }
 
@@ -260,11 +256,11 @@ func (s *Source) end() error {
 	text, code := s.ended()
 	switch {
 	case code == 0 && s.things == 0 && !s.told:
-		return fmt.Errorf("%w: it has sent nothing", ErrNoServer)
+		return noServer("it has sent nothing")
 	case code == 0, code > 0 && s.told:
 		return io.EOF
 	case code > 0 && !s.began:
-		return fmt.Errorf("%w: %s", ErrNoServer, text)
+		return noServer(text)
 	case code > 0:
 		return wire.Errorf(wire.CodePartial, "the far side is not content: %s", text)
 	}

@@ -49,6 +49,9 @@ func (e *ExitError) Error() string {
 
 func (e *ExitError) Unwrap() error { return e.Err }
 
+// ExitCode returns the exit status, as os/exec does.
+func (e *ExitError) ExitCode() int { return e.Status }
+
 // Options say how to reach the far side. The zero value connects in this process, by the user's ssh configuration.
 type Options struct {
 	Rsh           []string  // the words of -e COMMAND, see SplitRsh; empty: the SSH client in this process

@@ -48,6 +48,8 @@ func imports() map[string][]string {
 		"transport/localfs": {"github.com/landlock-lsm/go-landlock", "golang.org/x/text", "internal/engine", "delta", "walker", "walker/manifest", "walker/meta", "walker/glob", "delta/checkpoint", unix},
 		"transport/sftpfs":  {"internal/engine", "delta", "walker", "walker/manifest", "walker/glob", "delta/checkpoint", sftp},
 
+		"transport/scpfs": {"internal/engine", "transport/wire", "walker/manifest"},
+
 		"transport": {"internal/engine", "transport/wire", "transport/localfs", "transport/sshconn"},
 
 		"internal/sshserver": {cryptoSSH, sftp},

@@ -75,12 +75,7 @@ const readers = 4
 
 // run sends until the destination says that everything is in place.
 func (s *source) run(ctx context.Context) error {
-	for _, e := range s.forest.errs {
-		s.rep.fail(e)
-	}
-	for _, p := range s.forest.skipped {
-		s.rep.post(SkipEvent{Path: p, Reason: "skipping directory"})
-	}
+	s.tellForest()
 	s.listEnd.Store(s.job.Clean) // then nothing is, and the destination may be done before the walker begins
 	outer := ctx                 // that of the run, which an interrupt cancels
 	g, ctx := errgroup.WithContext(ctx)
@@ -104,6 +99,16 @@ func (s *source) run(ctx context.Context) error {
 		return err
 	}
 	return s.conn.Drain(outer)
+}
+
+// tellForest reports what cannot take part of what was named.
+func (s *source) tellForest() {
+	for _, e := range s.forest.errs {
+		s.rep.fail(e)
+	}
+	for _, p := range s.forest.skipped {
+		s.rep.post(SkipEvent{Path: p, Reason: "skipping directory"})
+	}
 }
 
 // ignoreCancelled drops the error of a part that was stopped because the run

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bufio"
 	"compress/gzip"
 	"context"
 	"crypto/rand"
@@ -223,10 +224,15 @@ func (d *deployment) send(s *exchange) (int64, error) {
 		_, err := io.CopyBuffer(w, onlyRead{d.agent.content()}, make([]byte, 64<<10))
 		return w.n, errors.Join(err, s.CloseWrite())
 	}
-	z := gzip.NewWriter(w)
+	// The compressor writes pieces of 240 bytes, each of which would be a packet.
+	b := bufio.NewWriterSize(w, 64<<10)
+	z := gzip.NewWriter(b)
 	_, err := io.CopyBuffer(z, onlyRead{d.agent.content()}, make([]byte, 64<<10))
 	if err == nil {
 		err = z.Close()
+	}
+	if err == nil {
+		err = b.Flush()
 	}
 	return w.n, errors.Join(err, s.CloseWrite())
 }

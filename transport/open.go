@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"gosync/transport/scpfs"
 	"gosync/transport/sftpfs"
 	"gosync/transport/sshconn"
 	"gosync/transport/wire"
@@ -305,7 +306,7 @@ func (l *ladder) scp(ctx context.Context) (*Far, error) {
 		l.stepDown("using scp: everything is sent, whole; no deletions, links or resuming")
 		again := l.o
 		again.Via, again.Say = ViaSCP, nil
-		return &Far{Via: ViaSCP, Again: again}, nil
+		return &Far{Via: ViaSCP, SCP: l.remote(), Again: again}, nil
 	}
 	_ = s.CloseWrite()
 	status := s.Wait()
@@ -324,4 +325,21 @@ func (l *ladder) scp(ctx context.Context) (*Far, error) {
 		why += " (" + status.Error() + ")"
 	}
 	return nil, fmt.Errorf("%w: %s", errNoWay, why)
+}
+
+// scpSessions is how many scp run at a time over one connection.
+const scpSessions = 4
+
+func (l *ladder) remote() *scpfs.Remote {
+	r := &scpfs.Remote{Start: func(ctx context.Context, command string) (io.ReadWriteCloser, error) {
+		s, err := l.link.Exec(ctx, command)
+		if err != nil {
+			return nil, err
+		}
+		return beImpatient(s, l.o.Timeout), nil
+	}}
+	if l.link.Shared() {
+		r.MaxSessions = scpSessions
+	}
+	return r
 }

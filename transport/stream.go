@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"gosync/transport/sftpfs"
 	"gosync/transport/sshconn"
 )
 

@@ -135,6 +135,9 @@ func (d *dest) copyFrom(ctx context.Context, in *incoming, src File, f NewFile, 
 	c := &chunkCopy{d: d, src: src, f: f, end: size, next: from / delta.ChunkSize, sums: map[int64]delta.Digest{}}
 	c.notes = d.distant() && d.keeps(in.e.Size) && from%delta.ChunkSize == 0
 	err = c.run(ctx, from)
+	if err == nil && !d.job.Sparse && c.moved != c.end-from {
+		err = fmt.Errorf("%d of %d bytes were copied: %w", c.moved, c.end-from, io.ErrUnexpectedEOF)
+	}
 	return c.end, c.moved, err
 }
 
@@ -170,13 +173,13 @@ func (c *chunkCopy) run(ctx context.Context, from int64) error {
 				continue
 			}
 		}
-		want := min(delta.ChunkSize-off%delta.ChunkSize, c.size()-off)
+		at, want := off, min(delta.ChunkSize-off%delta.ChunkSize, c.size()-off)
 		if width == 1 {
-			if err := c.chunk(ctx, off, want); err != nil {
+			if err := c.chunk(ctx, at, want); err != nil {
 				return err
 			}
 		} else {
-			g.Go(func() error { return c.chunk(part, off, want) })
+			g.Go(func() error { return c.chunk(part, at, want) })
 		}
 		off += want
 	}
@@ -262,6 +265,12 @@ func (d *dest) widen(ctx context.Context) {
 		d.width = max(d.width, d.local.forest.parallel())
 	}
 	for range d.width - writers {
-		d.group.Go(func() error { return d.doJobs(ctx) })
+		d.group.Go(func() error {
+			err := d.doJobs(ctx)
+			if errors.Is(err, context.Canceled) && !d.ended() {
+				return nil // everything is done
+			}
+			return err
+		})
 	}
 }

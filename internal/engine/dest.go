@@ -49,6 +49,9 @@ type dest struct {
 
 	mu      sync.Mutex
 	files   map[wire.ID]*incoming // asked for and not finished
+	later   []waiting             // new files that are still to be asked for
+	more    func() error          // asks for some of them
+	pumping bool                  // that is queued
 	lost    map[wire.ID]bool      // could not be made
 	mended  []string              // paths of files that a run had left half written and that are whole now
 	streams int                   // large files and deltas being received

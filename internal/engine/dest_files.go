@@ -66,10 +66,15 @@ func (p *planner) request(ctx context.Context, dir *destDir) error {
 	}
 	wants := p.wants
 	p.wants = nil
-	var whole []int
+	var whole, fresh []int
 	for _, i := range wants {
 		e := &dir.entries[i]
-		in := d.expect(dir, i, e, dir.find(d.nameFor(dir, e)), d.traceOf(dir, e))
+		dst, was := dir.find(d.nameFor(dir, e)), d.traceOf(dir, e)
+		if dst == nil && was == (trace{}) {
+			fresh = append(fresh, i)
+			continue
+		}
+		in := d.expect(dir, i, e, dst, was)
 		switch {
 		case in.left:
 			d.jobs.put(func() error { return d.startLeft(ctx, in) })
@@ -84,7 +89,7 @@ func (p *planner) request(ctx context.Context, dir *destDir) error {
 			return err
 		}
 	}
-	return nil
+	return d.askLater(ctx, dir, fresh)
 }
 
 // wantBatch is how many files one Want asks for at the most.
@@ -94,8 +99,19 @@ const wantBatch = 1 << 16
 // smaller than the file often enough.
 const minDelta = 4 << 10
 
-// expect registers a file before it is asked for.
+// expect registers a file before it is asked for, and counts it.
 func (d *dest) expect(dir *destDir, i int, e, dst *manifest.Entry, was trace) *incoming {
+	in := d.register(dir, i, e, dst, was)
+	d.begun()
+	if d.local == nil {
+		d.prog.TotalFiles.Add(1)
+		d.prog.TotalBytes.Add(e.Size)
+	}
+	return in
+}
+
+// register notes a file that is about to be asked for.
+func (d *dest) register(dir *destDir, i int, e, dst *manifest.Entry, was trace) *incoming {
 	in := &incoming{id: wire.ID{Dir: dir.index, Entry: i}, dir: dir, e: e, path: d.pathFor(dir, e), shown: shownPath(dir, e), basis: -1, done: make(chan struct{})}
 	if dst != nil && !dst.IsRegular() {
 		dst = nil
@@ -113,11 +129,6 @@ func (d *dest) expect(dir *destDir, i int, e, dst *manifest.Entry, was trace) *i
 	d.mu.Lock()
 	d.files[in.id] = in
 	d.mu.Unlock()
-	d.begun()
-	if d.local == nil {
-		d.prog.TotalFiles.Add(1)
-		d.prog.TotalBytes.Add(e.Size)
-	}
 	return in
 }
 
@@ -128,6 +139,7 @@ func (d *dest) finished(in *incoming) {
 	live := d.files[in.id] == in
 	if live {
 		delete(d.files, in.id)
+		d.paced()
 	}
 	d.mu.Unlock()
 	if !live {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
@@ -29,10 +30,12 @@ type candidate struct {
 // An authenticator offers keys one by one. The library tries a method only once, and one key that fails to sign ends the
 // method; so each key is a method of its own, chosen by next. It is used by one goroutine.
 type authenticator struct {
-	r     *Resolved
-	log   *slog.Logger
-	ask   func(text string, echo bool) (string, error)
-	agent agent.ExtendedAgent // nil: none
+	r        *Resolved
+	log      *slog.Logger
+	ask      func(text string, echo bool) (string, error)
+	agent    agent.ExtendedAgent // nil: none
+	extend   func(time.Duration) // gives the agent so much time for its next answer
+	unlocked *Unlocked
 
 	started    bool // the server has shown its key and wants a login
 	ready      bool // queue is built
@@ -64,38 +67,88 @@ func (a *authenticator) next(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
 	if a.stop != nil {
 		return nil, a.stop
 	}
-	if slices.Contains(c.AllowedMethods, "publickey") {
-		if !a.ready {
-			a.build()
+	for _, method := range a.r.Methods {
+		if !slices.Contains(c.AllowedMethods, method) {
+			continue
 		}
-		for len(a.queue) > 0 {
-			cand := a.queue[0]
-			a.queue = a.queue[1:]
-			signer, err := cand.open()
-			if errors.Is(err, errInterrupted) {
-				return nil, err
-			}
-			if err != nil {
-				a.note(cand.name, err)
-				continue
-			}
-			a.log.Debug("offering key", "key", cand.name, "type", signer.PublicKey().Type())
-			a.offered = cand.name
-			return ssh.PublicKeys(a.watch(cand.name, signer)), nil
+		m, err := a.try(method)
+		if m != nil || err != nil {
+			return m, err
 		}
+	}
+	return nil, errExhausted
+}
+
+// try returns the next attempt by one method, nil if there is none left.
+func (a *authenticator) try(method string) (ssh.AuthMethod, error) {
+	if method == "publickey" {
+		return a.nextKey()
 	}
 	if a.noPrompt || a.r.BatchMode {
-		return nil, errExhausted
+		return nil, nil
 	}
-	if slices.Contains(c.AllowedMethods, "keyboard-interactive") && a.interacted < maxTypedAnswers {
+	switch {
+	case method == "keyboard-interactive" && a.interacted < a.r.PasswordPrompts:
 		a.interacted++
 		return ssh.KeyboardInteractive(a.challenge), nil
-	}
-	if slices.Contains(c.AllowedMethods, "password") && a.typed < maxTypedAnswers {
+	case method == "password" && a.typed < a.r.PasswordPrompts:
 		a.typed++
 		return ssh.PasswordCallback(a.password), nil
 	}
-	return nil, errExhausted
+	return nil, nil
+}
+
+func (a *authenticator) nextKey() (ssh.AuthMethod, error) {
+	if !a.ready {
+		a.build()
+	}
+	for len(a.queue) > 0 {
+		cand := a.queue[0]
+		a.queue = a.queue[1:]
+		signer, err := cand.open()
+		if errors.Is(err, errInterrupted) {
+			return nil, err
+		}
+		if err == nil {
+			signer, err = a.permitted(signer)
+		}
+		if err != nil {
+			a.note(cand.name, err)
+			continue
+		}
+		a.log.Debug("offering key", "key", cand.name, "type", signer.PublicKey().Type())
+		a.offered = cand.name
+		a.extend(authTimeout) // its owner may have to touch a key
+		return ssh.PublicKeys(a.watch(cand.name, signer)), nil
+	}
+	return nil, nil
+}
+
+// permitted holds a key to PubkeyAcceptedAlgorithms.
+func (a *authenticator) permitted(s ssh.Signer) (ssh.Signer, error) {
+	if a.r.PubkeyAlgorithms == nil {
+		return s, nil
+	}
+	keyType := s.PublicKey().Type()
+	algorithms := []string{keyType}
+	switch keyType {
+	case ssh.KeyAlgoRSA:
+		algorithms = []string{ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSA}
+	case ssh.CertAlgoRSAv01:
+		algorithms = []string{ssh.CertAlgoRSASHA256v01, ssh.CertAlgoRSASHA512v01, ssh.CertAlgoRSAv01}
+	}
+	algorithms = slices.DeleteFunc(algorithms, func(n string) bool { return !slices.Contains(a.r.PubkeyAlgorithms, n) })
+	if len(algorithms) == 0 {
+		return nil, fmt.Errorf("PubkeyAcceptedAlgorithms leaves out %s", keyType)
+	}
+	as, ok := s.(ssh.AlgorithmSigner)
+	if !ok || keyType != ssh.KeyAlgoRSA && keyType != ssh.CertAlgoRSAv01 {
+		return s, nil
+	}
+	for i, n := range algorithms { // what signs a certificate is named after the key
+		algorithms[i] = strings.ReplaceAll(n, "-cert-v01@openssh.com", "")
+	}
+	return ssh.NewSignerWithAlgorithms(as, algorithms)
 }
 
 // settle notes that the key offered last was refused, unless the server counts it as one step of several.
@@ -108,68 +161,151 @@ func (a *authenticator) settle(partial int) {
 
 var errExhausted = errors.New("nothing left to try")
 
-// build orders the keys as ssh(1) does: identity files that the agent holds, the agent's other keys, the rest of the
-// files.
+// build orders the keys as ssh(1) does, so that those that most likely fit come before the server has had enough:
+// certificates, identity files that the agent holds, the agent's other keys, the rest of the files.
 func (a *authenticator) build() {
 	a.ready = true
-	files := a.loadFiles()
-	held := a.agentSigners()
-	used := map[string]bool{}
-	add := func(name string, s ssh.Signer) {
-		blob := string(s.PublicKey().Marshal())
-		if !used[blob] {
-			used[blob] = true
-			a.queue = append(a.queue, candidate{name, func() (ssh.Signer, error) { return s, nil }})
-		}
-	}
-	for _, id := range files {
-		if id.pub == nil {
-			continue
-		}
-		for _, s := range held {
-			if string(s.PublicKey().Marshal()) == string(id.pub.Marshal()) {
-				add("agent key of "+id.path, s)
+	b := queueBuilder{a: a, files: a.loadFiles(), held: a.agentSigners(), used: map[string]bool{}}
+	b.certificates()
+	for _, id := range b.files {
+		if id.pub != nil {
+			if s := b.agentKey(id.pub); s != nil {
+				b.add("agent key of "+id.path, s)
 			}
 		}
 	}
 	if !a.r.IdentitiesOnly {
-		for _, s := range held {
-			add("agent key "+ssh.FingerprintSHA256(s.PublicKey()), s)
+		b.heldCertificates()
+		for _, s := range b.held {
+			b.add("agent key "+ssh.FingerprintSHA256(s.PublicKey()), s)
 		}
 	}
-	for _, id := range files {
-		a.addFile(id, used, add)
+	for _, id := range b.files {
+		b.file(id)
 	}
 }
 
-func (a *authenticator) addFile(id *identity, used map[string]bool, add func(string, ssh.Signer)) {
-	if id.cert != nil {
-		add(id.path+"-cert.pub", id.cert)
+// A queueBuilder fills the queue of an authenticator.
+type queueBuilder struct {
+	a     *authenticator
+	files []*identity
+	held  []ssh.Signer    // by the agent
+	used  map[string]bool // public keys in the queue
+}
+
+func (b *queueBuilder) add(name string, s ssh.Signer) {
+	blob := string(s.PublicKey().Marshal())
+	if !b.used[blob] {
+		b.used[blob] = true
+		b.a.queue = append(b.a.queue, candidate{name, func() (ssh.Signer, error) { return s, nil }})
 	}
+}
+
+// agentKey returns the agent's signer for a key, nil if it has none.
+func (b *queueBuilder) agentKey(pub ssh.PublicKey) ssh.Signer {
+	for _, s := range b.held {
+		if sameKey(s.PublicKey(), pub) {
+			return s
+		}
+	}
+	return nil
+}
+
+// certificates queues those of CertificateFile, those beside the key files, and those of the agent whose key is that of
+// a file.
+func (b *queueBuilder) certificates() {
+	for _, path := range b.a.r.CertificateFiles {
+		cert, err := loadCertificate(path)
+		if err == nil {
+			err = b.certificate(path, cert)
+		}
+		if err != nil {
+			b.a.note(path, err)
+		}
+	}
+	for _, id := range b.files {
+		if id.cert != nil {
+			_ = b.certificate(id.path+"-cert.pub", id.cert) // without its private key: nobody has asked for it
+		}
+	}
+	for _, s := range b.held {
+		cert := asCertificate(s.PublicKey())
+		if cert != nil && slices.ContainsFunc(b.files, func(id *identity) bool { return id.pub != nil && sameKey(id.pub, cert.Key) }) {
+			b.add("agent certificate "+ssh.FingerprintSHA256(cert), s)
+		}
+	}
+}
+
+// heldCertificates queues the agent's other certificates: who has one needs it, and the key alone would not do.
+func (b *queueBuilder) heldCertificates() {
+	for _, s := range b.held {
+		if asCertificate(s.PublicKey()) != nil {
+			b.add("agent certificate "+ssh.FingerprintSHA256(s.PublicKey()), s)
+		}
+	}
+}
+
+// certificate queues a certificate with the private key that belongs to it.
+func (b *queueBuilder) certificate(path string, cert *ssh.Certificate) error {
+	if s := b.agentKey(cert); s != nil {
+		b.add(path, s)
+		return nil
+	}
+	key := b.agentKey(cert.Key)
+	for _, id := range b.files {
+		if key == nil && id.sign != nil && sameKey(id.pub, cert.Key) {
+			key = id.sign
+		}
+	}
+	if key == nil {
+		return errors.New("neither the agent nor an identity file has the private key of this certificate")
+	}
+	s, err := ssh.NewCertSigner(cert, key)
+	if err == nil {
+		b.add(path, s)
+	}
+	return err
+}
+
+// asCertificate returns the certificate that a key of the agent is, or nil.
+func asCertificate(key ssh.PublicKey) *ssh.Certificate {
+	if !isCertAlgorithm(key.Type()) {
+		return nil
+	}
+	parsed, err := ssh.ParsePublicKey(key.Marshal())
+	if err != nil {
+		return nil
+	}
+	cert, _ := parsed.(*ssh.Certificate)
+	return cert
+}
+
+func (b *queueBuilder) file(id *identity) {
 	switch {
 	case id.sign != nil:
-		add(id.path, id.sign)
+		b.add(id.path, id.sign)
 	case id.open != nil:
-		a.queue = append(a.queue, candidate{id.path, func() (ssh.Signer, error) {
+		b.a.queue = append(b.a.queue, candidate{id.path, func() (ssh.Signer, error) {
 			if err := id.open(); err != nil {
 				return nil, err
 			}
 			return id.sign, nil
 		}})
-	case !used[string(id.pub.Marshal())]:
-		a.note(id.path, errPublicOnly)
+	case !b.used[string(id.pub.Marshal())]:
+		b.a.note(id.path, id.none)
 	}
 }
 
 func (a *authenticator) loadFiles() []*identity {
 	var out []*identity
 	seen := map[string]bool{}
+	keys := &keyRing{ask: a.passphrase, unlocked: a.unlocked}
 	for _, path := range a.r.IdentityFiles {
 		if seen[path] {
 			continue
 		}
 		seen[path] = true
-		id, err := loadIdentity(path, a.passphrase)
+		id, err := loadIdentity(path, keys)
 		if err != nil {
 			if !(a.r.defaultIdentity && errors.Is(err, fs.ErrNotExist)) {
 				a.note(path, err)
@@ -185,6 +321,7 @@ func (a *authenticator) agentSigners() []ssh.Signer {
 	if a.agent == nil {
 		return nil
 	}
+	a.extend(agentTimeout)
 	signers, err := a.agent.Signers()
 	if err != nil {
 		a.note("agent", err)
@@ -202,6 +339,11 @@ func (a *authenticator) note(name string, err error) {
 	a.notes = append(a.notes, fmt.Sprintf("%s: %v", name, err))
 }
 
+// kerberosOnly reports whether the server takes nothing but what only the ssh program can do.
+func (a *authenticator) kerberosOnly() bool {
+	return slices.Contains(a.allowed, "gssapi-with-mic") && !slices.ContainsFunc(a.r.Methods, func(m string) bool { return slices.Contains(a.allowed, m) })
+}
+
 // summary tells what was tried.
 func (a *authenticator) summary() string {
 	s := "there was no key to offer"
@@ -211,9 +353,9 @@ func (a *authenticator) summary() string {
 	return fmt.Sprintf("%s; the server takes %s", s, safeText(strings.Join(a.allowed, ", ")))
 }
 
-func (a *authenticator) passphrase(path string, attempt int) (string, error) {
+func (a *authenticator) passphrase(path string, attempt int) (secret, error) {
 	if a.r.BatchMode {
-		return "", fmt.Errorf("%w: the key is encrypted and BatchMode is on", ErrNoTerminal)
+		return secret{}, fmt.Errorf("%w: the key is encrypted and BatchMode is on", ErrNoTerminal)
 	}
 	text := fmt.Sprintf("Enter passphrase for key '%s': ", path)
 	if attempt > 0 {
@@ -221,9 +363,9 @@ func (a *authenticator) passphrase(path string, attempt int) (string, error) {
 	}
 	answer, err := a.ask(text, false)
 	if errors.Is(err, ErrNoTerminal) {
-		return "", fmt.Errorf("the key is encrypted and its passphrase cannot be asked for (ssh-add loads it into the agent): %w", err)
+		return secret{}, fmt.Errorf("the key is encrypted and its passphrase cannot be asked for (ssh-add loads it into the agent): %w", err)
 	}
-	return answer, err
+	return secret{answer}, err
 }
 
 func (a *authenticator) password() (string, error) {

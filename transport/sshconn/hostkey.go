@@ -96,12 +96,24 @@ func newHostKeyChecker(r *Resolved, log *slog.Logger, ask func(string, bool) (st
 	return c, nil
 }
 
-// algorithms lists what to offer, see keyDB.algorithms.
+// algorithms lists what to offer, see keyDB.algorithms, within what HostKeyAlgorithms permits. The order is that of the
+// known keys: another one would have the server show a key that is not known.
 func (c *hostKeyChecker) algorithms() []string {
-	if c.bare == "" {
-		return c.keys.algorithms(c.lookup)
+	addresses := []string{c.lookup}
+	if c.bare != "" {
+		addresses = append(addresses, c.bare)
 	}
-	return c.keys.algorithms(c.lookup, c.bare)
+	list, permitted := c.keys.algorithms(addresses...), c.r.HostKeyAlgorithms
+	if permitted == nil {
+		return list
+	}
+	list = slices.DeleteFunc(list, func(a string) bool { return !slices.Contains(permitted, a) })
+	for _, a := range permitted {
+		if !isCertAlgorithm(a) && !slices.Contains(list, a) { // old ones, which are offered on demand only
+			list = append(list, a)
+		}
+	}
+	return list
 }
 
 // callback is the ssh.HostKeyCallback. Key exchanges repeat during a long connection: then only the key of the first one

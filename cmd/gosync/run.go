@@ -9,6 +9,7 @@ import (
 
 	"gosync/internal/engine"
 	"gosync/transport"
+	"gosync/transport/sshconn"
 )
 
 // env is what the command has from its surroundings; tests put their own in
@@ -203,18 +204,25 @@ func (e *env) move(ctx context.Context, r *route, conn transport.Stream, job eng
 // is constant but for the program, which is the user's own shell text.
 func (e *env) connectOptions(s *settings, p *printer) (transport.Options, error) {
 	o := transport.Options{
+		SSH: s.ssh, Identity: s.identity, SSHOptions: s.sshOptions, Unlocked: new(sshconn.Unlocked),
 		SSHConfig: s.sshConfig, Port: s.port, Stderr: p.far, RemoteCommand: []string{"gosync", "--server"},
 		Log: slog.New(&logHandler{con: p.con, level: slog.LevelWarn}), ConnectTimeout: s.connTimeout,
 	}
 	if s.remotePath != "" {
 		o.RemoteCommand[0] = s.remotePath
 	}
-	if s.verbose > 1 {
+	switch {
+	case s.verbose > 2:
+		o.Log = slog.New(&logHandler{con: p.con, level: slog.LevelDebug})
+	case s.verbose > 0:
 		o.Log = slog.New(&logHandler{con: p.con, level: slog.LevelInfo})
 	}
-	rsh := s.rsh
+	rsh, chosen := s.rsh, s.ssh == transport.SSHNative || s.ssh == transport.SSHCommand
+	if rsh != "" && chosen {
+		return o, usageErrorf("--ssh=%s does not go with --rsh (-e), which names the command itself", s.ssh)
+	}
 	for _, name := range []string{"GOSYNC_RSH", "RSYNC_RSH"} {
-		if rsh == "" {
+		if rsh == "" && !chosen {
 			rsh = e.getenv(name)
 		}
 	}

@@ -208,7 +208,7 @@ func (f *clientFiles) config(t *testing.T, addr, known string) sshconn.Config {
 	if len(f.identities) == 0 {
 		text += "IdentityFile none\n"
 	}
-	return sshconn.Config{Host: "x", ConfigFile: writeFile(t, "config", text), Prompt: f.prompt}
+	return sshconn.Config{Host: "x", ConfigFile: writeFile(t, "config", text), Prompt: f.prompt, SSH: "none"}
 }
 
 func (f *clientFiles) prompt(_ context.Context, text string, _ bool) (string, error) {

@@ -37,8 +37,7 @@ type Client struct {
 
 // Dial connects to the host that c describes and logs in: Resolve, then Master, then Connect. Cancelling ctx ends it, and
 // later closes the connection: ctx must live as long as the connection is wanted. Time spent on questions to the user
-// does not count against ConnectTimeout. Errors are ErrConfig, ErrConnect, ErrHostKey, ErrAuth, ErrCommandOnly or the
-// context's.
+// does not count against ConnectTimeout. Errors are ErrConfig, ErrConnect, ErrHostKey, ErrAuth or the context's.
 func Dial(ctx context.Context, c Config) (*Client, error) {
 	r, err := Resolve(ctx, c)
 	if err != nil {
@@ -65,7 +64,7 @@ func Connect(ctx context.Context, c Config, r *Resolved) (*Client, error) {
 	}
 	d := &dialer{c: &c, r: r, log: log, prompt: c.Prompt}
 	if r.refused != "" {
-		return nil, d.fail(ErrCommandOnly, fmt.Errorf("%s is set for this host", r.refused), "use --ssh=command")
+		return nil, d.fail(ErrConfig, fmt.Errorf("%w: %s is set for this host", ErrCommandOnly, r.refused), "use --ssh=command")
 	}
 	client, err := d.dial(ctx)
 	if err == nil {

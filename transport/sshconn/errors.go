@@ -17,9 +17,9 @@ var (
 	ErrHostKey = errors.New("host key verification failed")
 	// ErrAuth means that the server accepted none of the keys and answers it was given.
 	ErrAuth = errors.New("ssh authentication failed")
-	// ErrCommandOnly means that the ssh program could connect and this client cannot, see NeedsCommand. Where the server
-	// leaves no other way to log in than one of those, the error is ErrAuth as well.
-	ErrCommandOnly = errors.New("only the ssh program can connect")
+	// ErrCommandOnly means that the ssh program could connect and this client cannot, see NeedsCommand. The error is
+	// ErrConfig as well, or ErrAuth where the server leaves no other way to log in.
+	ErrCommandOnly = errors.New("only the ssh program can do that")
 	// ErrRefused means that the server is connected to and does not start what was asked for.
 	ErrRefused = errors.New("the server refuses it")
 	// ErrNoTerminal means that something had to be asked and nobody could be: no terminal, no SSH_ASKPASS, or BatchMode.
@@ -29,7 +29,7 @@ var (
 // Error tells what failed, for which host, and what can be done about it. It unwraps to its kind (ErrConnect, ...) and
 // to its cause.
 type Error struct {
-	Kind error  // ErrConfig, ErrConnect, ErrHostKey, ErrAuth or ErrCommandOnly
+	Kind error  // ErrConfig, ErrConnect, ErrHostKey or ErrAuth
 	Host string // the host as the user wrote it, with the address where it differs
 	Hint string // what to do, or ""
 	Err  error  // the cause

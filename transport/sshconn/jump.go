@@ -49,7 +49,7 @@ func (d *dialer) jump(ctx context.Context) (*tcpConn, io.Closer, error) {
 	client := Master(ctx, hop, r)
 	if client == nil {
 		if reason := NeedsCommand(ctx, r); reason != "" {
-			return nil, nil, d.fail(ErrCommandOnly, fmt.Errorf("jump host %s: %s", r.Host, reason), "use --ssh=command")
+			return nil, nil, d.fail(ErrConfig, fmt.Errorf("%w: jump host %s is set up with %s", ErrCommandOnly, r.Host, reason), "use --ssh=command")
 		}
 		if client, err = Connect(ctx, hop, r); err != nil {
 			return nil, nil, d.byWay(err)

@@ -126,21 +126,27 @@ func resolve(ctx context.Context, c Config) (Resolved, error) {
 	if err != nil {
 		return Resolved{}, err
 	}
+	return c.conclude(&s, &n)
+}
+
+// conclude makes of the settings what holds for the host.
+func (c *Config) conclude(s *settings, n *names) (Resolved, error) {
 	r := Resolved{
 		Host: c.Host, Warnings: s.warnings,
 		User:         cmp.Or(c.User, s.first("user"), n.localUser),
 		HostKeyAlias: cmp.Or(c.HostKeyAlias, s.first("hostkeyalias")),
 	}
-	if r.HostName, err = hostName(c.Host, &s); err != nil {
+	var err error
+	if r.HostName, err = hostName(c.Host, s); err != nil {
 		return Resolved{}, err
 	}
 	if err := ValidUser(r.User); err != nil {
 		return Resolved{}, err
 	}
-	if err := r.fill(c, &s); err != nil {
+	if err := r.fill(*c, s); err != nil {
 		return Resolved{}, err
 	}
-	return r, r.paths(c, &s, &n)
+	return r, r.paths(*c, s, n)
 }
 
 // check refuses what no program may get to see.

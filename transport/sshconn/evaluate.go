@@ -319,10 +319,8 @@ func (e *evaluator) set(d directive) error {
 
 // keep stores the first value of a keyword.
 func (e *evaluator) keep(key string, args []string) {
-	if key == "proxycommand" {
-		if _, ok := e.values["proxyjump"]; ok {
-			return
-		}
+	if jump := e.first("proxyjump"); key == "proxycommand" && jump != "" && jump != "none" {
+		return
 	}
 	if _, ok := e.values[key]; !ok {
 		e.values[key] = args

@@ -40,14 +40,16 @@ type authenticator struct {
 	started    bool // the server has shown its key and wants a login
 	ready      bool // queue is built
 	queue      []candidate
-	notes      []string // what became of each key, for the error
-	typed      int      // passwords asked for
-	interacted int      // rounds of keyboard-interactive
-	noPrompt   bool     // asking has failed: do not try again
-	offered    string   // the key that is being tried
-	partial    int      // steps the server has accepted
-	stop       error    // the user wants no further attempt
-	allowed    []string // what the server last said it takes
+	notes      []string        // what became of each key, for the error
+	typed      int             // passwords asked for
+	interacted int             // rounds of keyboard-interactive
+	questioned bool            // the server has asked something in one of them
+	failed     map[string]bool // public keys that could not sign
+	noPrompt   bool            // asking has failed: do not try again
+	offered    string          // the key that is being tried
+	partial    int             // steps the server has accepted
+	stop       error           // the user wants no further attempt
+	allowed    []string        // what the server last said it takes
 }
 
 // dialAgent connects to the agent; nil where there is none. A socket that does not answer is a note, not an error.
@@ -88,8 +90,8 @@ func (a *authenticator) try(method string) (ssh.AuthMethod, error) {
 		return nil, nil
 	}
 	switch {
-	case method == "keyboard-interactive" && a.interacted < a.r.PasswordPrompts:
-		a.interacted++
+	case method == "keyboard-interactive" && a.interacted < a.r.PasswordPrompts && (a.interacted == 0 || a.questioned):
+		a.interacted++ // a server that asks nothing will not do so the next time
 		return ssh.KeyboardInteractive(a.challenge), nil
 	case method == "password" && a.typed < a.r.PasswordPrompts:
 		a.typed++
@@ -108,6 +110,9 @@ func (a *authenticator) nextKey() (ssh.AuthMethod, error) {
 		signer, err := cand.open()
 		if errors.Is(err, errInterrupted) {
 			return nil, err
+		}
+		if errors.Is(err, errServed) {
+			continue
 		}
 		if err == nil {
 			signer, err = a.permitted(signer)
@@ -159,12 +164,15 @@ func (a *authenticator) settle(partial int) {
 	a.offered, a.partial = "", partial
 }
 
-var errExhausted = errors.New("nothing left to try")
+var (
+	errExhausted = errors.New("nothing left to try")
+	errServed    = errors.New("the agent has signed with this key")
+)
 
 // build orders the keys as ssh(1) does, so that those that most likely fit come before the server has had enough:
 // certificates, identity files that the agent holds, the agent's other keys, the rest of the files.
 func (a *authenticator) build() {
-	a.ready = true
+	a.ready, a.failed = true, map[string]bool{}
 	b := queueBuilder{a: a, files: a.loadFiles(), held: a.agentSigners(), used: map[string]bool{}}
 	b.certificates()
 	for _, id := range b.files {
@@ -282,6 +290,14 @@ func asCertificate(key ssh.PublicKey) *ssh.Certificate {
 
 func (b *queueBuilder) file(id *identity) {
 	switch {
+	case id.sign != nil && b.used[string(id.pub.Marshal())]:
+		// The agent has it. Should it fail to sign, being locked or gone, the file is still there.
+		b.a.queue = append(b.a.queue, candidate{id.path, func() (ssh.Signer, error) {
+			if !b.a.failed[string(id.pub.Marshal())] {
+				return nil, errServed
+			}
+			return id.sign, nil
+		}})
 	case id.sign != nil:
 		b.add(id.path, id.sign)
 	case id.open != nil:
@@ -377,6 +393,7 @@ func (a *authenticator) challenge(name, instruction string, questions []string, 
 	if len(questions) > 16 {
 		return nil, fmt.Errorf("the server asks %d questions at once", len(questions))
 	}
+	a.questioned = a.questioned || len(questions) > 0
 	answers := make([]string, len(questions))
 	for i, q := range questions {
 		text := fmt.Sprintf("(%s@%s) %s", a.r.User, a.r.HostName, q)
@@ -413,6 +430,7 @@ func (a *authenticator) watch(name string, s ssh.Signer) ssh.Signer {
 	}
 	w := watchedSigner{AlgorithmSigner: as, failed: func(err error) {
 		a.offered = ""
+		a.failed[string(s.PublicKey().Marshal())] = true
 		a.note(name, err)
 		if errors.Is(err, errInterrupted) {
 			a.stop = err

@@ -306,7 +306,7 @@ func TestAuthSshd(t *testing.T) {
 			f := &clientFiles{good: private, goodKey: signer, agent: "none"}
 			row.change(t, f)
 			c := f.config(t, srv.Addr(), srv.KnownHosts)
-			if err := try(t, c); row.ok != (err == nil) || !row.ok && !errors.Is(err, sshconn.ErrAuth) {
+			if err := login(t, c); row.ok != (err == nil) || !row.ok && !errors.Is(err, sshconn.ErrAuth) {
 				t.Errorf("%v", err)
 			}
 		})

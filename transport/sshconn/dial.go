@@ -101,6 +101,15 @@ func (d *dialer) dial(ctx context.Context) (*Client, error) {
 	if err != nil {
 		return nil, d.fail(ErrHostKey, err, "")
 	}
+	c, err := d.attempt(ctx, checker, ask)
+	if errors.Is(err, errOtherAuthority) {
+		checker.plain, checker.err = true, nil
+		c, err = d.attempt(ctx, checker, ask)
+	}
+	return c, err
+}
+
+func (d *dialer) attempt(ctx context.Context, checker *hostKeyChecker, ask func(string, bool) (string, error)) (*Client, error) {
 	tcp, under, err := d.connect(ctx)
 	if err != nil {
 		return nil, err

@@ -78,7 +78,12 @@ type hostKeyChecker struct {
 	ask      func(text string, echo bool) (string, error)
 	err      error         // the refusal, for Dial: the library wraps it in text
 	accepted ssh.PublicKey // what was accepted in the first key exchange
+	plain    bool          // ask for no certificates
 }
+
+// errOtherAuthority is a certificate of an authority that is not known, for a key that is not known, from a host of which
+// other keys are. Asked for no certificate, the server may show one of them.
+var errOtherAuthority = errors.New("the certificate of the host is by an authority that is not known")
 
 func newHostKeyChecker(r *Resolved, log *slog.Logger, ask func(string, bool) (string, error)) (*hostKeyChecker, error) {
 	keys, err := loadKnownHosts(slices.Concat(r.UserKnownHosts, r.GlobalKnownHosts), log)
@@ -104,6 +109,9 @@ func (c *hostKeyChecker) algorithms() []string {
 		addresses = append(addresses, c.bare)
 	}
 	list, permitted := c.keys.algorithms(addresses...), c.r.HostKeyAlgorithms
+	if c.plain {
+		list = slices.DeleteFunc(list, isCertAlgorithm)
+	}
 	if permitted == nil {
 		return list
 	}
@@ -169,6 +177,9 @@ func (c *hostKeyChecker) verifyAs(lookup string, remote net.Addr, key ssh.Public
 		return fmt.Errorf("looking up the host key: %w", err)
 	}
 	if want := c.keys.plainKeys(lookup, keyErr.Want); len(want) > 0 {
+		if plain != key && !c.plain {
+			return errOtherAuthority
+		}
 		return c.problem(lookup, KeyChanged, key, closest(want, plain), nil)
 	}
 	return c.problem(lookup, KeyUnknown, key, nil, nil)

@@ -56,7 +56,7 @@ type Config struct {
 
 	Log *slog.Logger // nil: no log
 
-	through []string // the hosts that this connection is a jump host for, to find loops
+	wanted []string // what this connection is a jump host for, to find circles
 }
 
 // Resolved is a Config after ssh_config and the defaults: every path absolute or as the user wrote it, every token

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/exec"
 	"strings"
 	"time"
 
@@ -248,7 +249,10 @@ func (d *dialer) explainAuth(err error, auth *authenticator) error {
 
 // handshakeCause shortens what the library says of a server that hung up.
 func handshakeCause(err error) error {
-	if errors.Is(err, io.EOF) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return fmt.Errorf("the proxy command ended: %w", exit)
+	}
+	if errors.Is(err, io.EOF) && !isTimeout(err) {
 		return fmt.Errorf("the server closed the connection before it showed its key: %w", io.ErrUnexpectedEOF)
 	}
 	return err
@@ -257,6 +261,9 @@ func handshakeCause(err error) error {
 func handshakeHint(err error) string {
 	if _, ok := errors.AsType[*ssh.AlgorithmNegotiationError](err); ok {
 		return "client and server share no algorithm; an old server may work with -e ssh"
+	}
+	if _, ok := errors.AsType[*exec.ExitError](err); ok {
+		return "its messages are above; try it by hand"
 	}
 	if isTimeout(err) {
 		return "something listens there, but it does not answer as an SSH server"

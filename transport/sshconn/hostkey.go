@@ -177,7 +177,7 @@ func (c *hostKeyChecker) verifyAs(lookup string, remote net.Addr, key ssh.Public
 		return fmt.Errorf("looking up the host key: %w", err)
 	}
 	if want := c.keys.plainKeys(lookup, keyErr.Want); len(want) > 0 {
-		if plain != key && !c.plain {
+		if _, certified := key.(*ssh.Certificate); certified && !c.plain {
 			return errOtherAuthority
 		}
 		return c.problem(lookup, KeyChanged, key, closest(want, plain), nil)

@@ -77,7 +77,7 @@ func (d *dialer) hop(ctx context.Context) (Config, *Resolved, error) {
 	c := Config{
 		Host: j.Host, User: j.User, Port: j.Port, ConfigFile: d.c.ConfigFile, SSH: d.c.SSH,
 		ConnectTimeout: d.c.ConnectTimeout, Prompt: d.c.Prompt, Unlocked: d.c.Unlocked, Log: d.c.Log,
-		through: append(slices.Clone(d.c.through), d.r.name()),
+		wanted: append(slices.Clone(d.c.wanted), d.r.name()),
 	}
 	r, err := Resolve(ctx, c)
 	if err != nil {
@@ -86,17 +86,23 @@ func (d *dialer) hop(ctx context.Context) (Config, *Resolved, error) {
 	if last > 0 {
 		r.ProxyJump, r.ProxyCommand = d.r.ProxyJump[:last], ""
 	}
-	if slices.Contains(c.through, r.name()) || len(c.through) > maxJumps {
+	if slices.Contains(c.wanted, r.name()) || len(c.wanted) > maxJumps {
 		return c, nil, &Error{
-			Kind: ErrConfig, Host: d.r.Host, Err: fmt.Errorf("the jump hosts lead in a circle: %s", strings.Join(append(c.through, r.name()), " through ")),
+			Kind: ErrConfig, Host: d.r.Host, Err: fmt.Errorf("the jump hosts lead in a circle: %s", strings.Join(append(c.wanted, r.name()), ", then ")),
 			Hint: "give the jump host a Host block with ProxyJump none",
 		}
 	}
 	return c, &r, nil
 }
 
-// name tells the ends of connections apart.
-func (r *Resolved) name() string { return r.User + "@" + r.Address() }
+// name tells ways to connect apart: a host may be on a way twice, but not for the sake of itself.
+func (r *Resolved) name() string {
+	name := r.User + "@" + r.Address()
+	if len(r.ProxyJump) > 0 {
+		name += " (by " + joinJumps(r.ProxyJump) + ")"
+	}
+	return name
+}
 
 // byWay names the host that was wanted in an error about one on the way.
 func (d *dialer) byWay(err error) error {

@@ -392,7 +392,7 @@ func remoteFlags() []flag {
 			set:  text(func(s *settings) *string { return &s.remotePath }),
 		},
 		{
-			name: "ssh", arg: "HOW", category: catRemote, doc: "auto, native (the SSH client inside gosync) or command (the ssh program)",
+			name: "ssh", arg: "HOW", category: catRemote, doc: "auto, native (gosync itself) or command (the ssh program)",
 			long: "auto uses a running ssh master (ControlPath), else the client inside gosync, and the ssh program for what only that can do: PKCS#11, Kerberos, host-based logins, KnownHostsCommand, security keys without an agent. -v says which.",
 			set: func(s *settings, _ bool, text string) error {
 				switch text {

@@ -24,7 +24,7 @@ func algorithmSets() []algorithmSet {
 		{"hostkeyalgorithms", good.HostKeys, bad.HostKeys, ""},
 		{
 			"pubkeyacceptedalgorithms", slices.Concat(good.PublicKeyAuths, certAlgorithms(), []string{ssh.CertAlgoSKED25519v01, ssh.CertAlgoSKECDSA256v01}),
-			slices.Concat(bad.PublicKeyAuths, []string{ssh.CertAlgoRSAv01, ssh.InsecureCertAlgoDSAv01}), "",
+			append(bad.PublicKeyAuths, ssh.CertAlgoRSAv01), "",
 		},
 	}
 }

@@ -113,7 +113,7 @@ func TestRshArgv(t *testing.T) {
 		{"rsh", "f", 0, 0, ""},
 		{"rsh", "", 0, time.Second, ""},
 	} {
-		got, err := rshArgv(strings.Fields(tt.rsh), tt.config, tt.port, tt.limit)
+		got, err := rshArgv(&Options{Rsh: strings.Fields(tt.rsh), SSHConfig: tt.config, ConnectTimeout: tt.limit}, tt.port)
 		if strings.Join(got, " ") != tt.want || (err != nil) != (tt.want == "") || err != nil && !errors.Is(err, ErrRsh) {
 			t.Errorf("%+v gives %q, %v", tt, got, err)
 		}

@@ -56,6 +56,9 @@ func (e *ExitError) ExitCode() int { return e.Status }
 // Options say how to reach the far side. The zero value connects in this process, by the user's ssh configuration.
 type Options struct {
 	Rsh           []string  // the words of -e COMMAND, see SplitRsh; empty: the SSH client in this process
+	SSH           string    // SSHAuto, SSHNative or SSHCommand; "": SSHAuto. With Rsh it means nothing
+	Identity      []string  // private keys to try first
+	SSHOptions    []string  // Keyword=Value, lines of ssh_config that win over the files
 	SSHConfig     string    // path of an ssh_config; "": the usual files; "none": no file
 	Port          int       // 1 to 65535; 0: the target's, or the configuration's
 	RemoteCommand []string  // words, joined by spaces for the remote shell; never quoted
@@ -72,7 +75,15 @@ type Options struct {
 	ConnectTimeout time.Duration                                                     // 0: the configuration's; ssh(1) gets it as an option
 	Log            *slog.Logger                                                      // nil: no log
 	Prompt         func(ctx context.Context, text string, echo bool) (string, error) // see sshconn.Config
+	Unlocked       *sshconn.Unlocked                                                 // see sshconn.Config
 }
+
+// The values of Options.SSH.
+const (
+	SSHAuto    = "auto"    // a running ssh master, else the client in this process, else the ssh program where only that can
+	SSHNative  = "native"  // the client in this process, with or without a running master
+	SSHCommand = "command" // the ssh program
+)
 
 // Connect starts the remote command on the target's host. Closing the stream ends
 // the connection. Errors are those of Reach, sshconn.Client.Start and StartCommand.
@@ -104,26 +115,51 @@ func (s *linkStream) Close() error {
 	return errors.Join(err, s.Stream.Close())
 }
 
-// rshArgv adds what ssh(1) needs for a port, a configuration file and a time-out. Other programs have no such options
-// that could be known.
-func rshArgv(rsh []string, config string, port int, limit time.Duration) ([]string, error) {
-	if config == "" && port == 0 && limit <= 0 {
-		return rsh, nil
+// rshArgv adds to the command of -e what ssh(1) needs to know of the options. Other programs have no such options that
+// could be known.
+func rshArgv(o *Options, port int) ([]string, error) {
+	more := sshArgs(o, port)
+	if len(more) == 0 {
+		return o.Rsh, nil
 	}
-	if !isSSH(rsh[0]) {
-		return nil, fmt.Errorf("%w: a port, ssh configuration or time to connect cannot be handed to %q, only to ssh: put its options into the command", ErrRsh, rsh[0])
+	if !isSSH(o.Rsh[0]) {
+		return nil, fmt.Errorf("%w: a port, identity, ssh option, ssh configuration or time to connect cannot be handed to %q, only to ssh: put its options into the command", ErrRsh, o.Rsh[0])
 	}
-	argv := append([]string{}, rsh...)
-	if config != "" {
-		argv = append(argv, "-F", config)
+	return append(append([]string{}, o.Rsh...), more...), nil
+}
+
+// sshArgs are the options in the words of ssh(1).
+func sshArgs(o *Options, port int) []string {
+	var args []string
+	if o.SSHConfig != "" {
+		args = append(args, "-F", o.SSHConfig)
 	}
 	if port != 0 {
-		argv = append(argv, "-p", strconv.Itoa(port))
+		args = append(args, "-p", strconv.Itoa(port))
 	}
-	if limit > 0 {
-		argv = append(argv, "-o", fmt.Sprintf("ConnectTimeout=%d", int64((limit+time.Second-1)/time.Second)))
+	for _, f := range o.Identity {
+		args = append(args, "-i", f)
 	}
-	return argv, nil
+	for _, kv := range o.SSHOptions {
+		args = append(args, "-o", kv)
+	}
+	if o.ConnectTimeout > 0 {
+		args = append(args, "-o", fmt.Sprintf("ConnectTimeout=%d", int64((o.ConnectTimeout+time.Second-1)/time.Second)))
+	}
+	return args
+}
+
+// ownSSH is the command line of an ssh that nobody has asked for by -e: no terminal, and nothing forwarded, whatever the
+// configuration says. It stands before the options of the user, of which ssh takes the first as well.
+func ownSSH(o *Options, port int, user string) []string {
+	argv := []string{
+		"ssh", "-T", "-a", "-x", "-o", "ClearAllForwardings=yes", "-o", "RequestTTY=no", "-o", "PermitLocalCommand=no", "-o", "RemoteCommand=none",
+	}
+	argv = append(argv, sshArgs(o, port)...)
+	if user != "" {
+		argv = append(argv, "-l", user)
+	}
+	return argv
 }
 
 // An sshStream is a Stream over a session of the SSH client in this process.

@@ -288,3 +288,27 @@ func TestTableIsConsistent(t *testing.T) {
 		}
 	}
 }
+
+// TestSSHOptions has the options about SSH arrive at the connection.
+func TestSSHOptions(t *testing.T) {
+	t.Parallel()
+	f := &fakeRun{environ: map[string]string{"GOSYNC_RSH": "from-env"}}
+	args := []string{"--ssh=native", "--identity", "k1", "--identity=k2", "--ssh-option=A=b", "--ssh-option", "C d", "--ssh-config=none", "src", "h:dst"}
+	if code := f.exec(t.Context(), args...); code != exitOK {
+		t.Fatalf("%d: %s", code, &f.err)
+	}
+	h := &f.how
+	if h.SSH != "native" || strings.Join(h.Identity, ",") != "k1,k2" || strings.Join(h.SSHOptions, ",") != "A=b,C d" || h.SSHConfig != "none" || len(h.Rsh) != 0 || h.Unlocked == nil {
+		t.Errorf("%+v", h)
+	}
+	f = &fakeRun{environ: map[string]string{"GOSYNC_RSH": "from-env"}}
+	if code := f.exec(t.Context(), "--ssh=auto", "src", "h:dst"); code != exitOK || strings.Join(f.how.Rsh, " ") != "from-env" {
+		t.Errorf("%d: %+v", code, f.how)
+	}
+	for _, bad := range [][]string{{"--ssh=x"}, {"--ssh=command", "-e", "ssh -4"}, {"--identity="}, {"--ssh-option="}} {
+		f = &fakeRun{}
+		if code := f.exec(t.Context(), append(bad, "src", "h:dst")...); code != exitUsage {
+			t.Errorf("%q: %d", bad, code)
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"gosync/internal/engine"
 	"gosync/transport"
 	"gosync/transport/sftpfs"
+	"gosync/transport/sshconn"
 )
 
 // env is what the command has from its surroundings; tests put their own in
@@ -204,6 +205,7 @@ func (e *env) transfer(ctx context.Context, s *settings, r *route, job engine.Jo
 // is constant but for the program, which is the user's own shell text.
 func (e *env) connectOptions(s *settings, p *printer) (transport.Options, error) {
 	o := transport.Options{
+		SSH: s.ssh, Identity: s.identity, SSHOptions: s.sshOptions, Unlocked: new(sshconn.Unlocked),
 		SSHConfig: s.sshConfig, Port: s.port, Stderr: p.far, RemoteCommand: []string{"gosync", "--server"},
 		Log: slog.New(&logHandler{con: p.con, level: slog.LevelWarn}), ConnectTimeout: s.connTimeout,
 	}
@@ -213,13 +215,19 @@ func (e *env) connectOptions(s *settings, p *printer) (transport.Options, error)
 	o.Via, o.NoDeploy, o.AgentDir, o.Release = s.via, s.noDeploy, s.agentDir, engine.Release
 	o.Timeout = s.Timeout
 	o.Say = func(text string) { p.con.message("gosync: " + display(text)) }
-	o.SFTP = sftpfs.Options{Log: o.Log, Verify: s.Checksum, Compare: s.InPlace || s.wholeFile == no, Timeout: s.Timeout}
-	if s.verbose > 1 {
+	switch {
+	case s.verbose > 2:
+		o.Log = slog.New(&logHandler{con: p.con, level: slog.LevelDebug})
+	case s.verbose > 0:
 		o.Log = slog.New(&logHandler{con: p.con, level: slog.LevelInfo})
 	}
-	rsh := s.rsh
+	o.SFTP = sftpfs.Options{Log: o.Log, Verify: s.Checksum, Compare: s.InPlace || s.wholeFile == no, Timeout: s.Timeout}
+	rsh, chosen := s.rsh, s.ssh == transport.SSHNative || s.ssh == transport.SSHCommand
+	if rsh != "" && chosen {
+		return o, usageErrorf("--ssh=%s does not go with --rsh (-e), which names the command itself", s.ssh)
+	}
 	for _, name := range []string{"GOSYNC_RSH", "RSYNC_RSH"} {
-		if rsh == "" {
+		if rsh == "" && !chosen {
 			rsh = e.getenv(name)
 		}
 	}

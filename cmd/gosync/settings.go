@@ -66,6 +66,9 @@ type settings struct {
 	from0      bool
 	rsh        string
 	remotePath string
+	ssh        string // --ssh
+	identity   []string
+	sshOptions []string
 	sshConfig  string
 	port       int
 	via        transport.Via

@@ -59,6 +59,17 @@ func text(field func(*settings) *string) func(*settings, bool, string) error {
 	}
 }
 
+// appends makes the set function of an option that may stand several times.
+func appends(field func(*settings) *[]string) func(*settings, bool, string) error {
+	return func(s *settings, _ bool, text string) error {
+		if text == "" {
+			return usageErrorf("the value is empty")
+		}
+		*field(s) = append(*field(s), text)
+		return nil
+	}
+}
+
 // selects makes the set function of an option that adds a filter rule.
 func selects(kind ruleKind) func(*settings, bool, string) error {
 	return func(s *settings, _ bool, text string) error {
@@ -408,7 +419,27 @@ func remoteFlags() []flag {
 			set:  on(func(s *settings) *bool { return &s.direct }),
 		},
 		{
-			name: "ssh-config", arg: "FILE", category: catRemote, doc: "read FILE instead of ~/.ssh/config",
+			name: "ssh", arg: "HOW", category: catRemote, doc: "auto, native (gosync itself) or command (the ssh program)",
+			long: "auto uses a running ssh master (ControlPath), else the client inside gosync, and the ssh program for what only that can do: PKCS#11, Kerberos, host-based logins, KnownHostsCommand, security keys without an agent. -v says which.",
+			set: func(s *settings, _ bool, text string) error {
+				switch text {
+				case transport.SSHAuto, transport.SSHNative, transport.SSHCommand:
+					s.ssh = text
+					return nil
+				}
+				return usageErrorf("%q is none of auto, native, command", text)
+			},
+		},
+		{
+			name: "identity", arg: "FILE", category: catRemote, doc: "log in with the private key in FILE (may be repeated)",
+			set: appends(func(s *settings) *[]string { return &s.identity }),
+		},
+		{
+			name: "ssh-option", arg: "KEYWORD=VALUE", category: catRemote, doc: "a line of ssh_config that wins over the file (may be repeated)",
+			set: appends(func(s *settings) *[]string { return &s.sshOptions }),
+		},
+		{
+			name: "ssh-config", arg: "FILE", category: catRemote, doc: "read FILE instead of ~/.ssh/config; none for no file",
 			set: text(func(s *settings) *string { return &s.sshConfig }),
 		},
 		{

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
@@ -29,22 +29,26 @@ type candidate struct {
 // An authenticator offers keys one by one. The library tries a method only once, and one key that fails to sign ends the
 // method; so each key is a method of its own, chosen by next. It is used by one goroutine.
 type authenticator struct {
-	r     *Resolved
-	log   *slog.Logger
-	ask   func(text string, echo bool) (string, error)
-	agent agent.ExtendedAgent // nil: none
+	r        *Resolved
+	log      *slog.Logger
+	ask      func(text string, echo bool) (string, error)
+	agent    agent.ExtendedAgent // nil: none
+	extend   func(time.Duration) // gives the agent so much time for its next answer
+	unlocked *Unlocked
 
 	started    bool // the server has shown its key and wants a login
 	ready      bool // queue is built
 	queue      []candidate
-	notes      []string // what became of each key, for the error
-	typed      int      // passwords asked for
-	interacted int      // rounds of keyboard-interactive
-	noPrompt   bool     // asking has failed: do not try again
-	offered    string   // the key that is being tried
-	partial    int      // steps the server has accepted
-	stop       error    // the user wants no further attempt
-	allowed    []string // what the server last said it takes
+	notes      []string        // what became of each key, for the error
+	typed      int             // passwords asked for
+	interacted int             // rounds of keyboard-interactive
+	questioned bool            // the server has asked something in one of them
+	failed     map[string]bool // public keys that could not sign
+	noPrompt   bool            // asking has failed: do not try again
+	offered    string          // the key that is being tried
+	partial    int             // steps the server has accepted
+	stop       error           // the user wants no further attempt
+	allowed    []string        // what the server last said it takes
 }
 
 // dialAgent connects to the agent; nil where there is none. A socket that does not answer is a note, not an error.
@@ -64,38 +68,91 @@ func (a *authenticator) next(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
 	if a.stop != nil {
 		return nil, a.stop
 	}
-	if slices.Contains(c.AllowedMethods, "publickey") {
-		if !a.ready {
-			a.build()
+	for _, method := range a.r.Methods {
+		if !slices.Contains(c.AllowedMethods, method) {
+			continue
 		}
-		for len(a.queue) > 0 {
-			cand := a.queue[0]
-			a.queue = a.queue[1:]
-			signer, err := cand.open()
-			if errors.Is(err, errInterrupted) {
-				return nil, err
-			}
-			if err != nil {
-				a.note(cand.name, err)
-				continue
-			}
-			a.log.Debug("offering key", "key", cand.name, "type", signer.PublicKey().Type())
-			a.offered = cand.name
-			return ssh.PublicKeys(a.watch(cand.name, signer)), nil
+		m, err := a.try(method)
+		if m != nil || err != nil {
+			return m, err
 		}
+	}
+	return nil, errExhausted
+}
+
+// try returns the next attempt by one method, nil if there is none left.
+func (a *authenticator) try(method string) (ssh.AuthMethod, error) {
+	if method == "publickey" {
+		return a.nextKey()
 	}
 	if a.noPrompt || a.r.BatchMode {
-		return nil, errExhausted
+		return nil, nil
 	}
-	if slices.Contains(c.AllowedMethods, "keyboard-interactive") && a.interacted < maxTypedAnswers {
-		a.interacted++
+	switch {
+	case method == "keyboard-interactive" && a.interacted < a.r.PasswordPrompts && (a.interacted == 0 || a.questioned):
+		a.interacted++ // a server that asks nothing will not do so the next time
 		return ssh.KeyboardInteractive(a.challenge), nil
-	}
-	if slices.Contains(c.AllowedMethods, "password") && a.typed < maxTypedAnswers {
+	case method == "password" && a.typed < a.r.PasswordPrompts:
 		a.typed++
 		return ssh.PasswordCallback(a.password), nil
 	}
-	return nil, errExhausted
+	return nil, nil
+}
+
+func (a *authenticator) nextKey() (ssh.AuthMethod, error) {
+	if !a.ready {
+		a.build()
+	}
+	for len(a.queue) > 0 {
+		cand := a.queue[0]
+		a.queue = a.queue[1:]
+		signer, err := cand.open()
+		if errors.Is(err, errInterrupted) {
+			return nil, err
+		}
+		if errors.Is(err, errServed) {
+			continue
+		}
+		if err == nil {
+			signer, err = a.permitted(signer)
+		}
+		if err != nil {
+			a.note(cand.name, err)
+			continue
+		}
+		a.log.Debug("offering key", "key", cand.name, "type", signer.PublicKey().Type())
+		a.offered = cand.name
+		a.extend(authTimeout) // its owner may have to touch a key
+		return ssh.PublicKeys(a.watch(cand.name, signer)), nil
+	}
+	return nil, nil
+}
+
+// permitted holds a key to PubkeyAcceptedAlgorithms.
+func (a *authenticator) permitted(s ssh.Signer) (ssh.Signer, error) {
+	if a.r.PubkeyAlgorithms == nil {
+		return s, nil
+	}
+	keyType := s.PublicKey().Type()
+	algorithms := []string{keyType}
+	switch keyType {
+	case ssh.KeyAlgoRSA:
+		algorithms = []string{ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSA}
+	case ssh.CertAlgoRSAv01:
+		algorithms = []string{ssh.CertAlgoRSASHA256v01, ssh.CertAlgoRSASHA512v01, ssh.CertAlgoRSAv01}
+	}
+	algorithms = slices.DeleteFunc(algorithms, func(n string) bool { return !slices.Contains(a.r.PubkeyAlgorithms, n) })
+	if len(algorithms) == 0 {
+		return nil, fmt.Errorf("PubkeyAcceptedAlgorithms leaves out %s", keyType)
+	}
+	as, ok := s.(ssh.AlgorithmSigner)
+	if !ok || keyType != ssh.KeyAlgoRSA && keyType != ssh.CertAlgoRSAv01 {
+		return s, nil
+	}
+	for i, n := range algorithms { // what signs a certificate is named after the key
+		algorithms[i] = strings.ReplaceAll(n, "-cert-v01@openssh.com", "")
+	}
+	return ssh.NewSignerWithAlgorithms(as, algorithms)
 }
 
 // settle notes that the key offered last was refused, unless the server counts it as one step of several.
@@ -106,100 +163,20 @@ func (a *authenticator) settle(partial int) {
 	a.offered, a.partial = "", partial
 }
 
-var errExhausted = errors.New("nothing left to try")
-
-// build orders the keys as ssh(1) does: identity files that the agent holds, the agent's other keys, the rest of the
-// files.
-func (a *authenticator) build() {
-	a.ready = true
-	files := a.loadFiles()
-	held := a.agentSigners()
-	used := map[string]bool{}
-	add := func(name string, s ssh.Signer) {
-		blob := string(s.PublicKey().Marshal())
-		if !used[blob] {
-			used[blob] = true
-			a.queue = append(a.queue, candidate{name, func() (ssh.Signer, error) { return s, nil }})
-		}
-	}
-	for _, id := range files {
-		if id.pub == nil {
-			continue
-		}
-		for _, s := range held {
-			if string(s.PublicKey().Marshal()) == string(id.pub.Marshal()) {
-				add("agent key of "+id.path, s)
-			}
-		}
-	}
-	if !a.r.IdentitiesOnly {
-		for _, s := range held {
-			add("agent key "+ssh.FingerprintSHA256(s.PublicKey()), s)
-		}
-	}
-	for _, id := range files {
-		a.addFile(id, used, add)
-	}
-}
-
-func (a *authenticator) addFile(id *identity, used map[string]bool, add func(string, ssh.Signer)) {
-	if id.cert != nil {
-		add(id.path+"-cert.pub", id.cert)
-	}
-	switch {
-	case id.sign != nil:
-		add(id.path, id.sign)
-	case id.open != nil:
-		a.queue = append(a.queue, candidate{id.path, func() (ssh.Signer, error) {
-			if err := id.open(); err != nil {
-				return nil, err
-			}
-			return id.sign, nil
-		}})
-	case !used[string(id.pub.Marshal())]:
-		a.note(id.path, errPublicOnly)
-	}
-}
-
-func (a *authenticator) loadFiles() []*identity {
-	var out []*identity
-	seen := map[string]bool{}
-	for _, path := range a.r.IdentityFiles {
-		if seen[path] {
-			continue
-		}
-		seen[path] = true
-		id, err := loadIdentity(path, a.passphrase)
-		if err != nil {
-			if !(a.r.defaultIdentity && errors.Is(err, fs.ErrNotExist)) {
-				a.note(path, err)
-			}
-			continue
-		}
-		out = append(out, id)
-	}
-	return out
-}
-
-func (a *authenticator) agentSigners() []ssh.Signer {
-	if a.agent == nil {
-		return nil
-	}
-	signers, err := a.agent.Signers()
-	if err != nil {
-		a.note("agent", err)
-		return nil
-	}
-	if len(signers) > maxAgentKeys {
-		signers = signers[:maxAgentKeys]
-	}
-	return signers
-}
+var (
+	errExhausted = errors.New("nothing left to try")
+	errServed    = errors.New("the agent has signed with this key")
+)
 
 // note remembers why a key did not serve.
 func (a *authenticator) note(name string, err error) {
 	a.log.Debug("key not used", "key", name, "error", err)
 	a.notes = append(a.notes, fmt.Sprintf("%s: %v", name, err))
+}
+
+// kerberosOnly reports whether the server takes nothing but what only the ssh program can do.
+func (a *authenticator) kerberosOnly() bool {
+	return slices.Contains(a.allowed, "gssapi-with-mic") && !slices.ContainsFunc(a.r.Methods, func(m string) bool { return slices.Contains(a.allowed, m) })
 }
 
 // summary tells what was tried.
@@ -211,9 +188,9 @@ func (a *authenticator) summary() string {
 	return fmt.Sprintf("%s; the server takes %s", s, safeText(strings.Join(a.allowed, ", ")))
 }
 
-func (a *authenticator) passphrase(path string, attempt int) (string, error) {
+func (a *authenticator) passphrase(path string, attempt int) (secret, error) {
 	if a.r.BatchMode {
-		return "", fmt.Errorf("%w: the key is encrypted and BatchMode is on", ErrNoTerminal)
+		return secret{}, fmt.Errorf("%w: the key is encrypted and BatchMode is on", ErrNoTerminal)
 	}
 	text := fmt.Sprintf("Enter passphrase for key '%s': ", path)
 	if attempt > 0 {
@@ -221,9 +198,9 @@ func (a *authenticator) passphrase(path string, attempt int) (string, error) {
 	}
 	answer, err := a.ask(text, false)
 	if errors.Is(err, ErrNoTerminal) {
-		return "", fmt.Errorf("the key is encrypted and its passphrase cannot be asked for (ssh-add loads it into the agent): %w", err)
+		return secret{}, fmt.Errorf("the key is encrypted and its passphrase cannot be asked for (ssh-add loads it into the agent): %w", err)
 	}
-	return answer, err
+	return secret{answer}, err
 }
 
 func (a *authenticator) password() (string, error) {
@@ -235,6 +212,7 @@ func (a *authenticator) challenge(name, instruction string, questions []string, 
 	if len(questions) > 16 {
 		return nil, fmt.Errorf("the server asks %d questions at once", len(questions))
 	}
+	a.questioned = a.questioned || len(questions) > 0
 	answers := make([]string, len(questions))
 	for i, q := range questions {
 		text := fmt.Sprintf("(%s@%s) %s", a.r.User, a.r.HostName, q)
@@ -271,6 +249,7 @@ func (a *authenticator) watch(name string, s ssh.Signer) ssh.Signer {
 	}
 	w := watchedSigner{AlgorithmSigner: as, failed: func(err error) {
 		a.offered = ""
+		a.failed[string(s.PublicKey().Marshal())] = true
 		a.note(name, err)
 		if errors.Is(err, errInterrupted) {
 			a.stop = err

@@ -208,7 +208,7 @@ func (f *clientFiles) config(t *testing.T, addr, known string) sshconn.Config {
 	if len(f.identities) == 0 {
 		text += "IdentityFile none\n"
 	}
-	return sshconn.Config{Host: "x", ConfigFile: writeFile(t, "config", text), Prompt: f.prompt}
+	return sshconn.Config{Host: "x", ConfigFile: writeFile(t, "config", text), Prompt: f.prompt, SSH: "none"}
 }
 
 func (f *clientFiles) prompt(_ context.Context, text string, _ bool) (string, error) {
@@ -306,7 +306,7 @@ func TestAuthSshd(t *testing.T) {
 			f := &clientFiles{good: private, goodKey: signer, agent: "none"}
 			row.change(t, f)
 			c := f.config(t, srv.Addr(), srv.KnownHosts)
-			if err := try(t, c); row.ok != (err == nil) || !row.ok && !errors.Is(err, sshconn.ErrAuth) {
+			if err := login(t, c); row.ok != (err == nil) || !row.ok && !errors.Is(err, sshconn.ErrAuth) {
 				t.Errorf("%v", err)
 			}
 		})

@@ -63,7 +63,7 @@ func TestResolve(t *testing.T) {
 		{sshconn.Config{Host: "q"}, "q 22 default false 30s /keys/q-q-22-default-%"},
 		{sshconn.Config{Host: "mo", User: "root"}, "mo 45 root false 30s /keys/mo-mo-45-root-%"},
 	} {
-		test.c.ConfigFile = file
+		test.c.ConfigFile, test.c.SSH = file, "none"
 		r, err := sshconn.Resolve(t.Context(), test.c)
 		got := fmt.Sprintf("%s %d %s %v %v", r.HostName, r.Port, r.User, r.IdentitiesOnly, r.ConnectTimeout)
 		if err != nil || len(r.IdentityFiles) != 2 {
@@ -95,7 +95,7 @@ func TestResolveAsSSH(t *testing.T) {
 			k, v, _ := strings.Cut(strings.TrimSpace(l), " ")
 			said[k] = v
 		}
-		r, err := sshconn.Resolve(t.Context(), sshconn.Config{Host: host, ConfigFile: file})
+		r, err := sshconn.Resolve(t.Context(), sshconn.Config{Host: host, ConfigFile: file, SSH: "none"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -130,11 +130,11 @@ func TestResolveInclude(t *testing.T) {
 	put("2.conf", "Port 2\nHost h\n User inner\n")
 	put("loop", "Include "+filepath.Join(dir, "loop")+"\n")
 	put("a", "Host none\n Include "+dir+"/loop\nHost h\n Include "+dir+"/*.conf "+dir+"/missing\n HostName outer\n")
-	r, err := sshconn.Resolve(t.Context(), sshconn.Config{Host: "h", ConfigFile: filepath.Join(dir, "a")})
+	r, err := sshconn.Resolve(t.Context(), sshconn.Config{Host: "h", ConfigFile: filepath.Join(dir, "a"), SSH: "none"})
 	if err != nil || r.Port != 2 || r.User != "inner" || r.HostName != "outer" {
 		t.Errorf("%+v, %v", r, err)
 	}
-	if _, err := sshconn.Resolve(t.Context(), sshconn.Config{Host: "h", ConfigFile: filepath.Join(dir, "loop")}); !errors.Is(err, sshconn.ErrConfig) {
+	if _, err := sshconn.Resolve(t.Context(), sshconn.Config{Host: "h", ConfigFile: filepath.Join(dir, "loop"), SSH: "none"}); !errors.Is(err, sshconn.ErrConfig) {
 		t.Errorf("a loop of includes: %v", err)
 	}
 }
@@ -142,7 +142,7 @@ func TestResolveInclude(t *testing.T) {
 func TestResolveUnknownMatch(t *testing.T) {
 	t.Parallel()
 	file := writeFile(t, "config", "Match exec \"true\" host h\n Port 1\nMatch host h tagged x\n Port 2\nMatch final all\n Port 3\n")
-	r, err := sshconn.Resolve(t.Context(), sshconn.Config{Host: "h", ConfigFile: file})
+	r, err := sshconn.Resolve(t.Context(), sshconn.Config{Host: "h", ConfigFile: file, SSH: "none"})
 	if err != nil || r.Port != 3 || len(r.Warnings) != 2 {
 		t.Fatalf("%+v, %v", r, err)
 	}
@@ -153,9 +153,9 @@ func TestResolveErrors(t *testing.T) {
 	for _, text := range []string{
 		"Port x", "Port 0", "Port 65536", "Port", "Host", "Match", "HostName a;b", "HostName -x", "User -x", "StrictHostKeyChecking maybe", "IdentitiesOnly x",
 		"IdentityFile \"/open", "IdentityFile /a%z", "IdentityFile /a%", "IdentityFile ${GOSYNC_NOT_SET}/x", "IdentityFile ${x", "HostName %p",
-		"ConnectTimeout soon", "ProxyJump bastion", "ProxyCommand nc \"%h", "Include", "Host \"a", "Match host", "Include [",
+		"ConnectTimeout soon", "ProxyJump ,b", "ProxyJump -x", "ProxyJump a:0", "ProxyJump [::1", "ProxyCommand nc %z", "ServerAliveInterval x", "ServerAliveCountMax -1", "AddressFamily inet5", "CertificateFile %z", "ControlPath %", "PubkeyAuthentication x", "Include", "Host \"a", "Match host", "Include [",
 	} {
-		r, err := sshconn.Resolve(t.Context(), sshconn.Config{Host: "h", ConfigFile: writeFile(t, "config", text+"\n")})
+		r, err := sshconn.Resolve(t.Context(), sshconn.Config{Host: "h", ConfigFile: writeFile(t, "config", text+"\n"), SSH: "none"})
 		if text == "Match host" { // no more than a block that does not apply
 			if err != nil || len(r.Warnings) != 1 {
 				t.Errorf("%q: %v", text, err)
@@ -208,7 +208,7 @@ func TestResolveHome(t *testing.T) {
 		"i": {"", "/env"},
 		"j": {"", ""},
 	} {
-		r, err := sshconn.Resolve(t.Context(), sshconn.Config{Host: host})
+		r, err := sshconn.Resolve(t.Context(), sshconn.Config{Host: host, SSH: "none"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -223,7 +223,7 @@ func TestResolveHome(t *testing.T) {
 	if err := os.Chmod(path, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := sshconn.Resolve(t.Context(), sshconn.Config{Host: "h"}); !errors.Is(err, sshconn.ErrConfig) || !strings.Contains(err.Error(), "chmod") {
+	if _, err := sshconn.Resolve(t.Context(), sshconn.Config{Host: "h", SSH: "none"}); !errors.Is(err, sshconn.ErrConfig) || !strings.Contains(err.Error(), "chmod") {
 		t.Errorf("writable by all: %v", err)
 	}
 }
@@ -240,7 +240,7 @@ func FuzzParseConfig(f *testing.F) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		r, err := sshconn.Resolve(t.Context(), sshconn.Config{Host: "some.host", User: "u", ConfigFile: path})
+		r, err := sshconn.Resolve(t.Context(), sshconn.Config{Host: "some.host", User: "u", ConfigFile: path, SSH: "none"})
 		if err != nil {
 			if !errors.Is(err, sshconn.ErrConfig) {
 				t.Fatalf("%q: %v", text, err)

@@ -8,7 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"slices"
+	"os/exec"
+	"strings"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -19,35 +20,52 @@ const (
 	clientVersion = "SSH-2.0-gosync"
 	// authTimeout bounds each answer of the server while keys are tried: sshd gives two minutes for all of it.
 	authTimeout = 2 * time.Minute
-	fastCipher  = ssh.CipherAES128GCM // measured: aes256-gcm costs a fifth more, chacha20 twice as much
+	// agentTimeout bounds the answer of an agent that is asked for its keys.
+	agentTimeout = 20 * time.Second
+	fastCipher   = ssh.CipherAES128GCM // measured: aes256-gcm costs a fifth more, chacha20 twice as much
 )
 
 // Client is an authenticated connection. Its methods may be called by several goroutines at once.
 type Client struct {
-	conn *ssh.Client
-	tcp  *tcpConn
-	stop func() bool // ends the watch on the context
-	info Resolved
+	conn   *ssh.Client
+	tcp    *tcpConn
+	under  io.Closer   // what the connection goes through, nil for nothing
+	keeper *keeper     // nil: none
+	stop   func() bool // ends the watch on the context
+	info   Resolved
+	master bool // through a running ssh
 }
 
-// Dial connects to the host that c describes and logs in. Cancelling ctx ends it, and later closes the connection: ctx
-// must live as long as the connection is wanted. Time spent on questions to the user does not count against
-// ConnectTimeout. Errors are ErrConfig, ErrConnect, ErrHostKey, ErrAuth or the context's.
+// Dial connects to the host that c describes and logs in: Resolve, then Master, then Connect. Cancelling ctx ends it, and
+// later closes the connection: ctx must live as long as the connection is wanted. Time spent on questions to the user
+// does not count against ConnectTimeout. Errors are ErrConfig, ErrConnect, ErrHostKey, ErrAuth or the context's.
 func Dial(ctx context.Context, c Config) (*Client, error) {
 	r, err := Resolve(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	log := c.Log
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
+	if client := Master(ctx, c, &r); client != nil {
+		return client, nil
 	}
+	return Connect(ctx, c, &r)
+}
+
+// Connect is Dial for a configuration that is resolved, without a look for a running master. What this client cannot do
+// of what NeedsCommand says is left out, or refused where that would not be safe.
+func Connect(ctx context.Context, c Config, r *Resolved) (*Client, error) {
+	log := logger(&c)
 	for _, w := range r.Warnings {
 		log.Warn(w)
 	}
-	d := &dialer{r: &r, log: log, prompt: c.Prompt}
-	if d.prompt == nil {
-		d.prompt = terminalPrompt
+	if c.Prompt == nil {
+		c.Prompt = terminalPrompt
+	}
+	if c.Unlocked == nil {
+		c.Unlocked = new(Unlocked)
+	}
+	d := &dialer{c: &c, r: r, log: log, prompt: c.Prompt}
+	if r.refused != "" {
+		return nil, d.fail(ErrConfig, fmt.Errorf("%w: %s is set for this host", ErrCommandOnly, r.refused), "use --ssh=command")
 	}
 	client, err := d.dial(ctx)
 	if err == nil {
@@ -59,8 +77,16 @@ func Dial(ctx context.Context, c Config) (*Client, error) {
 	return nil, err
 }
 
+func logger(c *Config) *slog.Logger {
+	if c.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return c.Log
+}
+
 // A dialer is one attempt to connect.
 type dialer struct {
+	c      *Config
 	r      *Resolved
 	log    *slog.Logger
 	prompt func(ctx context.Context, text string, echo bool) (string, error)
@@ -76,17 +102,22 @@ func (d *dialer) dial(ctx context.Context) (*Client, error) {
 	if err != nil {
 		return nil, d.fail(ErrHostKey, err, "")
 	}
-	nd := net.Dialer{Timeout: d.r.ConnectTimeout}
-	tcp, err := nd.DialContext(ctx, "tcp", d.r.Address())
-	if err != nil {
-		return nil, d.fail(ErrConnect, err, connectHint(err))
+	c, err := d.attempt(ctx, checker, ask)
+	if errors.Is(err, errOtherAuthority) {
+		checker.plain, checker.err = true, nil
+		c, err = d.attempt(ctx, checker, ask)
 	}
-	d.tcp = newTCPConn(tcp)
-	auth := &authenticator{r: d.r, log: d.log, ask: ask}
-	if d.agent, err = dialAgent(ctx, d.r.IdentityAgent); err != nil {
-		auth.note("agent "+d.r.IdentityAgent, err)
-	} else if d.agent != nil {
-		auth.agent = agent.NewClient(d.agent)
+	return c, err
+}
+
+func (d *dialer) attempt(ctx context.Context, checker *hostKeyChecker, ask func(string, bool) (string, error)) (*Client, error) {
+	tcp, under, err := d.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d.tcp = tcp
+	auth := d.authenticator(ctx, ask)
+	if d.agent != nil {
 		defer d.agent.Close()
 	}
 	stop := context.AfterFunc(ctx, d.abort)
@@ -94,9 +125,30 @@ func (d *dialer) dial(ctx context.Context) (*Client, error) {
 	if err != nil {
 		stop()
 		d.tcp.Close()
+		if under != nil {
+			_ = under.Close() // the error that counts is the one before
+		}
 		return nil, d.explain(err, checker, auth)
 	}
-	return &Client{conn: ssh.NewClient(conn, chans, reqs), tcp: d.tcp, stop: stop, info: *d.r}, nil
+	c := &Client{conn: ssh.NewClient(conn, chans, reqs), tcp: d.tcp, under: under, stop: stop, info: *d.r}
+	if d.r.ServerAliveInterval > 0 {
+		c.keeper = startKeeper(c, d.log)
+	}
+	return c, nil
+}
+
+// authenticator connects to the agent. One that is not there is told only if nothing else serves.
+func (d *dialer) authenticator(ctx context.Context, ask func(string, bool) (string, error)) *authenticator {
+	auth := &authenticator{r: d.r, log: d.log, ask: ask, unlocked: d.c.Unlocked, extend: func(time.Duration) {}}
+	var err error
+	if d.agent, err = dialAgent(ctx, d.r.IdentityAgent); err != nil {
+		auth.note("agent "+d.r.IdentityAgent, err)
+	} else if d.agent != nil {
+		auth.agent = agent.NewClient(d.agent)
+		// An agent that never answers must not hold the run; one that fails now fails when it is asked.
+		auth.extend = func(limit time.Duration) { _ = d.agent.SetDeadline(time.Now().Add(limit)) }
+	}
+	return auth
 }
 
 // abort ends every wait of the attempt; after it has succeeded it closes the connection.
@@ -110,7 +162,7 @@ func (d *dialer) abort() {
 func (d *dialer) handshake(checker *hostKeyChecker, auth *authenticator) (ssh.Conn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
 	d.limit = d.r.ConnectTimeout
 	config := &ssh.ClientConfig{
-		Config:            ssh.Config{Ciphers: ciphers()},
+		Config:            ssh.Config{Ciphers: d.r.Ciphers, KeyExchanges: d.r.KexAlgorithms, MACs: d.r.MACs},
 		User:              d.r.User,
 		ClientVersion:     clientVersion,
 		HostKeyCallback:   checker.callback,
@@ -125,6 +177,12 @@ func (d *dialer) handshake(checker *hostKeyChecker, auth *authenticator) (ssh.Co
 			m, err := auth.next(c)
 			return m, errors.Join(err, d.tcp.SetDeadline(time.Now().Add(d.limit)))
 		},
+	}
+	if config.Ciphers == nil {
+		config.Ciphers = ciphers()
+	}
+	if len(config.HostKeyAlgorithms) == 0 {
+		return nil, nil, nil, errors.New("HostKeyAlgorithms leaves nothing that the library has")
 	}
 	if err := d.tcp.SetDeadline(time.Now().Add(d.limit)); err != nil {
 		return nil, nil, nil, err
@@ -148,16 +206,6 @@ func (d *dialer) ask(ctx context.Context, text string, echo bool) (string, error
 	_ = d.tcp.SetDeadline(time.Time{}) // fails only on a closed connection, and then so does what follows
 	defer func() { _ = d.tcp.SetDeadline(time.Now().Add(d.limit)) }()
 	return d.prompt(ctx, text, echo)
-}
-
-// ciphers is the library's list with the cheapest in front.
-func ciphers() []string {
-	all := ssh.SupportedAlgorithms().Ciphers
-	i := slices.Index(all, fastCipher)
-	if i <= 0 {
-		return all
-	}
-	return slices.Concat(all[i:i+1], all[:i], all[i+1:])
 }
 
 func (d *dialer) fail(kind, err error, hint string) error {
@@ -184,16 +232,27 @@ func (d *dialer) explain(err error, checker *hostKeyChecker, auth *authenticator
 		return d.fail(ErrConnect, err, "the server stopped answering while logging in")
 	}
 	auth.settle(auth.partial)
-	if errors.Is(err, errExhausted) {
-		return d.fail(ErrAuth, fmt.Errorf("no way to log in as %s: %s", d.r.User, auth.summary()),
-			fmt.Sprintf("put a public key into ~/.ssh/authorized_keys of that user (ssh-copy-id %s), or name a key with IdentityFile", d.r.Host))
+	return d.explainAuth(err, auth)
+}
+
+// explainAuth tells why the login failed.
+func (d *dialer) explainAuth(err error, auth *authenticator) error {
+	if !errors.Is(err, errExhausted) {
+		return d.fail(ErrAuth, fmt.Errorf("%w (%s)", err, auth.summary()), "fewer keys are offered with IdentitiesOnly yes and IdentityFile")
 	}
-	return d.fail(ErrAuth, fmt.Errorf("%w (%s)", err, auth.summary()), "fewer keys can be offered with IdentitiesOnly yes and IdentityFile")
+	if d.r.gssapi && auth.kerberosOnly() {
+		return d.fail(ErrAuth, fmt.Errorf("%w: the server takes %s", ErrCommandOnly, safeText(strings.Join(auth.allowed, ", "))), "use --ssh=command")
+	}
+	return d.fail(ErrAuth, fmt.Errorf("no way to log in as %s: %s", d.r.User, auth.summary()),
+		fmt.Sprintf("put a public key into ~/.ssh/authorized_keys of that user (ssh-copy-id %s), or name a key with IdentityFile", d.r.Host))
 }
 
 // handshakeCause shortens what the library says of a server that hung up.
 func handshakeCause(err error) error {
-	if errors.Is(err, io.EOF) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return fmt.Errorf("the proxy command ended: %w", exit)
+	}
+	if errors.Is(err, io.EOF) && !isTimeout(err) {
 		return fmt.Errorf("the server closed the connection before it showed its key: %w", io.ErrUnexpectedEOF)
 	}
 	return err
@@ -202,6 +261,9 @@ func handshakeCause(err error) error {
 func handshakeHint(err error) string {
 	if _, ok := errors.AsType[*ssh.AlgorithmNegotiationError](err); ok {
 		return "client and server share no algorithm; an old server may work with -e ssh"
+	}
+	if _, ok := errors.AsType[*exec.ExitError](err); ok {
+		return "its messages are above; try it by hand"
 	}
 	if isTimeout(err) {
 		return "something listens there, but it does not answer as an SSH server"
@@ -232,7 +294,13 @@ func (c *Client) Close() error {
 	c.stop()
 	err := c.conn.Close()
 	_ = c.conn.Wait() // the reason of the end is ours
-	if errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) {
+	if c.keeper != nil {
+		c.keeper.end()
+	}
+	if c.under != nil {
+		err = errors.Join(err, c.under.Close())
+	}
+	if errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) || errors.Is(err, os.ErrClosed) {
 		return nil
 	}
 	return err

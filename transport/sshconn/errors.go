@@ -17,6 +17,9 @@ var (
 	ErrHostKey = errors.New("host key verification failed")
 	// ErrAuth means that the server accepted none of the keys and answers it was given.
 	ErrAuth = errors.New("ssh authentication failed")
+	// ErrCommandOnly means that the ssh program could connect and this client cannot, see NeedsCommand. The error is
+	// ErrConfig as well, or ErrAuth where the server leaves no other way to log in.
+	ErrCommandOnly = errors.New("only the ssh program can do that")
 	// ErrRefused means that the server is connected to and does not start what was asked for.
 	ErrRefused = errors.New("the server refuses it")
 	// ErrNoTerminal means that something had to be asked and nobody could be: no terminal, no SSH_ASKPASS, or BatchMode.

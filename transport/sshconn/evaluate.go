@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -24,12 +25,14 @@ type names struct {
 	user      string // the user the caller demands, or ""
 }
 
-// settings collects what the files say: for each keyword the arguments of the first line that applies, and all
-// IdentityFile lines.
+// settings collects what the configuration says: for each keyword the arguments of the first line that applies, and all
+// IdentityFile and CertificateFile lines.
 type settings struct {
-	values     map[string][]string
-	identities []string
-	warnings   []string
+	values       map[string][]string
+	identities   []string
+	certificates []string
+	warnings     []string
+	dumped       bool // by ssh -G: HostName and most paths are expanded, and defaults stand there too
 }
 
 func (s *settings) first(key string) string {
@@ -58,11 +61,14 @@ type source struct {
 	checkPerms bool // refuse a file that others may write
 }
 
-// evaluate reads the sources in order and returns what applies to the host.
-func evaluate(n names, sources []source) (settings, error) {
+// evaluate reads the options and then the sources in order, and returns what applies to the host.
+func evaluate(n names, options []string, sources []source) (settings, error) {
 	e := &evaluator{names: n, settings: settings{values: map[string][]string{}}, warned: map[string]bool{}}
 	for pass := range 2 {
 		e.final = pass == 1
+		if err := e.options(options); err != nil {
+			return settings{}, err
+		}
 		for _, src := range sources {
 			if err := e.file(src, true, 0); err != nil {
 				return settings{}, err
@@ -75,6 +81,21 @@ func evaluate(n names, sources []source) (settings, error) {
 		e.values["hostname"] = []string{strings.ReplaceAll(e.resolvedHost(), "%", "%%")}
 	}
 	return e.settings, nil
+}
+
+// options applies settings of the command line, which hold for every host.
+func (e *evaluator) options(options []string) error {
+	for _, o := range options {
+		for _, d := range parseLines([]byte(o)) {
+			if d.key == "host" || d.key == "match" || d.key == "include" {
+				return fmt.Errorf("option %q: %s belongs into a file", o, d.key)
+			}
+			if err := e.set(d); err != nil {
+				return fmt.Errorf("option %q: %w", o, err)
+			}
+		}
+	}
+	return nil
 }
 
 // file applies one file; active says whether the block that includes it applies.
@@ -93,6 +114,7 @@ func (e *evaluator) file(src source, active bool, depth int) error {
 		return err
 	}
 	for _, d := range parseLines(data) {
+		d.key = modernKeyword(d.key)
 		if err := e.apply(src, d, &active, depth); err != nil {
 			return fmt.Errorf("%s:%d: %w", src.path, d.line, err)
 		}
@@ -260,17 +282,12 @@ func (e *evaluator) warnMatch(src source, d directive, criterion string) {
 
 // set stores the value of a keyword unless an earlier line did.
 func (e *evaluator) set(d directive) error {
-	switch d.key {
-	case "proxycommand":
-		// The rest of the line is a shell command: it is looked at, never split.
-		if _, ok := e.values[d.key]; !ok {
-			e.values[d.key] = []string{d.rest}
-		}
+	if !knownKeyword(d.key) {
 		return nil
-	case "hostname", "port", "user", "identityfile", "identitiesonly", "identityagent", "userknownhostsfile",
-		"globalknownhostsfile", "hashknownhosts", "stricthostkeychecking", "hostkeyalias", "connecttimeout", "batchmode",
-		"proxyjump":
-	default:
+	}
+	if d.key == "proxycommand" || d.key == "knownhostscommand" {
+		// The rest of the line is a shell command: it is looked at, never split.
+		e.keep(d.key, []string{d.rest})
 		return nil
 	}
 	args, err := splitArgs(d.rest)
@@ -280,14 +297,62 @@ func (e *evaluator) set(d directive) error {
 	if len(args) == 0 || args[0] == "" {
 		return fmt.Errorf("%s: argument missing", d.key)
 	}
-	if d.key == "identityfile" {
-		if !e.final { // the second pass would add each file again
-			e.identities = append(e.identities, args[0])
+	switch d.key {
+	case "identityfile", "certificatefile":
+		list := &e.identities
+		if d.key == "certificatefile" {
+			list = &e.certificates
 		}
-		return nil
-	}
-	if _, ok := e.values[d.key]; !ok {
-		e.values[d.key] = args
+		if !slices.Contains(*list, args[0]) { // the second pass comes by again
+			*list = append(*list, args[0])
+		}
+	case "proxyjump":
+		// Whichever of the two ways stands first counts.
+		if _, ok := e.values["proxycommand"]; !ok {
+			e.keep(d.key, args)
+		}
+	default:
+		e.keep(d.key, args)
 	}
 	return nil
+}
+
+// keep stores the first value of a keyword.
+func (e *evaluator) keep(key string, args []string) {
+	if jump := e.first("proxyjump"); key == "proxycommand" && jump != "" && jump != "none" {
+		return
+	}
+	if _, ok := e.values[key]; !ok {
+		e.values[key] = args
+	}
+}
+
+// knownKeyword reports whether the keyword means something to this client.
+func knownKeyword(key string) bool {
+	switch key {
+	case "hostname", "port", "user", "identityfile", "certificatefile", "identitiesonly", "identityagent", "userknownhostsfile",
+		"globalknownhostsfile", "hashknownhosts", "stricthostkeychecking", "hostkeyalias", "connecttimeout", "batchmode",
+		"proxyjump", "proxycommand", "controlpath", "addressfamily", "bindaddress", "serveraliveinterval", "serveralivecountmax",
+		"ciphers", "kexalgorithms", "macs", "hostkeyalgorithms", "pubkeyacceptedalgorithms", "preferredauthentications",
+		"pubkeyauthentication", "passwordauthentication", "kbdinteractiveauthentication", "numberofpasswordprompts",
+		"pkcs11provider", "knownhostscommand", "hostbasedauthentication", "verifyhostkeydns", "gssapiauthentication",
+		"securitykeyprovider", "revokedhostkeys", "bindinterface", "proxyusefdpass", "canonicalizehostname":
+		return true
+	}
+	return false
+}
+
+// modernKeyword translates the older names of keywords.
+func modernKeyword(key string) string {
+	switch key {
+	case "challengeresponseauthentication", "skeyauthentication", "tisauthentication":
+		return "kbdinteractiveauthentication"
+	case "pubkeyacceptedkeytypes":
+		return "pubkeyacceptedalgorithms"
+	case "dsaauthentication":
+		return "pubkeyauthentication"
+	case "smartcarddevice":
+		return "pkcs11provider"
+	}
+	return key
 }

@@ -38,9 +38,10 @@ func serve(t *testing.T, o sshserver.Options) *sshserver.Server {
 	return s
 }
 
-// config is a Config for a server that asks nobody and looks into no file of the user that runs the tests.
+// config is a Config for a server that asks nobody and looks into no file of the user that runs the tests. The own parser
+// reads it: it is in this process, and the tests are many.
 func config(s *sshserver.Server) sshconn.Config {
-	return sshconn.Config{Host: s.Files().Alias, ConfigFile: s.Files().Config, Prompt: noPrompt}
+	return sshconn.Config{Host: s.Files().Alias, ConfigFile: s.Files().Config, Prompt: noPrompt, SSH: "none"}
 }
 
 func noPrompt(context.Context, string, bool) (string, error) { return "", sshconn.ErrNoTerminal }

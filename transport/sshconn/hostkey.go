@@ -78,7 +78,12 @@ type hostKeyChecker struct {
 	ask      func(text string, echo bool) (string, error)
 	err      error         // the refusal, for Dial: the library wraps it in text
 	accepted ssh.PublicKey // what was accepted in the first key exchange
+	plain    bool          // ask for no certificates
 }
+
+// errOtherAuthority is a certificate of an authority that is not known, for a key that is not known, from a host of which
+// other keys are. Asked for no certificate, the server may show one of them.
+var errOtherAuthority = errors.New("the certificate of the host is by an authority that is not known")
 
 func newHostKeyChecker(r *Resolved, log *slog.Logger, ask func(string, bool) (string, error)) (*hostKeyChecker, error) {
 	keys, err := loadKnownHosts(slices.Concat(r.UserKnownHosts, r.GlobalKnownHosts), log)
@@ -96,12 +101,27 @@ func newHostKeyChecker(r *Resolved, log *slog.Logger, ask func(string, bool) (st
 	return c, nil
 }
 
-// algorithms lists what to offer, see keyDB.algorithms.
+// algorithms lists what to offer, see keyDB.algorithms, within what HostKeyAlgorithms permits. The order is that of the
+// known keys: another one would have the server show a key that is not known.
 func (c *hostKeyChecker) algorithms() []string {
-	if c.bare == "" {
-		return c.keys.algorithms(c.lookup)
+	addresses := []string{c.lookup}
+	if c.bare != "" {
+		addresses = append(addresses, c.bare)
 	}
-	return c.keys.algorithms(c.lookup, c.bare)
+	list, permitted := c.keys.algorithms(addresses...), c.r.HostKeyAlgorithms
+	if c.plain {
+		list = slices.DeleteFunc(list, isCertAlgorithm)
+	}
+	if permitted == nil {
+		return list
+	}
+	list = slices.DeleteFunc(list, func(a string) bool { return !slices.Contains(permitted, a) })
+	for _, a := range permitted {
+		if !isCertAlgorithm(a) && !slices.Contains(list, a) { // old ones, which are offered on demand only
+			list = append(list, a)
+		}
+	}
+	return list
 }
 
 // callback is the ssh.HostKeyCallback. Key exchanges repeat during a long connection: then only the key of the first one
@@ -157,6 +177,9 @@ func (c *hostKeyChecker) verifyAs(lookup string, remote net.Addr, key ssh.Public
 		return fmt.Errorf("looking up the host key: %w", err)
 	}
 	if want := c.keys.plainKeys(lookup, keyErr.Want); len(want) > 0 {
+		if _, certified := key.(*ssh.Certificate); certified && !c.plain {
+			return errOtherAuthority
+		}
 		return c.problem(lookup, KeyChanged, key, closest(want, plain), nil)
 	}
 	return c.problem(lookup, KeyUnknown, key, nil, nil)

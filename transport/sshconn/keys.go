@@ -3,10 +3,12 @@ package sshconn
 import (
 	"bytes"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -16,21 +18,28 @@ const maxKeyFile = 1 << 20 // bytes
 // An identity is one key file: its public half, where that can be told, and a way to the private one.
 type identity struct {
 	path string
-	pub  ssh.PublicKey   // nil: an old format that shows it only with the passphrase
-	cert ssh.Signer      // with the certificate beside the file, nil if there is none
-	sign ssh.Signer      // nil: only the agent can sign
-	open func() error    // for a key without pub: asks for the passphrase and sets pub and sign
-	ask  passphraseAsker // asks for the file's passphrase
+	pub  ssh.PublicKey    // nil: an old format that shows it only with the passphrase
+	cert *ssh.Certificate // the certificate beside the file, nil if there is none
+	sign ssh.Signer       // nil: only the agent can sign
+	none error            // why sign is nil
+	open func() error     // for a key without pub: asks for the passphrase and sets pub and sign
+	keys *keyRing
 }
 
-// A passphraseAsker returns the passphrase of a key file; attempt counts from 0.
-type passphraseAsker func(path string, attempt int) (string, error)
+// A keyRing opens encrypted keys.
+type keyRing struct {
+	ask      func(path string, attempt int) (secret, error) // for the passphrase; attempt counts from 0
+	unlocked *Unlocked
+}
 
-var errPublicOnly = errors.New("holds a public key only, and the agent does not have its private key")
+var (
+	errPublicOnly = errors.New("holds a public key only, and the agent does not have its private key")
+	errHardware   = errors.New("belongs to a security key: an agent that holds it can sign (ssh-add), or the ssh program (--ssh=command)")
+)
 
 // loadIdentity reads a key file. A file with a public key, as the owners of hardware keys use it, is an identity that
 // the agent must hold. An encrypted key is decrypted only when the server wants it.
-func loadIdentity(path string, ask passphraseAsker) (*identity, error) {
+func loadIdentity(path string, keys *keyRing) (*identity, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -39,9 +48,12 @@ func loadIdentity(path string, ask passphraseAsker) (*identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	id := &identity{path: path, ask: ask}
+	id := &identity{path: path, keys: keys, cert: readCertificate(path + "-cert.pub")}
 	if pub, _, _, _, err := ssh.ParseAuthorizedKey(data); err == nil && !bytes.Contains(data, []byte("PRIVATE KEY")) {
-		id.pub = pub
+		id.pub, id.none = pub, errPublicOnly
+		if id.cert == nil {
+			id.cert = readCertificate(strings.TrimSuffix(path, ".pub") + "-cert.pub")
+		}
 		return id, nil
 	}
 	if readableByOthers(info) {
@@ -50,7 +62,9 @@ func loadIdentity(path string, ask passphraseAsker) (*identity, error) {
 	if err := id.parse(data); err != nil {
 		return nil, err
 	}
-	id.loadCertificate()
+	if id.cert != nil && id.pub != nil && !sameKey(id.cert.Key, id.pub) {
+		id.cert = nil
+	}
 	return id, nil
 }
 
@@ -58,6 +72,10 @@ func (id *identity) parse(data []byte) error {
 	signer, err := ssh.ParsePrivateKey(data)
 	if err == nil {
 		id.pub, id.sign = signer.PublicKey(), signer
+		return nil
+	}
+	if pub := statedPublic(data); pub != nil && isSecurityKey(pub) {
+		id.pub, id.none = pub, errHardware
 		return nil
 	}
 	missing, ok := errors.AsType[*ssh.PassphraseMissingError](err)
@@ -82,6 +100,34 @@ func (id *identity) parse(data []byte) error {
 	return nil
 }
 
+// statedPublic is the public key that a private key in OpenSSH's format states in the clear, or nil.
+func statedPublic(data []byte) ssh.PublicKey {
+	block, _ := pem.Decode(data)
+	const magic = "openssh-key-v1\x00"
+	if block == nil || block.Type != "OPENSSH PRIVATE KEY" || !bytes.HasPrefix(block.Bytes, []byte(magic)) {
+		return nil
+	}
+	var head struct {
+		Cipher, KDF, Options string
+		Count                uint32
+		Public               []byte
+		Rest                 []byte `ssh:"rest"`
+	}
+	if ssh.Unmarshal(block.Bytes[len(magic):], &head) != nil {
+		return nil
+	}
+	pub, err := ssh.ParsePublicKey(head.Public)
+	if err != nil {
+		return nil
+	}
+	return pub
+}
+
+// isSecurityKey reports whether only a device can sign for the key.
+func isSecurityKey(pub ssh.PublicKey) bool { return strings.HasPrefix(pub.Type(), "sk-") }
+
+func sameKey(a, b ssh.PublicKey) bool { return bytes.Equal(a.Marshal(), b.Marshal()) }
+
 // publicHalf reads path.pub, which old encrypted formats need: they do not tell the public key.
 func publicHalf(path string) ssh.PublicKey {
 	data, err := readLimited(path+".pub", maxKeyFile)
@@ -95,18 +141,44 @@ func publicHalf(path string) ssh.PublicKey {
 	return pub
 }
 
+// readCertificate reads a certificate, nil if there is none.
+func readCertificate(path string) *ssh.Certificate {
+	c, _ := loadCertificate(path)
+	return c
+}
+
+func loadCertificate(path string) (*ssh.Certificate, error) {
+	data, err := readLimited(path, maxKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	pub, _, _, _, err := ssh.ParseAuthorizedKey(data)
+	if err != nil {
+		return nil, err
+	}
+	cert, ok := pub.(*ssh.Certificate)
+	if !ok {
+		return nil, errors.New("holds no certificate")
+	}
+	return cert, nil
+}
+
 // decrypt asks for the passphrase, up to three times.
 func (id *identity) decrypt(data []byte) (ssh.Signer, error) {
+	if s := id.keys.unlocked.get(id.path); s != nil {
+		return s, nil
+	}
 	for attempt := range 3 {
-		pass, err := id.ask(id.path, attempt)
+		pass, err := id.keys.ask(id.path, attempt)
 		if err != nil {
 			return nil, err
 		}
-		if pass == "" {
+		if pass.text == "" {
 			return nil, errors.New("no passphrase given")
 		}
-		s, err := ssh.ParsePrivateKeyWithPassphrase(data, []byte(pass))
+		s, err := ssh.ParsePrivateKeyWithPassphrase(data, []byte(pass.text))
 		if err == nil {
+			id.keys.unlocked.put(id.path, s)
 			return s, nil
 		}
 		if !errors.Is(err, x509.IncorrectPasswordError) {
@@ -114,26 +186,6 @@ func (id *identity) decrypt(data []byte) (ssh.Signer, error) {
 		}
 	}
 	return nil, errors.New("wrong passphrase")
-}
-
-// loadCertificate takes path-cert.pub into use if it certifies this key.
-func (id *identity) loadCertificate() {
-	if id.sign == nil {
-		return
-	}
-	data, err := readLimited(id.path+"-cert.pub", maxKeyFile)
-	if err != nil {
-		return
-	}
-	pub, _, _, _, err := ssh.ParseAuthorizedKey(data)
-	if err != nil {
-		return
-	}
-	if cert, ok := pub.(*ssh.Certificate); ok {
-		if s, err := ssh.NewCertSigner(cert, id.sign); err == nil {
-			id.cert = s
-		}
-	}
 }
 
 // A lazySigner decrypts its key when it must sign: a passphrase is asked for only if the server accepts the key.

@@ -2,16 +2,19 @@ package sshconn
 
 import (
 	"cmp"
+	"crypto/sha1"
+	"encoding/hex"
 	"fmt"
 	"net"
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// paths sets the files and the agent's socket, with ~, ${NAME} and % tokens expanded.
+// paths sets the files, the sockets and the command of the way there, with ~, ${NAME} and % tokens expanded.
 func (r *Resolved) paths(c Config, s *settings, n *names) error {
 	x := expander{home: n.home, tokens: r.tokens(n)}
 	// Paths of the caller are taken as they are, except for the tilde, which a shell leaves alone inside --opt=~/x.
@@ -24,20 +27,40 @@ func (r *Resolved) paths(c Config, s *settings, n *names) error {
 			r.IdentityFiles = append(r.IdentityFiles, filepath.Join(n.home, ".ssh", k))
 		}
 	}
-	for _, f := range s.identities {
-		if f == "none" {
-			continue
+	// ssh -G leaves these two lists as they were written.
+	files, err := x.all(s.identities)
+	if err != nil {
+		return fmt.Errorf("IdentityFile: %w", err)
+	}
+	r.IdentityFiles = append(r.IdentityFiles, files...)
+	if r.CertificateFiles, err = x.all(s.certificates); err != nil {
+		return fmt.Errorf("CertificateFile: %w", err)
+	}
+	if r.ProxyCommand, err = r.proxyCommand(&x, s.first("proxycommand")); err != nil {
+		return fmt.Errorf("ProxyCommand: %w", err)
+	}
+	x.done = s.dumped
+	if p := s.first("controlpath"); p != "" && p != "none" {
+		if r.ControlPath, err = x.expand(p); err != nil {
+			return fmt.Errorf("ControlPath: %w", err)
 		}
-		p, err := x.expand(f)
-		if err != nil {
-			return fmt.Errorf("IdentityFile: %w", err)
-		}
-		r.IdentityFiles = append(r.IdentityFiles, p)
 	}
 	if err := r.agentPath(&x, s.first("identityagent")); err != nil {
 		return err
 	}
 	return r.knownHosts(c, s, &x)
+}
+
+// proxyCommand expands the tokens of a command for the shell. What is put in comes from the configuration and from host
+// names, which hold nothing that a shell reads; user names may, and are refused then.
+func (r *Resolved) proxyCommand(x *expander, command string) (string, error) {
+	if command == "" || command == "none" || len(r.ProxyJump) > 0 {
+		return "", nil
+	}
+	if strings.Contains(command, "%r") && strings.ContainsAny(r.User, " $\\*?[]~#!") {
+		return "", fmt.Errorf("the user name %q is not safe for a shell", r.User)
+	}
+	return expandTokens(command, x.tokens)
 }
 
 func (r *Resolved) agentPath(x *expander, setting string) error {
@@ -66,19 +89,20 @@ func (r *Resolved) knownHosts(c Config, s *settings, x *expander) error {
 	}
 	user := s.values["userknownhostsfile"]
 	if user == nil {
-		user = []string{"~/.ssh/known_hosts", "~/.ssh/known_hosts2"}
+		user = []string{filepath.Join(x.home, ".ssh", "known_hosts"), filepath.Join(x.home, ".ssh", "known_hosts2")}
+	} else {
+		var err error
+		if user, err = x.all(user); err != nil {
+			return fmt.Errorf("UserKnownHostsFile: %w", err)
+		}
 	}
 	global := s.values["globalknownhostsfile"]
 	if global == nil {
 		global = []string{"/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"}
 	}
-	var err error
-	if r.UserKnownHosts, err = x.all(user); err != nil {
-		return fmt.Errorf("UserKnownHostsFile: %w", err)
-	}
-	if r.GlobalKnownHosts, err = x.all(global); err != nil {
-		return fmt.Errorf("GlobalKnownHostsFile: %w", err)
-	}
+	r.UserKnownHosts = user
+	// Of the files of all users ssh(1) expands nothing.
+	r.GlobalKnownHosts = slices.DeleteFunc(slices.Clone(global), func(f string) bool { return f == "none" })
 	return nil
 }
 
@@ -90,7 +114,12 @@ func (r *Resolved) tokens(n *names) map[byte]string {
 	if u, err := user.Current(); err == nil {
 		uid = u.Uid
 	}
+	jump := joinJumps(r.ProxyJump)
+	// %C tells connections apart in the names of sockets. OpenSSH since 9.4 puts the jump hosts in; before it did not, and
+	// asked about a way without them both agree.
+	sum := sha1.Sum([]byte(host + r.HostName + strconv.Itoa(r.Port) + r.User + jump))
 	return map[byte]string{
+		'C': hex.EncodeToString(sum[:]), 'j': jump,
 		'd': n.home, 'h': r.HostName, 'i': uid, 'k': cmp.Or(r.HostKeyAlias, r.HostName), 'L': short, 'l': host,
 		'n': r.Host, 'p': strconv.Itoa(r.Port), 'r': r.User, 'u': n.localUser,
 	}
@@ -99,6 +128,7 @@ func (r *Resolved) tokens(n *names) map[byte]string {
 type expander struct {
 	home   string
 	tokens map[byte]string
+	done   bool // what comes is expanded already
 }
 
 // all expands a list of file names; "none" in it stands for nothing.
@@ -120,6 +150,9 @@ func (x *expander) all(in []string) ([]string, error) {
 // expand replaces tokens and variables first and the tilde last, so that a percent sign in the name of the home
 // directory is not taken for a token.
 func (x *expander) expand(s string) (string, error) {
+	if x.done {
+		return s, nil
+	}
 	s, err := expandTokens(s, x.tokens)
 	if err != nil {
 		return "", err

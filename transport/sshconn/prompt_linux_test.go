@@ -20,6 +20,9 @@ import (
 
 // TestMain lets the test binary be the program that asks.
 func TestMain(m *testing.M) {
+	if len(os.Args) > 2 && os.Args[1] == "proxy" {
+		os.Exit(proxyMain(os.Args[2:]))
+	}
 	question, ok := os.LookupEnv("GOSYNC_TEST_QUESTION")
 	if !ok {
 		os.Exit(m.Run())

@@ -1,9 +1,13 @@
 package sshconn
 
 import (
+	"fmt"
 	"net"
+	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // quickReads is how many reads acknowledge at once. It covers key exchange, login and the first exchanges of a session.
@@ -14,16 +18,24 @@ const quickReads = 256
 // Go sets TCP_NODELAY on every connection by itself. The kernel delays acknowledgements by up to 40 ms, for which a
 // server with Nagle's algorithm on waits between two messages; TCP_QUICKACK, which the kernel forgets again, is
 // therefore set before each of the first reads. Bulk data is better off with delayed acknowledgements, so it ends there.
+//
+// It may also lie over a proxy command or a channel of a jump host, which knows no deadlines: there a timer closes it.
 type tcpConn struct {
 	net.Conn
 	raw   syscall.RawConn // nil: not a TCP connection
 	reads atomic.Int32
-	ended atomic.Bool // a read has failed; set before the reader learns of it
+	got   atomic.Int64 // bytes read
+	ended atomic.Bool  // a read has failed; set before the reader learns of it
+
+	byTimer bool // the connection has no deadlines of its own
+	mu      sync.Mutex
+	timer   *time.Timer
+	late    atomic.Bool // the timer has closed the connection
 }
 
-func newTCPConn(c net.Conn) *tcpConn {
-	t := &tcpConn{Conn: c}
-	if sc, ok := c.(syscall.Conn); ok {
+func newTCPConn(c net.Conn, byTimer bool) *tcpConn {
+	t := &tcpConn{Conn: c, byTimer: byTimer}
+	if sc, ok := c.(*net.TCPConn); ok {
 		if raw, err := sc.SyscallConn(); err == nil {
 			t.raw = raw
 		}
@@ -37,8 +49,55 @@ func (c *tcpConn) Read(p []byte) (int, error) {
 		_ = c.raw.Control(quickAck) // best effort: without it everything works, only later
 	}
 	n, err := c.Conn.Read(p)
+	c.got.Add(int64(n))
 	if err != nil {
 		c.ended.Store(true)
 	}
-	return n, err
+	return n, c.explain(err)
+}
+
+func (c *tcpConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	return n, c.explain(err)
+}
+
+// explain says of a connection that the timer has closed that it was too late.
+func (c *tcpConn) explain(err error) error {
+	if err != nil && c.late.Load() {
+		return fmt.Errorf("%w: %w", os.ErrDeadlineExceeded, err)
+	}
+	return err
+}
+
+// SetDeadline implements net.Conn. Where a timer stands in for deadlines, one that has passed is final.
+func (c *tcpConn) SetDeadline(t time.Time) error {
+	if !c.byTimer {
+		return c.Conn.SetDeadline(t)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.timer != nil {
+		c.timer.Stop()
+		c.timer = nil
+	}
+	if c.late.Load() {
+		return os.ErrDeadlineExceeded
+	}
+	if !t.IsZero() {
+		c.timer = time.AfterFunc(time.Until(t), func() {
+			c.late.Store(true)
+			_ = c.Conn.Close() // what counts is that it was late
+		})
+	}
+	return nil
+}
+
+// Close implements net.Conn.
+func (c *tcpConn) Close() error {
+	c.mu.Lock()
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	c.mu.Unlock()
+	return c.Conn.Close()
 }

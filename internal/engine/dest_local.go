@@ -176,7 +176,8 @@ func (c *chunkCopy) run(ctx context.Context, from int64) error {
 				return err
 			}
 		} else {
-			g.Go(func() error { return c.chunk(part, off, want) })
+			at := off // which moves on before the chunk is begun
+			g.Go(func() error { return c.chunk(part, at, want) })
 		}
 		off += want
 	}

@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"gosync/delta"
 	"gosync/internal/engine"
 	"gosync/transport/localfs"
 	"gosync/walker/manifest"
@@ -21,14 +20,8 @@ import (
 // run does a job with one end on each host.
 func run(t testing.TB, src, dst engine.Host, job engine.Job) (engine.Summary, []engine.Event, error) {
 	t.Helper()
-	a, b := net.Pipe()
-	served := make(chan error, 1)
-	go func() { served <- engine.Serve(t.Context(), dst, b, slog.New(slog.DiscardHandler)) }()
 	var events []engine.Event
-	sum, err := engine.Send(t.Context(), src, a, job, engine.Report{Event: func(e engine.Event) { events = append(events, e) }})
-	if serr := <-served; err == nil && serr != nil {
-		err = serr
-	}
+	sum, err := engine.Between(t.Context(), src, dst, job, engine.Report{Event: func(e engine.Event) { events = append(events, e) }})
 	return sum, events, err
 }
 
@@ -111,7 +104,7 @@ func look(t testing.TB, root string, links bool) map[string]string {
 			if err != nil {
 				return err
 			}
-			s += fmt.Sprintf(" %d %x", e.Size, len(content)) + string(content[:min(len(content), 40)]) + string(content[len(content)/2:min(len(content)/2+40, len(content))])
+			s += fmt.Sprintf(" %d %x", e.Size, delta.Sum(content))
 		}
 		rel, err := filepath.Rel(root, path)
 		seen[rel] = s

@@ -263,6 +263,12 @@ func (d *dest) widen(ctx context.Context) {
 		d.width = max(d.width, d.local.forest.parallel())
 	}
 	for range d.width - writers {
-		d.group.Go(func() error { return d.doJobs(ctx) })
+		d.group.Go(func() error {
+			err := d.doJobs(ctx)
+			if errors.Is(err, context.Canceled) && !d.ended() {
+				return nil // the run is over, and ctx with it
+			}
+			return err
+		})
 	}
 }

@@ -38,7 +38,7 @@ func (e *env) direct(ctx context.Context, s *settings, r *route, p *printer) err
 	if err != nil {
 		return &connectError{err}
 	}
-	defer stream.Close() // it has ended, or is given up
+	defer stream.Close()    // it has ended, or is given up
 	_ = stream.CloseWrite() // nobody can be asked
 	err = p.con.lines(stream)
 	end := stream.Wait()

@@ -48,9 +48,8 @@ type newFile struct {
 	spoilErr error
 
 	mu      sync.Mutex
-	pending []*request // writes that are not answered yet
-	bytes   int        // an upper bound of what they carry
-	failed  error      // the first that has failed
+	pending []*pendingWrite // in order
+	failed  error           // of the first that has failed
 }
 
 // Create implements [engine.Dest].

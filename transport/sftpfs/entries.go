@@ -13,8 +13,37 @@ import (
 // Mkdir implements [engine.Dest].
 func (t *Tree) Mkdir(ctx context.Context, path string) error {
 	return t.change(ctx, "mkdir", path, func(_, _ string) error {
-		return t.h.mkdir(ctx, t.at(path), attrs{flags: attrPerm, perm: 0o700})
+		err := t.h.mkdir(ctx, t.at(path), attrs{flags: attrPerm, perm: dirMode})
+		if err == nil {
+			err = t.closed(ctx, t.at(path))
+		}
+		return err
 	})
+}
+
+// dirMode lets only the owner use a directory.
+const dirMode = 0o700
+
+// closed makes sure that a new directory is its owner's only: some servers choose
+// the mode by themselves. The first one shows whether this is one of them.
+func (t *Tree) closed(ctx context.Context, at string) error {
+	t.h.mu.Lock()
+	known, needs := t.h.mkdirKnown, t.h.mkdirDeaf
+	t.h.mu.Unlock()
+	if !known {
+		a, err := t.h.lstat(ctx, at)
+		if err != nil {
+			return err
+		}
+		needs = a.perm&0o077 != 0
+		t.h.mu.Lock()
+		t.h.mkdirKnown, t.h.mkdirDeaf = true, needs
+		t.h.mu.Unlock()
+	}
+	if !needs {
+		return nil
+	}
+	return t.h.make(ctx, setstat(fxpSetstat, at, attrs{flags: attrPerm, perm: dirMode}))
 }
 
 // Symlink implements [engine.Dest].

@@ -22,6 +22,7 @@ type file struct {
 	size   atomic.Int64 // as it was looked up last
 
 	mu     sync.Mutex
+	fresh  *manifest.Entry  // what opening has seen, until somebody asks or reads
 	next   int64            // where the last read has ended
 	window int64            // how far ahead is read; 0 at first
 	ahead  map[int64]*block // by offset
@@ -82,6 +83,7 @@ func (t *Tree) openRegular(ctx context.Context, path, name string, flags uint32,
 		t.h.forget(handle)
 		return nil, err
 	}
+	f.fresh = &e
 	return f, nil
 }
 
@@ -99,6 +101,13 @@ func (f *file) look(ctx context.Context) (manifest.Entry, error) {
 
 // Stat implements [engine.File].
 func (f *file) Stat() (manifest.Entry, error) {
+	f.mu.Lock()
+	fresh := f.fresh
+	f.fresh = nil
+	f.mu.Unlock()
+	if fresh != nil { // one request less for each small file
+		return *fresh, nil
+	}
 	e, err := f.look(f.ctx)
 	return e, f.t.fail("stat", f.path, err)
 }
@@ -178,6 +187,7 @@ func (f *file) request(off int64, n int) ([]*block, error) {
 	if f.handle == "" {
 		return nil, errors.New("the file is closed")
 	}
+	f.fresh = nil
 	end := off + int64(n)
 	inOrder := off == f.next && (off > 0 || n >= f.t.h.readSize) || f.find(off) != nil
 	if !inOrder {

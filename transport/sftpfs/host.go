@@ -73,6 +73,8 @@ type Host struct {
 	home  attrs           // of the login directory
 	skew  time.Duration   // the server's clock against this machine's
 	login *owner          // who the session is, once that is known
+
+	mkdirKnown, mkdirDeaf bool // whether the server minds the mode of a new directory
 }
 
 // owner is whom new files belong to.

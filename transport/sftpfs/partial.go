@@ -86,7 +86,7 @@ func (d dataFile) Truncate(int64) error               { return errors.ErrUnsuppo
 func (d dataFile) Sync() error {
 	ctx, end := d.f.t.h.lasting(d.f.ctx)
 	defer end()
-	if err := d.f.settleWrites(ctx, 0); err != nil {
+	if err := d.f.settleSoFar(ctx); err != nil {
 		return err
 	}
 	return d.f.t.syncHandle(ctx, d.f.path, d.f.handle)

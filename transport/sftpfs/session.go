@@ -79,8 +79,8 @@ func newSession(ctx context.Context, rw io.ReadWriteCloser, timeout time.Duratio
 		err = context.Cause(ctx)
 	}
 	if err != nil {
-		if why := s.why(); why != nil {
-			err = why
+		if s.over() {
+			err = s.cause()
 		} else {
 			err = breach("%v", err)
 		}

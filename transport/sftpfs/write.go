@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"syscall"
 
@@ -61,8 +63,7 @@ func (f *newFile) write(p []byte, off int64) error {
 			return err
 		}
 		f.mu.Lock()
-		f.pending = append(f.pending, r)
-		f.bytes += f.t.h.writeSize
+		f.pending = append(f.pending, &pendingWrite{r: r})
 		f.mu.Unlock()
 		p, off = p[n:], off+n
 		raise(&f.end, off)
@@ -70,27 +71,72 @@ func (f *newFile) write(p []byte, off int64) error {
 	return f.settleWrites(f.ctx, maxBehind)
 }
 
+// pendingWrite is a write that may not be answered yet.
+type pendingWrite struct {
+	r  *request
+	mu sync.Mutex
+	ok bool // it was answered
+}
+
+// settle waits for the answer. That nobody waits any more is no failure of the file.
+func (f *newFile) settle(ctx context.Context, w *pendingWrite) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ok {
+		return nil
+	}
+	_, err := w.r.want(ctx, fxpStatus)
+	if err != nil && ctx.Err() != nil {
+		return err
+	}
+	w.ok = true
+	if err != nil {
+		err = f.t.explainFull(ctx, f.dir, err)
+		f.mu.Lock()
+		if f.failed == nil {
+			f.failed = err
+		}
+		f.mu.Unlock()
+	}
+	return nil
+}
+
 // settleWrites waits until at most so many bytes are not answered.
 func (f *newFile) settleWrites(ctx context.Context, limit int) error {
 	for {
 		f.mu.Lock()
-		if len(f.pending) == 0 || f.bytes <= limit {
+		if len(f.pending) == 0 || len(f.pending)*f.t.h.writeSize <= limit {
 			err := f.failed
 			f.mu.Unlock()
 			return err
 		}
-		r := f.pending[0]
-		f.pending, f.bytes = f.pending[1:], f.bytes-f.t.h.writeSize
+		w := f.pending[0]
 		f.mu.Unlock()
-		if _, err := r.want(ctx, fxpStatus); err != nil {
-			err = f.t.explainFull(ctx, f.dir, err)
-			f.mu.Lock()
-			if f.failed == nil {
-				f.failed = err
-			}
-			f.mu.Unlock()
+		if err := f.settle(ctx, w); err != nil {
+			return err
+		}
+		f.mu.Lock()
+		if len(f.pending) > 0 && f.pending[0] == w {
+			f.pending = f.pending[1:]
+		}
+		f.mu.Unlock()
+	}
+}
+
+// settleSoFar waits until what is written now is answered. More may be written
+// meanwhile.
+func (f *newFile) settleSoFar(ctx context.Context) error {
+	f.mu.Lock()
+	all := slices.Clone(f.pending)
+	f.mu.Unlock()
+	for _, w := range all {
+		if err := f.settle(ctx, w); err != nil {
+			return err
 		}
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.failed
 }
 
 // explainFull finds out whether a failure to write is due to the disk being full.

@@ -33,6 +33,9 @@ type Limits struct {
 	NoOwners    bool // owners cannot be set, even by root
 	NoInPlace   bool // files cannot be written in place
 	NoPartials  bool // what was received cannot be kept for a later run
+	NoLinkTimes bool // symlinks keep the time at which they were made
+	ByPath      bool // a directory that was used and is replaced by a symlink may be followed for a while
+	Trusts      bool // of a partial the last chunk that its sidecar knows is read, not all of them
 }
 
 // mtime is a time that no file gets by itself.

@@ -56,7 +56,9 @@ type streamSender struct {
 	dirs []*streamDir // by index of the walk
 	made []*streamDir // that the far side has, parents first
 
-	led          int // files that the lead has carried
+	reached bool // the far side has answered
+	led     int  // files that the lead has carried
+
 	sent, volume atomic.Int64
 }
 
@@ -135,9 +137,22 @@ func (s *streamSender) open(ctx context.Context, roots *wire.Roots) error {
 	return err
 }
 
+// session starts a session that has to be. One that has just ended may count still
+// where there is room for one only, so what follows another is tried again.
 func (s *streamSender) session(ctx context.Context, path string, how StreamHow) (StreamSink, error) {
 	defer s.line.wait()()
-	return s.to.Sink(ctx, path, how)
+	for pause := 20 * time.Millisecond; ; pause *= 4 {
+		sink, err := s.to.Sink(ctx, path, how)
+		if refused := new(StreamRefusal); err == nil || errors.As(err, &refused) || !s.reached || pause > 2*time.Second {
+			s.reached = true
+			return sink, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
 }
 
 // makeRoot makes the destination directory: what is sent to a path that does not

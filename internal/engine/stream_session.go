@@ -23,7 +23,7 @@ type streamUnit struct {
 
 // Bounds of what is handed out together.
 const (
-	streamBatch     = 64
+	streamBatch     = 32
 	streamBatchSize = 4 << 20
 	streamQueue     = 16 // units that wait
 	leadFiles       = 16 // so many files are not worth another session
@@ -331,7 +331,8 @@ func (p *streamPool) ready() bool {
 }
 
 func (p *streamPool) open() (StreamSink, error) {
-	return p.s.session(p.ctx, p.s.dest, p.s.how(true))
+	defer p.s.line.wait()()
+	return p.s.to.Sink(p.ctx, p.s.dest, p.s.how(true))
 }
 
 // carry sends units until there are no more.

@@ -22,7 +22,8 @@ import (
 func overSSH(t testing.TB, extra ...string) (*sshtest.Server, *scpfs.Remote) {
 	t.Helper()
 	sshtest.Require(t, "scp", "scp")
-	srv := sshtest.Start(t, sshtest.Options{Extra: extra})
+	// The shell must not read what the user has it read when it starts.
+	srv := sshtest.Start(t, sshtest.Options{Extra: extra, Env: []string{"HOME=" + t.TempDir()}})
 	link, err := transport.Reach(t.Context(), transport.Target{Remote: true, Host: srv.Alias}, transport.Options{SSHConfig: srv.Config})
 	if err != nil {
 		t.Fatal(err)

@@ -529,4 +529,3 @@ func (s *streamReceiver) writeStream(ctx context.Context, w smallStream) error {
 	s.commitStream(ctx, w.in, f)
 	return nil
 }
-

@@ -50,13 +50,16 @@ type streamSender struct {
 	to      StreamTo
 	line    *streamLine
 	dest    string // the path of the destination
+	root    *streamDir
 
 	lead *streamSession // makes the directories
 	pool *streamPool
 	dirs []*streamDir // by index of the walk
 	made []*streamDir // that the far side has, parents first
 
-	led          int // files that the lead has carried
+	reached bool // the far side has answered
+	led     int  // files that the lead has carried
+
 	sent, volume atomic.Int64
 }
 
@@ -101,10 +104,7 @@ func (s *streamSender) run(ctx context.Context) error {
 	if err := s.finishDirs(); err != nil {
 		return err
 	}
-	if err := s.lead.finish(); err != nil {
-		return err
-	}
-	return s.finishRoot(ctx, roots)
+	return s.lead.finish()
 }
 
 // how is how sessions are started.
@@ -118,54 +118,84 @@ func (s *streamSender) open(ctx context.Context, roots *wire.Roots) error {
 	if s.dest = s.job.Dest; s.dest == "" {
 		s.dest = "."
 	}
+	s.root = &streamDir{}
+	s.lead = &streamSession{s: s}
 	dir := !roots.Single || strings.HasSuffix(s.dest, "/")
-	sink, err := s.session(ctx, s.dest, s.how(dir))
-	var refused *StreamRefusal
-	if dir && errors.As(err, &refused) {
-		if err = s.makeRoot(ctx, roots, refused); err == nil {
-			sink, err = s.session(ctx, s.dest, s.how(true))
+	if dir && roots.HasRoot {
+		if opened, err := s.openAbove(ctx, roots); opened || err != nil {
+			return err
 		}
 	}
-	if errors.As(err, &refused) {
-		err = &wire.Error{Code: wire.CodeSelect, Op: "open destination", Path: s.dest, Text: refused.Text}
+	var err error
+	var refused *StreamRefusal
+	s.lead.sink, err = s.session(ctx, s.dest, s.how(dir))
+	if dir && errors.As(err, &refused) {
+		err = s.makeRoot(ctx, refused)
 	}
-	if err == nil {
-		s.lead = &streamSession{s: s, sink: sink}
+	if errors.As(err, &refused) {
+		return &wire.Error{Code: wire.CodeSelect, Op: "open destination", Path: s.dest, Text: refused.Text}
 	}
 	return err
 }
 
-func (s *streamSender) session(ctx context.Context, path string, how StreamHow) (StreamSink, error) {
-	defer s.line.wait()()
-	return s.to.Sink(ctx, path, how)
+// rootName returns the destination as an entry of the directory above, false where
+// only the far side knows its name.
+func (s *streamSender) rootName() (above, name string, ok bool) {
+	clean := strings.TrimRight(s.dest, "/")
+	above, name, _ = splitPath(clean)
+	return above, name, manifest.ValidName(name) == nil && !(strings.HasPrefix(clean, "~") && name == clean)
 }
 
-// makeRoot makes the destination directory: what is sent to a path that does not
-// exist gets that very name.
-func (s *streamSender) makeRoot(ctx context.Context, roots *wire.Roots, why *StreamRefusal) error {
+// openAbove starts the first session in the directory above the destination, of
+// which that is an entry like others: it is made, or is there, and gets the
+// attributes of the source whose content goes into it. That it is not possible is
+// no error.
+func (s *streamSender) openAbove(ctx context.Context, roots *wire.Roots) (bool, error) {
+	above, name, ok := s.rootName()
+	if !ok {
+		return false, nil
+	}
+	sink, err := s.session(ctx, above, s.how(true))
+	refused := new(StreamRefusal)
+	if errors.As(err, &refused) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	s.lead.sink, s.lead.outer = sink, true
+	s.root.entry, s.root.above = roots.Root, true
+	s.root.entry.Name = name
+	if err = s.lead.move(s.root); err == nil {
+		s.made = append(s.made, s.root)
+		return true, nil
+	}
+	if errors.As(err, &refused) {
+		err = sink.Finish() // the destination itself will say what it is
+	}
+	s.lead.outer, s.root.entry = false, manifest.Entry{}
+	return false, errors.Join(err, sink.Close())
+}
+
+// makeRoot makes the destination directory and stays in it: what is sent to a path
+// that does not exist gets that very name.
+func (s *streamSender) makeRoot(ctx context.Context, why *StreamRefusal) error {
 	clean := strings.TrimRight(s.dest, "/")
-	_, name, _ := splitPath(clean)
-	if manifest.ValidName(name) != nil || strings.HasPrefix(clean, "~") && name == clean {
+	_, name, ok := s.rootName()
+	if !ok {
 		return why
 	}
-	sink, err := s.session(ctx, clean, StreamHow{Recursive: true, Perms: s.job.Perms})
+	how := s.how(true)
+	how.Directory = false
+	sink, err := s.session(ctx, clean, how)
 	if err != nil {
 		return err
 	}
-	defer sink.Close() // where it was not finished there is an error to tell
-	defer s.line.wait()()
-	e := manifest.Entry{Name: name, Type: manifest.Directory, Mode: 0o755}
-	if roots.HasRoot {
-		e.Mode = roots.Root.Mode&0o777 | 0o700
-	}
-	if err = sink.Dir(&e, false); err == nil {
-		if err = sink.EndDir(); err == nil {
-			err = sink.Finish()
-		}
-	}
-	var refused *StreamRefusal
-	if errors.As(err, &refused) {
-		return &wire.Error{Code: wire.CodeFile, Op: "mkdir", Path: clean, Text: refused.Text + "; create it first (mkdir -p)"}
+	s.lead.sink, s.lead.outer = sink, true
+	s.root.entry = manifest.Entry{Name: name, Type: manifest.Directory, Mode: 0o755}
+	err = s.lead.move(s.root)
+	if refused := new(StreamRefusal); errors.As(err, &refused) {
+		return errors.Join(&wire.Error{Code: wire.CodeFile, Op: "mkdir", Path: clean, Text: refused.Text + "; create it first (mkdir -p)"}, sink.Close())
 	}
 	if err == nil {
 		s.rep.post(NoteEvent{Text: "created directory " + clean})
@@ -173,12 +203,30 @@ func (s *streamSender) makeRoot(ctx context.Context, roots *wire.Roots, why *Str
 	return err
 }
 
+// session starts a session that has to be. One that has just ended may count still
+// where there is room for one only, so what follows another is tried again.
+func (s *streamSender) session(ctx context.Context, path string, how StreamHow) (StreamSink, error) {
+	defer s.line.wait()()
+	for pause := 20 * time.Millisecond; ; pause *= 4 {
+		sink, err := s.to.Sink(ctx, path, how)
+		if refused := new(StreamRefusal); err == nil || errors.As(err, &refused) || !s.reached || pause > 2*time.Second {
+			s.reached = true
+			return sink, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
 // dir sends one directory of the walk: itself, the files in it, and directories
 // that the walk does not enter.
 func (s *streamSender) dir(d *walker.Dir) error {
 	s.enter(d)
 	s.source.dirs = s.source.dirs[:0] // nobody will ask for it by its index
-	here := &streamDir{}
+	here := s.root
 	if d.Parent >= 0 {
 		parent := s.dirs[d.Parent]
 		here = s.below(parent, parent.children[d.Entry])
@@ -294,14 +342,14 @@ func (s *streamSender) item(path string, e *manifest.Entry, c manifest.Change) {
 	}
 }
 
-// finishDirs gives the directories their times and permissions, the deepest last
-// where they are entered to set those of others.
+// finishDirs gives the directories their times and permissions. One that its owner
+// may not use gets its mode when nothing in it is left to do.
 func (s *streamSender) finishDirs() error {
-	if err := s.lead.move(&streamDir{}); err != nil {
-		return err
-	}
-	if !s.job.Times && !s.job.Perms {
+	if !s.job.Times && !s.job.Perms || len(s.made) == 0 {
 		return nil
+	}
+	if err := s.outOf(s.made[0]); err != nil {
+		return err
 	}
 	s.lead.final = true
 	for _, dir := range s.made {
@@ -310,52 +358,34 @@ func (s *streamSender) finishDirs() error {
 		}
 	}
 	for i := len(s.made) - 1; i >= 0 && s.job.Perms; i-- {
-		if dir := s.made[i]; dir.above && dir.entry.Mode&0o700 != 0o700 {
-			dir.done = true
-			if err := s.lead.move(&streamDir{}); err != nil { // it may be the one that was entered last
-				return err
-			}
-			if err := s.finishDir(dir); err != nil {
-				return err
-			}
+		dir := s.made[i]
+		if !dir.above || dir.entry.Mode&0o700 == 0o700 {
+			continue
+		}
+		dir.done = true
+		if err := s.outOf(dir); err != nil {
+			return err
+		}
+		if err := s.finishDir(dir); err != nil {
+			return err
 		}
 	}
-	return s.lead.move(&streamDir{})
+	return nil
+}
+
+// outOf leaves a directory, so that it can be entered with other attributes. The
+// destination is not left for others: a session that has made it cannot come back.
+func (s *streamSender) outOf(dir *streamDir) error {
+	if dir == s.root {
+		return s.lead.move(&streamDir{})
+	}
+	return s.lead.move(s.root)
 }
 
 func (s *streamSender) finishDir(dir *streamDir) error {
 	err := s.lead.move(dir)
 	if refused := new(StreamRefusal); errors.As(err, &refused) {
 		s.rep.fail(&FileError{Op: "set attributes", Path: dir.path, Err: refused})
-		return nil
-	}
-	return err
-}
-
-// finishRoot gives the destination itself the attributes of the source whose
-// content went into it: it is an entry of the directory above, if its name is known.
-func (s *streamSender) finishRoot(ctx context.Context, roots *wire.Roots) error {
-	if !roots.HasRoot || !s.job.Times && !s.job.Perms {
-		return nil
-	}
-	parent, name, _ := splitPath(s.dest)
-	if manifest.ValidName(name) != nil || strings.HasPrefix(name, "~") && parent == "." {
-		return nil
-	}
-	sink, err := s.session(ctx, parent, s.how(true))
-	if err == nil {
-		defer sink.Close() // where it was not finished there is an error to tell
-		defer s.line.wait()()
-		e := roots.Root
-		e.Name = name
-		if err = sink.Dir(&e, s.job.Times); err == nil {
-			if err = sink.EndDir(); err == nil {
-				err = sink.Finish()
-			}
-		}
-	}
-	if refused := new(StreamRefusal); errors.As(err, &refused) {
-		s.rep.fail(&FileError{Op: "set attributes", Path: s.dest, Err: refused})
 		return nil
 	}
 	return err

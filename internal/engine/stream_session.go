@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"io"
+	"slices"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -23,7 +24,7 @@ type streamUnit struct {
 
 // Bounds of what is handed out together.
 const (
-	streamBatch     = 64
+	streamBatch     = 32
 	streamBatchSize = 4 << 20
 	streamQueue     = 16 // units that wait
 	leadFiles       = 16 // so many files are not worth another session
@@ -33,45 +34,44 @@ const (
 type streamSession struct {
 	s     *streamSender
 	sink  StreamSink
-	at    *streamDir // nil: the top
+	outer bool       // it began above the destination
+	at    *streamDir // nil: where it began
 	final bool       // directories get their attributes
 }
 
-// move goes to a directory. Where the far side refuses one on the way the session
-// stays above that.
+// move goes to a directory, or with one that has no name to where the session began.
+// Where the far side refuses one on the way the session stays above that.
 func (w *streamSession) move(to *streamDir) error {
 	defer w.s.line.wait()()
-	var down []*streamDir
-	for dir := to; dir.parent != nil; dir = dir.parent {
-		down = append(down, dir)
-	}
-	for w.at != nil && w.at.parent != nil {
-		if d := w.at.depth; d <= len(down) && down[len(down)-d] == w.at {
-			break
-		}
+	down := w.way(to)
+	for w.at != nil && !slices.Contains(down, w.at) {
 		if err := w.sink.EndDir(); err != nil {
 			return err
 		}
-		w.at = w.at.parent
+		if w.at = w.at.parent; len(w.way(w.at)) == 0 {
+			w.at = nil
+		}
 	}
-	for i := len(down) - 1 - w.depth(); i >= 0; i-- {
-		e := down[i].entry
-		if !down[i].alone && (!w.final || down[i].above && !down[i].done) {
+	for _, dir := range down[slices.Index(down, w.at)+1:] {
+		e := dir.entry
+		if !dir.alone && (!w.final || dir.above && !dir.done) {
 			e.Mode |= 0o700 // it has to be usable until all is in it
 		}
 		if err := w.sink.Dir(&e, w.final && w.s.job.Times); err != nil {
 			return err
 		}
-		w.at = down[i]
+		w.at = dir
 	}
 	return nil
 }
 
-func (w *streamSession) depth() int {
-	if w.at == nil {
-		return 0
+// way returns the directories to enter on the way to one.
+func (w *streamSession) way(to *streamDir) (down []*streamDir) {
+	for dir := to; dir != nil && dir.entry.Name != "" && (dir.parent != nil || w.outer); dir = dir.parent {
+		down = append(down, dir)
 	}
-	return w.at.depth
+	slices.Reverse(down)
+	return down
 }
 
 func (w *streamSession) settle() error {
@@ -239,7 +239,8 @@ type streamPool struct {
 	units   chan streamUnit
 	limit   int // sessions
 	started int
-	fewer   atomic.Bool // the far side does not want more sessions
+	open    atomic.Int64 // of these, those that have begun
+	fewer   atomic.Bool  // the far side does not want more sessions
 }
 
 func newStreamPool(ctx context.Context, s *streamSender) *streamPool {
@@ -305,33 +306,22 @@ func (s *streamSender) give(u streamUnit) error {
 }
 
 // ready starts another session where there are fewer than there may be and those
-// that there are have enough to do. It reports whether there is any.
+// that there are have enough to do. It reports whether there is any. Nobody waits
+// for one to begin: a login shell may take a second for that.
 func (p *streamPool) ready() bool {
-	if p.started == p.limit || p.fewer.Load() || p.started > 0 && len(p.units) < p.started {
-		return p.started > 0
+	if p.started < p.limit && !p.fewer.Load() && len(p.units) >= p.started && (p.started == 0 || p.open.Load() > 0) {
+		p.run(func() error {
+			done := p.s.line.wait()
+			sink, err := p.s.to.Sink(p.ctx, p.s.dest, p.s.how(true))
+			if done(); err != nil {
+				p.fewer.Store(true) // there are others, or the lead
+				return nil
+			}
+			p.open.Add(1)
+			return p.carry(sink)
+		})
 	}
-	if p.started == 0 {
-		sink, err := p.open()
-		if err != nil {
-			p.limit = 0
-			return false
-		}
-		p.run(func() error { return p.carry(sink) })
-		return true
-	}
-	p.run(func() error {
-		sink, err := p.open()
-		if err != nil {
-			p.fewer.Store(true) // the others go on
-			return nil
-		}
-		return p.carry(sink)
-	})
-	return true
-}
-
-func (p *streamPool) open() (StreamSink, error) {
-	return p.s.session(p.ctx, p.s.dest, p.s.how(true))
+	return p.open.Load() > 0
 }
 
 // carry sends units until there are no more.

@@ -19,6 +19,8 @@ import (
 	"gosync/transport/localfs"
 	"gosync/transport/scpfs"
 	"gosync/transport/sshtest"
+	"gosync/walker/filter"
+	"gosync/walker/manifest"
 )
 
 // command is a process with the methods that transport.Stream has.
@@ -47,7 +49,8 @@ func start(shell, dir string, env ...string) func(context.Context, string) (io.R
 	return func(_ context.Context, line string) (io.ReadWriteCloser, error) {
 		c := &command{cmd: exec.Command(shell, "-c", line)}
 		c.cmd.Dir, c.cmd.Stderr = dir, &c.stderr
-		c.cmd.Env = append(os.Environ(), env...)
+		c.cmd.WaitDelay = time.Second // the shell may have left somebody
+	c.cmd.Env = append(os.Environ(), env...)
 		in, err := c.cmd.StdinPipe()
 		if err != nil {
 			return nil, err
@@ -218,4 +221,19 @@ func corpus(t testing.TB, root string) {
 		p := filepath.Join(root, d)
 		t.Cleanup(func() { _ = os.Chmod(p, 0o755) })
 	}
+}
+
+func newFilter(t *testing.T, patterns ...string) *filter.Set {
+	t.Helper()
+	set := &filter.Set{}
+	for _, p := range patterns {
+		if err := set.Exclude(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return set
+}
+
+func entry(name string, size int64) manifest.Entry {
+	return manifest.Entry{Name: name, Size: size, Mode: 0o644, Type: manifest.Regular}
 }

@@ -146,6 +146,9 @@ func (c *conn) cut(op string, err error) error {
 // ended returns what is known of how the command has ended: its exit status, 0 for
 // well, -1 for not known, and a text about it.
 func (c *conn) ended() (text string, code int) {
+	if s, ok := c.stream.(interface{ CloseWrite() error }); ok {
+		_ = s.CloseWrite() // it may wait for more, and may have ended
+	}
 	w, ok := c.stream.(interface{ Wait() error })
 	if !ok {
 		return "", 0

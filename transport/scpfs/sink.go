@@ -231,8 +231,17 @@ func oneLine(s string) string {
 	return s[:min(len(s), 512)]
 }
 
-// Finish implements [engine.StreamSink].
+// Finish implements [engine.StreamSink]. It frees the session, too, because there
+// may be room for no other.
 func (s *Sink) Finish() error {
+	if err := s.finish(); err != nil {
+		return err
+	}
+	_ = s.Close() // it has ended well
+	return nil
+}
+
+func (s *Sink) finish() error {
 	if err := s.Settle(); err != nil {
 		return err
 	}

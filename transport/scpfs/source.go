@@ -15,15 +15,15 @@ type Source struct {
 	*conn
 	req request
 
-	depth   int      // directories that are open
-	things  int      // that have come at the top
-	times   *times   // that belong to what comes next
-	left    int64    // bytes of content that were not read
-	content bool     // the content of a file is not over
-	said    error    // what Read ends with when it is
-	told    bool     // the far side has reported an error
-	ahead   int      // answers that were written before they were due
-	failed  error    // a write that failed; what can be read is read all the same
+	depth   int    // directories that are open
+	things  int    // that have come at the top
+	times   *times // that belong to what comes next
+	left    int64  // bytes of content that were not read
+	content bool   // the content of a file is not over
+	said    error  // what Read ends with when it is
+	told    bool   // the far side has reported an error
+	ahead   int    // answers that were written before they were due
+	failed  error  // a write that failed; what can be read is read all the same
 
 	zeros [maxAhead]byte // answers
 }

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bufio"
 	"compress/gzip"
 	"context"
 	"crypto/rand"
@@ -223,10 +224,16 @@ func (d *deployment) send(s *exchange) (int64, error) {
 		_, err := io.CopyBuffer(w, onlyRead{d.agent.content()}, make([]byte, 64<<10))
 		return w.n, errors.Join(err, s.CloseWrite())
 	}
-	z := gzip.NewWriter(w)
+	// The compressor writes 240 bytes at a time. As packets of SSH these are
+	// slow, and sshd takes time by their square.
+	buffer := bufio.NewWriterSize(w, 32<<10)
+	z := gzip.NewWriter(buffer)
 	_, err := io.CopyBuffer(z, onlyRead{d.agent.content()}, make([]byte, 64<<10))
 	if err == nil {
 		err = z.Close()
+	}
+	if err == nil {
+		err = buffer.Flush()
 	}
 	return w.n, errors.Join(err, s.CloseWrite())
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"gosync/transport/sshtest"
 )
@@ -33,11 +34,12 @@ func TestDeploySshd(t *testing.T) {
 		if _, _, err = awaitGreeting(t.Context(), s); !isKind(err, GreetingNoCommand) {
 			t.Errorf("%s: %v", way.name, err)
 		}
+		start := time.Now()
 		command, how, err := Deploy(t.Context(), l, o)
 		if err != nil {
 			t.Fatalf("%s: %v", way.name, err)
 		}
-		t.Log(how)
+		t.Log(how, time.Since(start))
 		if how.Home != home || (how.Sent > 0) != way.sent {
 			t.Errorf("%s: %+v", way.name, how)
 		}

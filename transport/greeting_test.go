@@ -79,7 +79,7 @@ func TestGreetingErrors(t *testing.T) {
 	} {
 		start := time.Now()
 		e := b.fail(command)
-		if e.Kind != test.kind || !strings.Contains(e.Error(), test.text) || strings.ContainsAny(e.Error(), "\x1b\x00\n") || len(e.Output) > 4*shownOutput {
+		if e.Kind != test.kind || !strings.Contains(e.Error(), test.text) || strings.ContainsAny(e.Error(), "\x1b\x00\n") || len(e.Output) > 5*shownOutput {
 			t.Errorf("%.80s: kind %d, %v; want %d, %s", command, e.Kind, e, test.kind, test.text)
 		}
 		if d := time.Since(start); d > 30*time.Second {

@@ -224,15 +224,16 @@ func (d *deployment) send(s *exchange) (int64, error) {
 		_, err := io.CopyBuffer(w, onlyRead{d.agent.content()}, make([]byte, 64<<10))
 		return w.n, errors.Join(err, s.CloseWrite())
 	}
-	// The compressor writes pieces of 240 bytes, each of which would be a packet.
-	b := bufio.NewWriterSize(w, 64<<10)
-	z := gzip.NewWriter(b)
+	// The compressor writes 240 bytes at a time. As packets of SSH these are
+	// slow, and sshd takes time by their square.
+	buffer := bufio.NewWriterSize(w, 32<<10)
+	z := gzip.NewWriter(buffer)
 	_, err := io.CopyBuffer(z, onlyRead{d.agent.content()}, make([]byte, 64<<10))
 	if err == nil {
 		err = z.Close()
 	}
 	if err == nil {
-		err = b.Flush()
+		err = buffer.Flush()
 	}
 	return w.n, errors.Join(err, s.CloseWrite())
 }

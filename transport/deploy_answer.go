@@ -11,9 +11,9 @@ import (
 
 // Bounds of what a far side may print.
 const (
-	maxPrelude    = 64 << 10 // by its login shell, before the answer
-	maxAnswerLine = 8 << 10  // a path of 4 KiB and what is said of it
-	maxAnswer     = 64       // lines
+	maxPrelude    = 4 << 10 // by its login shell, before the answer; more would hide a greeting too, see wire.Conn.Welcome
+	maxAnswerLine = 8 << 10 // a path of 4 KiB and what is said of it
+	maxAnswer     = 64      // lines
 )
 
 const answerMark = "gosync-answer"

@@ -86,8 +86,11 @@ say have "$have"; end`
 // for 30 days and uploads that were cut off go.
 const scriptFinish = `
 chmod 700 "$n" || fail write "$n";
-v=$(ulimit -f 0 2>/dev/null; cd /proc 2>/dev/null || cd /; PATH=/nowhere; "$n" --version 2>&1 </dev/null); r=$?;
-{ printf "%s" "$v"; echo; } | head -n 5 | while read -r l; do say out "$l"; done;
+exec 4>&1;
+r=$({ {
+	(ulimit -f 0 2>/dev/null; cd /proc 2>/dev/null || cd /; PATH=/nowhere; exec "$n" --version) 2>&1 </dev/null 3>&- 4>&-;
+	echo $? >&3;
+} | head -n 5 | while read -r l; do say out "$l" >&4; done; } 3>&1);
 say ran "$r";
 [ "$r" = 0 ] || end;
 mv -f "$n" "$f" || fail write "$f";

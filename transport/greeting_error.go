@@ -73,7 +73,9 @@ func statusText(status int) string {
 }
 
 // quoted puts text that is escaped already into quotes.
-func quoted(s string) string { return `"` + strings.ReplaceAll(strings.TrimRight(s, "\n"), "\n", " ") + `"` }
+func quoted(s string) string {
+	return `"` + strings.ReplaceAll(strings.TrimRight(s, "\n"), "\n", " ") + `"`
+}
 
 // lastLine returns the last line of messages that says something: fish ends its
 // own with a line of carets.

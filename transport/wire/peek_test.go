@@ -66,8 +66,12 @@ func TestAgree(t *testing.T) {
 		low, high int
 		ok        bool
 	}{
-		{MinVersion, Version, true}, {1, Version + 5, true}, {Version, Version, true},
-		{Version + 1, Version + 5, false}, {1, MinVersion - 1, false}, {Version, 1, false},
+		{MinVersion, Version, true},
+		{1, Version + 5, true},
+		{Version, Version, true},
+		{Version + 1, Version + 5, false},
+		{1, MinVersion - 1, false},
+		{Version, 1, false},
 	} {
 		v, err := Agree(&Hello{MinVersion: test.low, Version: test.high, Release: "9.8"})
 		if (err == nil) != test.ok || test.ok && v != Version || !test.ok && (!errors.Is(err, ErrVersion) || !strings.Contains(err.Error(), "9.8")) {

@@ -43,6 +43,9 @@ func run(ctx context.Context, args []string, e *env) int {
 	if len(args) > 1 && args[1] == "demo" {
 		return e.status(ctx, runDemo(ctx, args[2:], e))
 	}
+	if len(args) > 1 && args[1] == "cp" {
+		return e.runCp(ctx, args[2:])
+	}
 	if len(args) == 2 && args[1] == "-h" {
 		return e.show(shortHelp())
 	}

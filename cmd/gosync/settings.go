@@ -67,6 +67,10 @@ type settings struct {
 	remotePath string
 	sshConfig  string
 	port       int
+	identities []string // files of private keys
+	sshOptions []string // "Keyword=value", as in ssh_config
+	via        string   // how the far side is reached: auto, agent, sftp, scp
+	direct     bool     // from one host to another: the first does it, without this one
 
 	connTimeout  time.Duration
 	timeoutGiven bool // --timeout was: it is meant to end the run
@@ -85,7 +89,7 @@ const defaultTimeout = time.Minute
 
 // newSettings returns the settings of an empty command line.
 func newSettings() *settings {
-	s := &settings{human: 1, retries: 5}
+	s := &settings{human: 1, retries: 5, via: "auto"}
 	s.MaxDelete, s.Timeout = -1, defaultTimeout
 	return s
 }

@@ -230,15 +230,25 @@ func (f *forest) tree(ctx context.Context, path string) (Source, error) {
 		return nil, err
 	}
 	if f.job.CopyLinks {
-		follower, ok := t.(Follower)
-		if !ok {
-			return nil, errors.Join(fmt.Errorf("symlinks cannot be followed there: %w", errors.ErrUnsupported), t.Close())
+		if err := follow(t); err != nil {
+			return nil, errors.Join(err, t.Close())
 		}
-		follower.Follow()
 	}
 	f.trees[path] = t
 	f.opened = append(f.opened, t)
 	return t, nil
+}
+
+// follow has a tree follow its symlinks.
+func follow(t Source) error {
+	err := errors.ErrUnsupported
+	if f, ok := t.(Follower); ok {
+		err = f.Follow()
+	}
+	if err != nil {
+		err = fmt.Errorf("its symlinks cannot be followed: %w", err)
+	}
+	return err
 }
 
 // graft puts n below parent. Of two nodes with one name the first wins, but

@@ -26,11 +26,11 @@ type Source interface {
 type Follower interface {
 	// Follow has the tree show, from now on, every symlink below its root as what
 	// it leads to, inside of the tree or not, and open that. It is called before
-	// anything else.
+	// anything else. An error means that the tree cannot, and has not changed.
 	//
 	// A symlink that leads nowhere, or to a directory that it lies in, is left out
 	// of its listing, whose error then holds one for each of these.
-	Follow()
+	Follow() error
 }
 
 // Distant is implemented by trees that lie behind a line, which has no gosync at

@@ -15,7 +15,10 @@ var _ engine.Follower = (*Tree)(nil)
 
 // Follow implements [engine.Follower]. From then on the tree is for reading only,
 // and nothing keeps what is read below its root: that is what following is for.
-func (t *Tree) Follow() { t.follows, t.how.ReadOnly = true, true }
+func (t *Tree) Follow() error {
+	t.follows, t.how.ReadOnly = true, true
+	return nil
+}
 
 // errLoop is about a symlink to a directory that it lies in. That it is an ELOOP
 // is the system's idea of it, too.

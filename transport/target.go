@@ -48,11 +48,11 @@ func ParseTarget(arg string) (Target, error) {
 // ParseScpTarget is ParseTarget as scp has it: a name that begins with a colon is a local one, and of several colons
 // the first ends the host.
 func ParseScpTarget(arg string) (Target, error) {
-	if strings.HasPrefix(arg, ":") {
+	if strings.HasPrefix(arg, ":") && strings.IndexByte(arg, 0) < 0 {
 		return Target{Path: arg}, nil
 	}
 	host, path, ok := cutHost(arg)
-	if !ok || !strings.HasPrefix(path, ":") {
+	if !ok || !strings.HasPrefix(path, ":") || strings.IndexByte(arg, 0) >= 0 {
 		return ParseTarget(arg)
 	}
 	t := Target{Remote: true, Path: path}

@@ -29,6 +29,7 @@ type cpRow struct {
 	args string
 	like string // what scp gets in place of args where its usual protocol cannot do what its manual says
 	fail bool   // both fail
+	made bool   // scp gives the directory "new" that it makes the permissions of the first file in it: not compared
 }
 
 func cpRows() []cpRow {
@@ -42,7 +43,7 @@ func cpPushRows() []cpRow {
 		{args: "a box:@/in/"},
 		{args: "b box:@/in/a"},
 		{args: "a b c.txt box:@/in"},
-		{args: "a b box:@/new"},
+		{args: "a b box:@/new", made: true},
 		{args: "dir box:@/in", fail: true},
 		{args: "dir a box:@/in", fail: true},
 		{args: "-r dir box:@/new"},
@@ -96,7 +97,7 @@ func cpPullRows() []cpRow {
 		{args: "box:@/la new"},
 		{args: "-r box:@/ff new"},
 		{args: "box:@/a no/such", fail: true},
-		{args: "box:@/a dir", like: "box:@/a dir"},
+		{args: "box:@/a dir"},
 		{args: "box:@/sp_ace new"},
 		{args: "box:~/a new"},
 		{args: "scp://box:PORT/~/a new"},
@@ -205,7 +206,8 @@ func newCpBench(t *testing.T) *cpBench {
 	if b.gosync, err = exec.LookPath("gosync"); err != nil {
 		t.Fatal(err)
 	}
-	b.sshd = sshtest.Start(t, sshtest.Options{Path: []string{filepath.Dir(b.gosync)}, Env: []string{"GORACE=" + quickExit}})
+	// A bash that takes itself for one inside of another leaves ~/.bashrc alone, which may take seconds.
+	b.sshd = sshtest.Start(t, sshtest.Options{Path: []string{filepath.Dir(b.gosync)}, Env: []string{"GORACE=" + quickExit, "SHLVL=2"}})
 	u, err := user.Current()
 	if err != nil {
 		t.Fatal(err)
@@ -235,6 +237,10 @@ func (b *cpBench) compare(t *testing.T, r cpRow) {
 		t.Errorf("gosync cp %s ends with %d, scp with %d\n%s", r.args, status["gosync"], status["scp"], said["gosync"])
 	}
 	want, have := b.tree(t, worlds["scp"]), b.tree(t, worlds["gosync"])
+	if r.made && strings.HasPrefix(have["new"], "d") && strings.HasPrefix(want["new"], "d") {
+		delete(have, "new")
+		delete(want, "new")
+	}
 	for name := range want {
 		if have[name] != want[name] {
 			t.Errorf("%s: %s is %q, with scp it is %q\n%s", r.args, name, have[name], want[name], said["gosync"])

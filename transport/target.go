@@ -74,7 +74,7 @@ func parseTarget(arg string) (Target, error) {
 	}
 	for _, scheme := range []string{"scp://", "sftp://"} {
 		if rest, ok := strings.CutPrefix(arg, scheme); ok {
-			return parseURL(rest, func(p string) string { return strings.TrimPrefix(p, "/") })
+			return parseURL(rest, scpPath)
 		}
 	}
 	if scheme, _, ok := strings.Cut(arg, "://"); ok {
@@ -227,6 +227,15 @@ func urlPath(p string) string {
 		return relative(p[3:])
 	case strings.HasPrefix(p, "/~"):
 		return p[1:] // the home directory of another user: the far side expands it
+	}
+	return p
+}
+
+// scpPath is urlPath for scp:// and sftp://: the first slash only ends the host.
+func scpPath(p string) string {
+	p = strings.TrimPrefix(p, "/")
+	if p == "~" || strings.HasPrefix(p, "~/") {
+		return relative(p[1:])
 	}
 	return p
 }

@@ -31,13 +31,32 @@ type Target struct {
 //	[user@][v6address]:path      brackets around addresses with colons
 //	:path                        the host of the operand before
 //	ssh://[user@]host[:port]/p   p is absolute; /~/p and /./p are below the home directory, /~user/p below that user's
+//	scp://[user@]host[:port]/p   p is below the home directory; an absolute path begins with a second slash
+//	sftp://...                   the same
 //
-// In the ssh:// form user, host and path are percent-decoded; everywhere else bytes stand for themselves. A local name
+// In the forms with a scheme user, host and path are percent-decoded; everywhere else bytes stand for themselves. A local name
 // with a colon is written ./a:b. Daemon forms (host::module, rsync://) and other schemes are refused. Errors wrap
 // ErrTarget.
 func ParseTarget(arg string) (Target, error) {
 	t, err := parseTarget(arg)
 	if err != nil {
+		return Target{}, fmt.Errorf("%w %q: %w", ErrTarget, arg, err)
+	}
+	return t, nil
+}
+
+// ParseScpTarget is ParseTarget as scp has it: a name that begins with a colon is a local one, and of several colons
+// the first ends the host.
+func ParseScpTarget(arg string) (Target, error) {
+	if strings.HasPrefix(arg, ":") && strings.IndexByte(arg, 0) < 0 {
+		return Target{Path: arg}, nil
+	}
+	host, path, ok := cutHost(arg)
+	if !ok || !strings.HasPrefix(path, ":") || strings.IndexByte(arg, 0) >= 0 {
+		return ParseTarget(arg)
+	}
+	t := Target{Remote: true, Path: path}
+	if err := t.setHost(host); err != nil {
 		return Target{}, fmt.Errorf("%w %q: %w", ErrTarget, arg, err)
 	}
 	return t, nil
@@ -51,14 +70,19 @@ func parseTarget(arg string) (Target, error) {
 		return Target{}, errors.New("it holds a NUL byte")
 	}
 	if rest, ok := strings.CutPrefix(arg, "ssh://"); ok {
-		return parseURL(rest)
+		return parseURL(rest, urlPath)
+	}
+	for _, scheme := range []string{"scp://", "sftp://"} {
+		if rest, ok := strings.CutPrefix(arg, scheme); ok {
+			return parseURL(rest, scpPath)
+		}
 	}
 	if scheme, _, ok := strings.Cut(arg, "://"); ok {
 		switch strings.ToLower(scheme) {
 		case "rsync":
 			return Target{}, errors.New("the rsync daemon is not supported: use host:path or ssh://host/path")
 		case "ssh", "scp", "sftp", "http", "https", "ftp", "file":
-			return Target{}, fmt.Errorf("%s:// is not supported: use host:path or ssh://host/path", scheme)
+			return Target{}, fmt.Errorf("%s:// is not supported: use host:path, ssh://host/path or scp://host/path", scheme)
 		}
 	}
 	host, path, ok := cutHost(arg)
@@ -126,8 +150,9 @@ func (t *Target) setHost(s string) error {
 	return sshconn.ValidHost(s)
 }
 
-// parseURL reads what follows ssh://.
-func parseURL(rest string) (Target, error) {
+// parseURL reads what follows the scheme. short turns the path, with its slash, into the form that follows a host and a
+// colon.
+func parseURL(rest string, short func(path string) string) (Target, error) {
 	authority, path := rest, ""
 	if i := strings.IndexByte(rest, '/'); i >= 0 {
 		authority, path = rest[:i], rest[i:]
@@ -170,7 +195,7 @@ func parseURL(rest string) (Target, error) {
 	if strings.IndexByte(path, 0) >= 0 {
 		return Target{}, errors.New("it holds a NUL byte")
 	}
-	t.Path = urlPath(path)
+	t.Path = short(path)
 	return t, nil
 }
 
@@ -202,6 +227,15 @@ func urlPath(p string) string {
 		return relative(p[3:])
 	case strings.HasPrefix(p, "/~"):
 		return p[1:] // the home directory of another user: the far side expands it
+	}
+	return p
+}
+
+// scpPath is urlPath for scp:// and sftp://: the first slash only ends the host.
+func scpPath(p string) string {
+	p = strings.TrimPrefix(p, "/")
+	if p == "~" || strings.HasPrefix(p, "~/") {
+		return relative(p[1:])
 	}
 	return p
 }

@@ -51,6 +51,14 @@ func TestParseTarget(t *testing.T) {
 		"ssh://[fe80::1%25lo]:22/x":    remote("", "fe80::1%lo", 22, "/x"),
 		"ssh://h:/x":                   remote("", "h", 0, "/x"),
 		"ssh:x":                        remote("", "ssh", 0, "x"),
+		"scp:x":                        remote("", "scp", 0, "x"),
+		"scp://h":                      remote("", "h", 0, ""),
+		"scp://h/":                     remote("", "h", 0, ""),
+		"scp://h/a/b":                  remote("", "h", 0, "a/b"),
+		"scp://h//abs":                 remote("", "h", 0, "/abs"),
+		"scp://u@h:22/~/x%20y":         remote("u", "h", 22, "x y"),
+		"scp://[::1]:22/x":             remote("", "::1", 22, "x"),
+		"sftp://u@h:22/x":              remote("u", "h", 22, "x"),
 		"host:\xff\x01":                remote("", "host", 0, "\xff\x01"),
 		"h.example.com:dir/../x with ": remote("", "h.example.com", 0, "dir/../x with "),
 	} {
@@ -65,11 +73,37 @@ func TestParseTarget(t *testing.T) {
 	}
 }
 
+func TestParseScpTarget(t *testing.T) {
+	t.Parallel()
+	for arg, want := range map[string]Target{
+		":x":          {Path: ":x"},
+		"h::x":        {Remote: true, Host: "h", Path: ":x"},
+		"u@[::1]::x":  {Remote: true, User: "u", Host: "::1", Path: ":x"},
+		"h:x":         {Remote: true, Host: "h", Path: "x"},
+		"scp://h:2/x": {Remote: true, Host: "h", Port: 2, Path: "x"},
+		"./h:x":       {Path: "./h:x"},
+	} {
+		got, err := ParseScpTarget(arg)
+		if err != nil || got != want {
+			t.Errorf("%q: %+v, %v; want %+v", arg, got, err, want)
+		}
+		if again, err := ParseTarget(got.String()); err != nil || again.Remote != want.Remote || again.Host != want.Host || again.Path != want.Path && again.Path != "./"+want.Path {
+			t.Errorf("%q: %q reads back as %+v, %v", arg, got.String(), again, err)
+		}
+	}
+	for _, arg := range []string{"", "-oX::y", "h h::y", "u@::y", ":x\x00", "h::\x00", "h:\x00"} {
+		if got, err := ParseScpTarget(arg); !errors.Is(err, ErrTarget) {
+			t.Errorf("%q: %+v, %v", arg, got, err)
+		}
+	}
+}
+
 // None of these may ever come near a process or a resolver.
 func TestParseTargetRefuses(t *testing.T) {
 	t.Parallel()
 	for _, arg := range []string{
-		"", "a\x00b", "h:a\x00b", "host::module", "u@host::module/x", "rsync://host/mod", "RSYNC://host/mod", "scp://h/x", "sftp://h/x",
+		"", "a\x00b", "h:a\x00b", "host::module", "u@host::module/x", "rsync://host/mod", "RSYNC://host/mod", "SCP://h/x", "scp://", "scp:///x",
+		"scp://u:pw@h/x", "sftp://h:0/x", "scp://h/%00", "scp://::1/x",
 		"https://h/x", "::mod", "-oProxyCommand=id:x", "-h:x", "u@-h:x", "-l@h:x", "@h:x", "u@:x", "h h:x", "h\nh:x", "h\th:x", "h;id:x",
 		"h|id:x", "h&id:x", "h`id`:x", "$(id):x", "$HOME:x", "h>f:x", "h<f:x", "h'x:y", `h"x:y`, `h\x:y`, "h{a}:x", "h(a):x", "u;id@h:x",
 		"u`id`@h:x", "u$(id)@h:x", "u|v@h:x", "a -oX@h:x", `u\@h:x`, "\x7fh:x", "u\x1b@h:x", "[::g]:x", "a]b:x", "u@[::1]x:y",
@@ -84,7 +118,7 @@ func TestParseTargetRefuses(t *testing.T) {
 }
 
 func FuzzParseTarget(f *testing.F) {
-	for _, s := range []string{"a:b", "u@[::1]:p", "ssh://u@h:2/./~x", ":x", "./a", "ssh://h/~/x", "h://x", "a@b@c:d", "ssh://a%2fb@h/x"} {
+	for _, s := range []string{"a:b", "u@[::1]:p", "ssh://u@h:2/./~x", ":x", "./a", "ssh://h/~/x", "h://x", "a@b@c:d", "ssh://a%2fb@h/x", "scp://u@h:2/~/x", "sftp://h//a/./b"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, arg string) {

@@ -254,10 +254,10 @@ func distance(a, b string) int {
 func isRsyncOption(name string) bool {
 	const options = ` A acls atimes b backup backup-dir blocking-io block-size B C cc checksum-choice checksum-seed
  chmod chown compare-dest compress-choice compress-level compress-threads confine-root copy-as copy-dest copy-devices
- copy-dirlinks copy-links copy-unsafe-links crtimes cvs-exclude debug del delay-updates delete-after delete-before delete-delay
+ copy-dirlinks copy-unsafe-links crtimes cvs-exclude debug del delay-updates delete-after delete-before delete-delay
  delete-during delete-excluded delete-missing-args E existing executability F fake-super force fuzzy groupmap 8 8-bit-output iconv
  ignore-errors ignore-existing ignore-missing-args ignore-non-existing implied-dirs inc-recursive info insecure-links ipv4 ipv6 4 6
- J k K keep-dirlinks L link-dest list-only log-file log-file-format log-format m M max-alloc min-size mkpath modify-window
+ J k K keep-dirlinks link-dest list-only log-file log-file-format log-format m M max-alloc min-size mkpath modify-window
  munge-links N no-implied-dirs no-inc-recursive no-i-r O old-args old-dirs omit-dir-times omit-link-times one-file-system open-noatime
  outbuf out-format preallocate protect-args protocol prune-empty-dirs read-batch remote-option remove-sent-files
  remove-source-files s safe-links secluded-args skip-compress sockopts stderr stop-after stop-at suffix super T temp-dir time-limit

@@ -10,6 +10,7 @@ import (
 const usageText = `Usage: gosync [OPTION]... SRC... DEST
        gosync [OPTION]... SRC... [USER@]HOST:DEST
        gosync [OPTION]... [USER@]HOST:SRC... DEST
+       gosync cp [OPTION]... SRC... DEST      (scp's command line: gosync cp --help)
        gosync demo
 `
 

@@ -52,6 +52,10 @@ func (e *env) reach(ctx context.Context, s *settings, r *route, job engine.Job, 
 		if s.MaxDelete >= 0 {
 			job.MaxDelete = max(0, s.MaxDelete-max(p.deleted, total.Deleted))
 		}
+		if rep.Progress.Settled.Load() { // else what was begun would look like a directory to go into
+			job.ByName = rep.Progress.Named.Load()
+			job.IntoDir = !job.ByName
+		}
 	}
 }
 

@@ -50,6 +50,9 @@ func run(ctx context.Context, args []string, e *env) int {
 	if len(args) > 1 && args[1] == "demo" {
 		return e.status(ctx, runDemo(ctx, args[2:], e))
 	}
+	if len(args) > 1 && args[1] == "cp" {
+		return e.runCp(ctx, args[2:])
+	}
 	if len(args) == 2 && args[1] == "-h" {
 		return e.show(shortHelp())
 	}
@@ -205,7 +208,7 @@ func (e *env) transfer(ctx context.Context, s *settings, r *route, job engine.Jo
 // is constant but for the program, which is the user's own shell text.
 func (e *env) connectOptions(s *settings, p *printer) (transport.Options, error) {
 	o := transport.Options{
-		SSH: s.ssh, Identity: s.identity, SSHOptions: s.sshOptions, Unlocked: new(sshconn.Unlocked),
+		SSH: s.ssh, Identity: s.identities, SSHOptions: s.sshOptions, Unlocked: new(sshconn.Unlocked),
 		SSHConfig: s.sshConfig, Port: s.port, Stderr: p.far, RemoteCommand: []string{"gosync", "--server"},
 		Log: slog.New(&logHandler{con: p.con, level: slog.LevelWarn}), ConnectTimeout: s.connTimeout,
 	}

@@ -67,14 +67,14 @@ type settings struct {
 	rsh        string
 	remotePath string
 	ssh        string // --ssh
-	identity   []string
-	sshOptions []string
 	sshConfig  string
 	port       int
+	identities []string // files of private keys
+	sshOptions []string // "Keyword=value", as in ssh_config
 	via        transport.Via
 	noDeploy   bool
 	agentDir   string
-	direct     bool // remote to remote: the source's machine sends by itself
+	direct     bool // from one host to another: the first does it, without this one
 
 	connTimeout  time.Duration
 	timeoutGiven bool // --timeout was: it is meant to end the run
@@ -95,7 +95,7 @@ const defaultTimeout = time.Minute
 
 // newSettings returns the settings of an empty command line.
 func newSettings() *settings {
-	s := &settings{human: 1, retries: 5}
+	s := &settings{human: 1, retries: 5, via: "auto"}
 	s.MaxDelete, s.Timeout = -1, defaultTimeout
 	return s
 }

@@ -114,8 +114,13 @@ func keepFlags() []flag {
 	return []flag{
 		{
 			name: "links", short: "l", negate: true, category: catKeep, doc: "copy symlinks as symlinks",
-			long: "Without it symlinks are left out; gosync never follows one below a source or destination.",
+			long: "Without it symlinks are left out; gosync never follows one below a source or destination, unless --copy-links asks for it.",
 			set:  on(func(s *settings) *bool { return &s.Links }),
+		},
+		{
+			name: "copy-links", short: "L", negate: true, category: catKeep, doc: "copy what symlinks lead to in their place",
+			long: "They are followed wherever they lead, inside of the source or not. One that leads nowhere, or to a directory that it lies in, is an error.",
+			set:  on(func(s *settings) *bool { return &s.CopyLinks }),
 		},
 		{
 			name: "hard-links", short: "H", negate: true, category: catKeep, doc: "reproduce hard links among the copied files",
@@ -432,7 +437,7 @@ func remoteFlags() []flag {
 		},
 		{
 			name: "identity", arg: "FILE", category: catRemote, doc: "log in with the private key in FILE (may be repeated)",
-			set: appends(func(s *settings) *[]string { return &s.identity }),
+			set: appends(func(s *settings) *[]string { return &s.identities }),
 		},
 		{
 			name: "ssh-option", arg: "KEYWORD=VALUE", category: catRemote, doc: "a line of ssh_config that wins over the file (may be repeated)",

@@ -83,7 +83,7 @@ func (w *ways) attempt(ctx context.Context, job engine.Job, rep engine.Report) (
 
 // move has the engine do the job between the ends.
 func (w *ways) move(ctx context.Context, f fars, job engine.Job, rep engine.Report) (engine.Summary, error) {
-	if via(f[sourceEnd]) == transport.ViaSCP || via(f[destEnd]) == transport.ViaSCP {
+	if wayOf(f[sourceEnd]) == transport.ViaSCP || wayOf(f[destEnd]) == transport.ViaSCP {
 		return w.overSCP(ctx, f, job, rep)
 	}
 	if w.p.attempt == 0 {
@@ -91,7 +91,7 @@ func (w *ways) move(ctx context.Context, f fars, job engine.Job, rep engine.Repo
 	}
 	p := &w.e.parts
 	from, to := f[sourceEnd], f[destEnd]
-	switch a, b := via(from) == transport.ViaAgent, via(to) == transport.ViaAgent; {
+	switch a, b := wayOf(from) == transport.ViaAgent, wayOf(to) == transport.ViaAgent; {
 	case a && b:
 		return p.relay(ctx, p.host(), from.Agent, to.Agent, job, rep)
 	case a:
@@ -102,8 +102,8 @@ func (w *ways) move(ctx context.Context, f fars, job engine.Job, rep engine.Repo
 	return p.between(ctx, w.files(from), w.files(to), job, rep)
 }
 
-// via is the way to a far side, "" for this machine.
-func via(f *transport.Far) transport.Via {
+// wayOf is the way to a far side, "" for this machine.
+func wayOf(f *transport.Far) transport.Via {
 	if f == nil {
 		return ""
 	}
@@ -122,16 +122,16 @@ func (w *ways) files(f *transport.Far) engine.Host {
 func (w *ways) overSCP(ctx context.Context, f fars, job engine.Job, rep engine.Report) (engine.Summary, error) {
 	from, to := f[sourceEnd], f[destEnd]
 	switch {
-	case via(from) == transport.ViaAgent || via(to) == transport.ViaAgent || via(from) == via(to):
+	case wayOf(from) == transport.ViaAgent || wayOf(to) == transport.ViaAgent || wayOf(from) == wayOf(to):
 		return engine.Summary{}, withCode(exitUnsupported, errors.New("one of the two far sides has nothing but scp: copy to this machine first, or install gosync there"))
 	}
-	if refused := engine.StreamRefuses(&job, via(from) == transport.ViaSCP); len(refused) > 0 {
+	if refused := engine.StreamRefuses(&job, wayOf(from) == transport.ViaSCP); len(refused) > 0 {
 		return engine.Summary{}, withCode(exitUnsupported, fmt.Errorf("scp cannot do %s, and the far side has nothing better", strings.Join(refused, ", ")))
 	}
 	if w.p.attempt == 0 {
 		w.p.header(w.r.pull())
 	}
-	if via(to) == transport.ViaSCP {
+	if wayOf(to) == transport.ViaSCP {
 		return w.e.parts.sendStream(ctx, w.files(from), job, to.SCP, rep)
 	}
 	return w.e.parts.receiveStream(ctx, w.files(to), job, from.SCP, rep)

@@ -43,4 +43,9 @@ type Progress struct {
 	TotalBytes atomic.Int64 // the size of these files
 	DoneBytes  atomic.Int64 // of it, what is dealt with: sent, or found at the destination
 	MovedBytes atomic.Int64 // content that crossed the line
+
+	// Named says of a run with LikeCp, from the moment on when Settled does, that
+	// the destination is the name of the single source, and not a directory that
+	// the sources go into. A job that is done again must say the same.
+	Named, Settled atomic.Bool
 }

@@ -22,6 +22,9 @@ func (d *dest) open(ctx context.Context) error {
 	if path == "" {
 		path = "."
 	}
+	if d.job.LikeCp {
+		return d.openLikeCp(ctx, path)
+	}
 	st, err := d.host.Stat(ctx, path)
 	switch {
 	case err == nil && st.IsDir():
@@ -124,7 +127,7 @@ func (d *dest) mode() *wire.Mode {
 		j.Recursive && j.Links && j.Devices && j.Specials && !j.Dirs && !j.Relative && j.Files == nil &&
 		!j.Update && !j.IgnoreTimes && !j.SizeOnly && !j.Checksum && !j.ItemizeAll &&
 		(j.Filter == nil || !j.Filter.SideSpecific()) && (j.Delete && d.rootMsg.HasRoot || d.rootMsg.Complete)
-	m := &wire.Mode{Digests: digests}
+	m := &wire.Mode{Digests: digests, Named: j.LikeCp && d.rename != ""}
 	set := func(on bool, f manifest.Fields) {
 		if on {
 			m.Fields |= f

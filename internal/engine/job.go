@@ -51,6 +51,10 @@ func (o *Options) flags() []struct {
 		{"append-verify", &o.AppendVerify},
 		{"clean", &o.Clean},
 		{"confirm", &o.Confirm},
+		{"copy-links", &o.CopyLinks},
+		{"like-cp", &o.LikeCp},
+		{"into-dir", &o.IntoDir},
+		{"by-name", &o.ByName},
 	}
 }
 

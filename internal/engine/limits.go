@@ -71,6 +71,8 @@ func (l *Limits) admit(job *Job, source bool) error {
 		err = refused("--clean", keeps)
 	case job.PartialDir != "" && keeps != "": // what is kept there is replaced and removed
 		err = refused("--partial-dir", keeps)
+	case l.Confined && source && job.CopyLinks: // they may lead anywhere
+		err = refused("--copy-links (which cp implies)", "--restrict-to")
 	case l.Confined && strings.HasPrefix(job.PartialDir, "/"):
 		err = refused("--partial-dir with an absolute path", "--restrict-to")
 	case l.WriteOnly && job.Update:

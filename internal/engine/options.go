@@ -17,6 +17,11 @@ type Options struct {
 	Dirs      bool // take directories without entering them
 	Relative  bool // keep the source's path at the destination
 	HardLinks bool // reproduce hard links among the files of the run
+	CopyLinks bool // the source shows what symlinks lead to in their place; see [Follower]
+
+	LikeCp  bool // name and treat what is copied as cp and scp do: see like_cp.go
+	IntoDir bool // with LikeCp: the destination is a directory that things go into, made where it is missing
+	ByName  bool // with LikeCp: the destination is what the one source is to be called, whatever is there
 
 	DryRun    bool // change nothing
 	Update    bool // keep destination files that are newer

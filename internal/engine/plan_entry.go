@@ -14,6 +14,9 @@ import (
 func (d *dest) wanted(e, dst *manifest.Entry) manifest.Entry {
 	w := *e
 	w.UID, w.GID = d.ids.translate(e)
+	if d.job.LikeCp {
+		w.Mode &^= setID
+	}
 	if !d.job.Perms {
 		if dst != nil && dst.Type == e.Type {
 			w.Mode = dst.Mode
@@ -115,7 +118,11 @@ func (p *planner) announce(ctx context.Context, parent, dir *destDir, entry int)
 		dir.failed = true
 		return nil
 	}
-	dst := parent.find(e.Name)
+	dst := parent.find(d.nameFor(parent, e))
+	if err := d.inTheWay(e, dst); err != nil {
+		dir.failed = true
+		return d.fileFailed("mkdir", dir.shown, err)
+	}
 	dir.want = d.wanted(e, dst)
 	if dst != nil && dst.IsDir() {
 		c := d.differences(&dir.want, dst)
@@ -201,6 +208,10 @@ func (p *planner) entry(ctx context.Context, dir *destDir, i int) error {
 		d.rep.post(SkipEvent{Path: shownPath(dir, e), Reason: "skipping non-regular file"})
 		return nil
 	}
+	if err := d.inTheWay(e, dst); err != nil {
+		d.lose(wire.ID{Dir: dir.index, Entry: i})
+		return d.fileFailed("copy", shownPath(dir, e), err)
+	}
 	if d.job.Update && dst != nil && dst.IsRegular() && e.IsRegular() && dst.Sec > e.Sec && !dir.spoiled(dst.Name) {
 		return nil
 	}
@@ -234,15 +245,10 @@ func (d *dest) pathFor(dir *destDir, e *manifest.Entry) string {
 
 // copies reports whether the run copies entries of this type.
 func (d *dest) copies(e *manifest.Entry) bool {
-	switch {
-	case e.Type == manifest.Symlink:
-		return d.job.Links
-	case e.Type.IsDevice():
-		return d.job.Devices && d.host.IDs().Root() // nobody else may make any
-	case e.Type.IsSpecial():
-		return d.job.Specials
+	if e.Type.IsDevice() && !d.host.IDs().Root() {
+		return false // nobody else may make any
 	}
-	return true
+	return d.job.copies(e)
 }
 
 // regular plans a regular file.

@@ -218,7 +218,7 @@ func (p *planner) subdirsBefore(ctx context.Context, parent *destDir, entry int)
 // checkEntries checks what only the whole listing shows: that the first
 // members of hard link groups came before.
 func (p *planner) checkEntries(dir *destDir) error {
-	if dir.index == 0 && p.d.rootMsg.Single && (len(dir.entries) > 1 || len(dir.entries) == 1 && dir.entries[0].IsDir()) {
+	if dir.index == 0 && p.d.rootMsg.Single && (len(dir.entries) > 1 || len(dir.entries) == 1 && dir.entries[0].IsDir() && !p.d.job.LikeCp) {
 		return fmt.Errorf("%w: a single file was announced and others came", wire.ErrProtocol)
 	}
 	if p.d.rootMsg.Nothing && len(dir.entries) > 0 {
@@ -261,13 +261,14 @@ func (p *planner) subdir(parent *destDir, entry int) *destDir {
 	if dir := parent.subdirs[entry]; dir != nil {
 		return dir
 	}
-	name := parent.entries[entry].Name
+	e := &parent.entries[entry]
+	name := p.d.nameFor(parent, e)
 	dir := &destDir{
 		index: -1, path: manifest.Join(parent.path, name),
 		failed: parent.failed || parent.refused[entry], subdirs: map[int]*destDir{},
 	}
-	if dir.shown = dir.path; parent.shown != parent.path {
-		dir.shown = manifest.Join(parent.shown, name)
+	if dir.shown = dir.path; parent.shown != parent.path || name != e.Name {
+		dir.shown = manifest.Join(parent.shown, e.Name)
 	}
 	p.d.pathBytes += int64(len(dir.path))
 	if dst := parent.find(name); dst != nil {

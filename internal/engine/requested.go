@@ -83,7 +83,7 @@ func (r *requested) add(s string, job *Job) {
 		return
 	}
 	if !job.Relative {
-		_, name, content := splitPath(s)
+		_, name, content := job.split(s)
 		if content || s == "" {
 			r.root, r.names.whole = true, true
 			return

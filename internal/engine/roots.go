@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"gosync/transport/wire"
@@ -97,7 +98,7 @@ func (f *forest) add(ctx context.Context, path string) error {
 	if f.job.Relative {
 		return f.addRelative(ctx, path)
 	}
-	dir, name, content := splitPath(path)
+	dir, name, content := f.job.split(path)
 	if content {
 		f.addContent(ctx, f.root, path, path)
 		return nil
@@ -107,7 +108,10 @@ func (f *forest) add(ctx context.Context, path string) error {
 		return nil
 	}
 	f.named++
-	if !f.shadowed(ctx, n) {
+	switch {
+	case f.job.LikeCp:
+		f.graftLast(path, n)
+	case !f.shadowed(ctx, n):
 		f.graft(f.root, n)
 	}
 	return nil
@@ -139,7 +143,7 @@ func (f *forest) addContent(ctx context.Context, node *walker.Node, path, shown 
 		return
 	}
 	if !f.job.Recursive && !f.job.Dirs {
-		f.skipped = append(f.skipped, ".")
+		f.skip(".", path)
 		return
 	}
 	tree, err := f.tree(ctx, path)
@@ -154,6 +158,10 @@ func (f *forest) addContent(ctx context.Context, node *walker.Node, path, shown 
 		node.Entry = e
 	}
 	node.Contents = append(node.Contents, walker.Origin{Tree: tree})
+	if f.job.LikeCp { // the last source comes first, and so wins
+		slices.Reverse(node.Contents)
+		slices.Reverse(node.Contents[1:])
+	}
 	node.Implied = false
 	if node == f.root {
 		f.contents = append(f.contents, path)
@@ -163,13 +171,17 @@ func (f *forest) addContent(ctx context.Context, node *walker.Node, path, shown 
 // leaf makes the node for the file or directory name in dir; nil where it
 // does not exist or takes no part.
 func (f *forest) leaf(ctx context.Context, path, dir, name string) *walker.Node {
-	e, err := f.host.Lstat(ctx, path)
+	e, err := f.stat(ctx, path)
 	if err != nil {
 		f.fail("link_stat", path, err)
 		return nil
 	}
 	if e.IsDir() && !f.job.Recursive && !f.job.Dirs {
-		f.skipped = append(f.skipped, name)
+		f.skip(name, path)
+		return nil
+	}
+	if f.job.LikeCp && !e.IsDir() && !f.job.copies(&e) {
+		f.fail("copy", path, errNotRegular)
 		return nil
 	}
 	where := dir
@@ -192,6 +204,23 @@ func (f *forest) leaf(ctx context.Context, path, dir, name string) *walker.Node 
 	return n
 }
 
+// stat describes what a source of the command line is.
+func (f *forest) stat(ctx context.Context, path string) (manifest.Entry, error) {
+	if f.job.CopyLinks {
+		return f.host.Stat(ctx, path)
+	}
+	return f.host.Lstat(ctx, path)
+}
+
+// skip notes a directory that is not taken because of the options.
+func (f *forest) skip(name, path string) {
+	if f.job.LikeCp {
+		f.fail("copy", path, errNotRegular)
+		return
+	}
+	f.skipped = append(f.skipped, name)
+}
+
 func (f *forest) tree(ctx context.Context, path string) (Source, error) {
 	if t, ok := f.trees[path]; ok {
 		return t, nil
@@ -199,6 +228,11 @@ func (f *forest) tree(ctx context.Context, path string) (Source, error) {
 	t, err := f.host.Source(ctx, path)
 	if err != nil {
 		return nil, err
+	}
+	if f.job.CopyLinks {
+		if err := follow(t); err != nil {
+			return nil, errors.Join(err, t.Close())
+		}
 	}
 	f.trees[path] = t
 	f.opened = append(f.opened, t)
@@ -214,6 +248,18 @@ func (f *forest) parallel() (n int) {
 		}
 	}
 	return n
+}
+
+// follow has a tree follow its symlinks.
+func follow(t Source) error {
+	err := errors.ErrUnsupported
+	if f, ok := t.(Follower); ok {
+		err = f.Follow()
+	}
+	if err != nil {
+		err = fmt.Errorf("its symlinks cannot be followed: %w", err)
+	}
+	return err
 }
 
 // graft puts n below parent. Of two nodes with one name the first wins, but
@@ -299,7 +345,7 @@ func (f *forest) addBelow(ctx context.Context, base, rest string) error {
 		f.implyRoot(ctx, base, "./")
 	}
 	full := strings.TrimSuffix(base, "/") + "/" + strings.Join(parts, "/")
-	st, err := f.host.Lstat(ctx, full)
+	st, err := f.stat(ctx, full)
 	if err != nil {
 		f.fail("link_stat", full, err) // and its parents are not wanted for themselves
 		return nil
@@ -409,7 +455,7 @@ func (f *forest) message(ctx context.Context) *wire.Roots {
 	now := f.host.Now()
 	m := &wire.Roots{Sec: now.Unix(), Nsec: uint32(now.Nanosecond()), Complete: true, HasRoot: f.hasRoot, Root: f.root.Entry}
 	m.Root.Name = ""
-	if c := f.root.Children; f.named == 1 && len(c) == 1 && !c[0].Entry.IsDir() && len(f.root.Contents) == 0 && !f.hasRoot {
+	if c := f.root.Children; f.named == 1 && len(c) == 1 && (f.job.LikeCp || !c[0].Entry.IsDir()) && len(f.root.Contents) == 0 && !f.hasRoot {
 		m.Single, m.Name = true, c[0].Entry.Name
 	}
 	for _, c := range f.root.Children {

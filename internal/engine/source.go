@@ -185,6 +185,8 @@ func (s *source) handle(ctx context.Context, m wire.Msg) (over bool, err error) 
 			return false, fmt.Errorf("%w: the mode came again", wire.ErrProtocol)
 		}
 		s.moded = true
+		s.prog.Named.Store(m.Named)
+		s.prog.Settled.Store(s.job.LikeCp)
 		return false, offer(s.mode, m)
 	case *wire.NeedDirs:
 		return false, s.needDirs(m)

@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"gosync/transport/wire"
@@ -94,11 +96,36 @@ func (s *source) enter(d *walker.Dir) {
 	}
 	s.prog.Seen.Add(int64(len(d.Entries)))
 	switch {
+	case s.job.CopyLinks && failLinks(s.rep, d.Err):
 	case d.Err != nil && d.Parent >= 0 && isGone(d.Err):
 		s.rep.fail(&FileError{Op: "vanished", Path: s.dirName(d), Err: fmt.Errorf("%w: %w", ErrVanished, d.Err)})
 	case d.Err != nil:
 		s.rep.fail(&FileError{Op: "opendir", Path: s.dirName(d), Err: d.Err})
 	}
+}
+
+// failLinks reports errors that come several at once: those of symlinks, one for
+// each of the directory. It returns false for other errors, and for none.
+func failLinks(rep *reporter, err error) bool {
+	all, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // a wrapped one is another error
+	if !ok {
+		return false
+	}
+	for _, e := range all.Unwrap() {
+		if !failLinks(rep, e) {
+			rep.fail(linkError(e))
+		}
+	}
+	return true
+}
+
+// linkError makes an error that names a path one of the run.
+func linkError(err error) *FileError {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return &FileError{Op: path.Op, Path: path.Path, Err: path.Err}
+	}
+	return &FileError{Op: "follow", Path: "symlinks", Err: err}
 }
 
 // dirName returns the path of a directory for messages.

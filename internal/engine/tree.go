@@ -22,6 +22,17 @@ type Source interface {
 	io.Closer
 }
 
+// Follower is a [Source] that can show what symlinks lead to.
+type Follower interface {
+	// Follow has the tree show, from now on, every symlink below its root as what
+	// it leads to, inside of the tree or not, and open that. It is called before
+	// anything else. An error means that the tree cannot, and has not changed.
+	//
+	// A symlink that leads nowhere, or to a directory that it lies in, is left out
+	// of its listing, whose error then holds one for each of these.
+	Follow() error
+}
+
 // Distant is implemented by trees, and by their hosts, that lie behind a line with no gosync at
 // its other end: every call waits for an answer, and content that is read crosses
 // the line. The engine makes more calls at a time then, does not read such files to

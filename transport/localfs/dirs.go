@@ -17,6 +17,7 @@ type dir struct {
 	path string
 	fd   int
 	dev  uint64
+	ino  uint64
 	mere bool // the directory may not be read; fd is good for reaching names only
 
 	// Guarded by dirs.mu.
@@ -224,7 +225,7 @@ func (t *Tree) descend(d *dir, base int, rest string) error {
 		_ = unix.Close(at)
 		return err
 	}
-	d.fd, d.dev = at, deviceOf(&st)
+	d.fd, d.dev, d.ino = at, deviceOf(&st), st.Ino
 	return nil
 }
 
@@ -251,6 +252,9 @@ func (t *Tree) piece(rest string) (piece, tail string) {
 func (t *Tree) openDir(at int, piece string, passing bool) (fd int, mere bool, err error) {
 	open := func(flags int) (int, error) {
 		flags |= unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
+		if t.follows {
+			return openAt(at, piece, flags&^unix.O_NOFOLLOW, 0)
+		}
 		// A single component needs no more than not to be followed.
 		if t.resolves && strings.IndexByte(piece, '/') >= 0 {
 			return openBeneath(at, piece, flags)

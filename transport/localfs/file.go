@@ -36,8 +36,12 @@ func (t *Tree) open(ctx context.Context, path string) (f *file, st *unix.Stat_t,
 		return nil, nil, t.fail("open", path, err)
 	}
 	st = new(unix.Stat_t)
+	how := readFlags
+	if t.follows {
+		how &^= unix.O_NOFOLLOW
+	}
 	err = t.in("open", path, func(d *dir, name string) error {
-		fd, err := t.reading(func(flags int) (int, error) { return openRegular(d.fd, name, readFlags|flags, st) })
+		fd, err := t.reading(func(flags int) (int, error) { return openRegular(d.fd, name, how|flags, st) })
 		f = &file{t, path, fd}
 		return err
 	})

@@ -63,6 +63,9 @@ func (t *Tree) list(ctx context.Context, d *dir) ([]manifest.Entry, error) {
 	if err == nil {
 		err = statErr
 	}
+	if t.follows {
+		return t.followed(d, entries, err)
+	}
 	return entries, err
 }
 

@@ -26,6 +26,10 @@ func (t *munged) List(ctx context.Context, dir string) ([]manifest.Entry, error)
 	return entries, err
 }
 
+// Follow implements [engine.Follower]: symlinks could lead out of the directory that
+// clients are to see, so none is followed.
+func (t *munged) Follow() error { return errOutside }
+
 // Stat implements [engine.Dest].
 func (t *munged) Stat(ctx context.Context, path string) (manifest.Entry, error) {
 	e, err := t.Tree.Stat(ctx, path)

@@ -26,6 +26,7 @@ type Tree struct {
 	dev      uint64 // the file system that holds the root
 	resolves bool   // openat2 works
 	quiet    bool   // reading leaves access times alone, where that is permitted
+	follows  bool   // symlinks below the root are shown as what they lead to; see Follow
 	syncfs   bool   // one call makes all of that file system durable
 	how      engine.DestOptions
 	log      *slog.Logger
@@ -78,7 +79,7 @@ func newTree(fd int, mere bool, path string, how engine.DestOptions, log *slog.L
 		return nil, &fs.PathError{Op: "stat", Path: path, Err: err}
 	}
 	t := &Tree{
-		root: path, top: &dir{fd: fd, dev: deviceOf(&st), mere: mere, refs: 1}, dev: deviceOf(&st),
+		root: path, top: &dir{fd: fd, dev: deviceOf(&st), ino: st.Ino, mere: mere, refs: 1}, dev: deviceOf(&st),
 		resolves: canResolve(fd), syncfs: !mere && canSyncfs(fd),
 		how: how, log: log,
 	}

@@ -9,17 +9,26 @@ import (
 type Mode struct {
 	Digests bool            // send digests first, then the listings that NeedDirs asks for
 	Fields  manifest.Fields // what the digests cover
+	Named   bool            // the single source gets the name of the destination; told only where the job is like-cp
 }
+
+// modeNamed is the bit of Mode's fields that says Named.
+const modeNamed = 1 << 15
 
 func (*Mode) Type() Type { return TypeMode }
 
 func (m *Mode) append(b []byte) []byte {
-	return appendUint(appendBool(b, m.Digests), uint64(m.Fields))
+	fields := uint64(m.Fields)
+	if m.Named {
+		fields |= modeNamed
+	}
+	return appendUint(appendBool(b, m.Digests), fields)
 }
 
 func (m *Mode) decode(d *Dec) {
 	m.Digests = d.bool()
-	m.Fields = manifest.Fields(d.uvarint(1<<16 - 1))
+	fields := d.uvarint(1<<16 - 1)
+	m.Fields, m.Named = manifest.Fields(fields&^modeNamed), fields&modeNamed != 0
 }
 
 // NeedDirs asks for the listings of directories, by their indices in rising

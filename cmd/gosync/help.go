@@ -10,6 +10,8 @@ import (
 const usageText = `Usage: gosync [OPTION]... SRC... DEST
        gosync [OPTION]... SRC... [USER@]HOST:DEST
        gosync [OPTION]... [USER@]HOST:SRC... DEST
+       gosync ls [OPTION]... [USER@]HOST:PATH...
+       gosync shell [OPTION]... [USER@]HOST[:DIR]
        gosync demo
 `
 

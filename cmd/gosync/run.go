@@ -23,6 +23,7 @@ type env struct {
 	random         func() float64                                   // from 0 up to 1; nil for the usual
 	width          func() int                                       // columns of the terminal at standard error; nil if it is none
 	serverConn     func() (io.ReadWriteCloser, error)               // standard input and output as a connection
+	interrupts     *interrupts                                      // decides whether a signal ends the run; nil: it does
 	parts          parts
 }
 
@@ -30,6 +31,7 @@ type env struct {
 type parts struct {
 	host     func() engine.Host
 	connect  func(ctx context.Context, t transport.Target, how transport.Options) (transport.Stream, error)
+	reach    func(ctx context.Context, t transport.Target, how transport.Options) (transport.Link, error)
 	copy     func(context.Context, engine.Host, engine.Job, engine.Report) (engine.Summary, error)
 	send     func(context.Context, engine.Host, io.ReadWriteCloser, engine.Job, engine.Report) (engine.Summary, error)
 	receive  func(context.Context, engine.Host, io.ReadWriteCloser, engine.Job, engine.Report) (engine.Summary, error)
@@ -40,8 +42,15 @@ type parts struct {
 // run is the whole program: it returns the exit status. Cancelling ctx with
 // errInterrupted as its cause ends the run in an orderly way.
 func run(ctx context.Context, args []string, e *env) int {
-	if len(args) > 1 && args[1] == "demo" {
-		return e.status(ctx, runDemo(ctx, args[2:], e))
+	if len(args) > 1 {
+		switch args[1] {
+		case "demo":
+			return e.status(ctx, runDemo(ctx, args[2:], e))
+		case "ls":
+			return e.status(ctx, runLs(ctx, args[2:], e))
+		case "shell":
+			return e.status(ctx, runShell(ctx, args[2:], e))
+		}
 	}
 	if len(args) == 2 && args[1] == "-h" {
 		return e.show(shortHelp())
@@ -54,6 +63,8 @@ func run(ctx context.Context, args []string, e *env) int {
 		return e.show(longHelp())
 	case s.version:
 		return e.show(versionText())
+	case s.sftpServer:
+		return e.status(ctx, e.serveSFTP(ctx, s, operands))
 	case s.server:
 		return e.serverStatus(ctx, e.serve(ctx, s, operands))
 	}

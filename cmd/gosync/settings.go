@@ -77,6 +77,7 @@ type settings struct {
 	quiet, stats, progress  bool
 
 	help, version, server bool
+	sftpServer            bool
 	restrict              restriction
 }
 

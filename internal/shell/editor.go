@@ -24,6 +24,7 @@ type TerminalEditor struct {
 	history  *History
 	complete Completer
 	ctx      context.Context // of the line that is being read, for completion
+	prompt   string
 }
 
 // NewTerminalEditor opens the terminal of this process, anew, so that a read that
@@ -60,7 +61,7 @@ func (e *TerminalEditor) ReadLine(ctx context.Context, prompt string) (string, e
 		_ = e.f.SetReadDeadline(time.Now()) // where terminals have no deadlines the read ends with the next key
 	})
 	defer stop()
-	e.ctx = ctx
+	e.ctx, e.prompt = ctx, prompt
 	e.resize()
 	defer watchSize(e.resize)()
 	e.term.SetPrompt(prompt)
@@ -108,7 +109,8 @@ func (e *TerminalEditor) key(line string, pos int, key rune) (newLine string, ne
 	}
 	newLine, newPos, show, ok := e.complete(e.ctx, line, pos, width)
 	if show != "" {
-		_, _ = e.term.Write([]byte("\n" + show)) // the library draws the line again below
+		// The library removes the line and draws it again below.
+		_, _ = e.term.Write([]byte(e.prompt + line + "\n" + show))
 	}
 	if !ok {
 		_, _ = io.WriteString(e.f, "\a")

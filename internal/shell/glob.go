@@ -43,6 +43,12 @@ func (g *globber) expand(ctx context.Context, w word) ([]string, error) {
 	return nil, &fs.PathError{Op: "match", Path: text, Err: fs.ErrNotExist}
 }
 
+// Glob returns what a path with wildcards stands for, as a session would.
+func Glob(ctx context.Context, fsys FS, p string) ([]string, error) {
+	g := &globber{fsys: fsys, base: "."}
+	return g.expand(ctx, word{text: p, pattern: p, glob: strings.ContainsAny(p, "*?[")})
+}
+
 // match walks down the components of a pattern.
 func (g *globber) match(ctx context.Context, pattern string) ([]string, error) {
 	found := []string{""}

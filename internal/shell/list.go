@@ -93,7 +93,11 @@ func (l *Lister) operand(ctx context.Context, fsys FS, o Operand) (Entry, error)
 	return e, err
 }
 
-// fatal reports whether nothing more can be listed.
+// Fatal reports whether an error of an FS, perhaps nil, means that nothing more can
+// be done with it.
+func Fatal(ctx context.Context, err error) bool { return fatal(ctx, err) }
+
+// fatal is Fatal.
 func fatal(ctx context.Context, err error) bool {
 	var file *fs.PathError
 	return err != nil && (ctx.Err() != nil || !errors.As(err, &file))

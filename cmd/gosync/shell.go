@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"gosync/internal/shell"
@@ -68,7 +67,7 @@ func runShell(ctx context.Context, args []string, e *env) error {
 	defer far.close()
 	remote := far.remote(c.settings)
 	defer remote.Close() // every request was answered
-	session, err := shell.Open(ctx, e.shellConfig(c, t, remote, con, interactive))
+	session, err := shell.Open(ctx, e.shellConfig(c, far, remote, con, interactive))
 	if err != nil {
 		return shellError(err)
 	}
@@ -99,10 +98,11 @@ func shellTarget(operands []string) (transport.Target, error) {
 }
 
 // shellConfig puts together what a session has from here.
-func (e *env) shellConfig(c *subcommand, t transport.Target, remote *shell.Remote, con *console, interactive bool) shell.Config {
+func (e *env) shellConfig(c *subcommand, far *farSide, remote *shell.Remote, con *console, interactive bool) shell.Config {
+	t := far.target
 	cfg := shell.Config{
 		Remote: remote, Host: hostText(t), Dir: t.Path, Out: consoleOut{con}, Err: messageOut{con}, Display: display,
-		Version: versionText(), Transfer: e.transferrer(c.reach), Operands: operandIndex, Chdir: os.Chdir,
+		Version: versionText(), Transfer: far.transferrer(c.reach), Operands: operandIndex, Chdir: os.Chdir,
 		Target: func(p string) string {
 			u := t
 			u.Path = p
@@ -147,24 +147,6 @@ func hostText(t transport.Target) string {
 		return t.User + "@" + t.Host
 	}
 	return t.Host
-}
-
-// transferrer returns how a session runs gosync: with the same options for reaching
-// the host.
-func (e *env) transferrer(reach []string) shell.Transfer {
-	return func(ctx context.Context, args []string) error {
-		s, operands, err := parseArgs(slices.Concat(reach, args), false)
-		switch {
-		case err != nil:
-			return err
-		case s.server || s.sftpServer || s.help || s.version:
-			return usageErrorf("that option makes no sense here")
-		}
-		if err := e.sync(ctx, s, operands); err != nil {
-			return withCode(exitCode(err, e.parts.exitCode), err)
-		}
-		return nil
-	}
 }
 
 // interact runs an interactive session.

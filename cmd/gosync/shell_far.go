@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"gosync/internal/shell"
 	"gosync/transport"
@@ -48,15 +49,13 @@ func (f *farSide) remote(s *settings) *shell.Remote {
 	}
 }
 
-// starter makes the function that starts a session in one way. A connection that
-// was there before may be dead: then it is made anew, once.
-func (f *farSide) starter(start func(context.Context, transport.Link) (transport.Stream, error)) func(context.Context) (io.ReadWriteCloser, error) {
+// starting is a way to start a stream on a link.
+type starting func(context.Context, transport.Link) (transport.Stream, error)
+
+// starter makes the function that starts a session in one way.
+func (f *farSide) starter(start starting) func(context.Context) (io.ReadWriteCloser, error) {
 	return func(ctx context.Context) (io.ReadWriteCloser, error) {
-		old := f.link != nil
-		stream, err := f.attempt(ctx, start)
-		if old && f.link == nil && err != nil && ctx.Err() == nil {
-			stream, err = f.attempt(ctx, start)
-		}
+		stream, err := f.start(ctx, start)
 		if err != nil {
 			return nil, err
 		}
@@ -64,15 +63,34 @@ func (f *farSide) starter(start func(context.Context, transport.Link) (transport
 	}
 }
 
+// start starts a stream. A connection that was there before may be dead: then it is
+// made anew, once.
+func (f *farSide) start(ctx context.Context, start starting) (transport.Stream, error) {
+	old := f.link != nil
+	stream, err := f.attempt(ctx, start)
+	if old && f.link == nil && err != nil && ctx.Err() == nil {
+		stream, err = f.attempt(ctx, start)
+	}
+	return stream, err
+}
+
+// startWithin bounds the one round trip that starting a stream takes: a connection
+// may have died without a word while nobody used it.
+const startWithin = 30 * time.Second
+
+var errNoStart = errors.New("the far side does not answer")
+
 // attempt starts a stream, over a new connection if there is none.
-func (f *farSide) attempt(ctx context.Context, start func(context.Context, transport.Link) (transport.Stream, error)) (transport.Stream, error) {
+func (f *farSide) attempt(ctx context.Context, start starting) (transport.Stream, error) {
 	if f.link == nil {
 		if err := f.connect(ctx); err != nil {
 			return nil, err
 		}
 	}
 	stop := context.AfterFunc(ctx, func() { f.cancel(context.Cause(ctx)) })
+	timer := time.AfterFunc(startWithin, func() { f.cancel(errNoStart) })
 	stream, err := start(f.life, f.link)
+	timer.Stop()
 	if !stop() {
 		f.close()
 		return nil, context.Cause(ctx)

@@ -133,8 +133,8 @@ func FuzzComplete(f *testing.F) {
 			return // not finished yet
 		}
 		words, start := wordsBefore(c.line[:c.pos])
-		if start != c.pos || len(words) == 0 {
-			t.Fatalf("%q does not end in a word", c.line[:c.pos])
+		if start != c.pos { // an escaped space: not finished either
+			return
 		}
 		if kindAt(words[:len(words)-1]) == commandName || words[0].text == "sync" {
 			return

@@ -14,28 +14,27 @@ func TestExpand(t *testing.T) {
 		base: "/h", home: "/u",
 	}
 	for line, want := range map[string][]string{
-		"*.c":       {"a.c", "b.c"},
-		".*":        {".c"},
-		"?.c":       {"a.c", "b.c"},
-		"[b-z].c":   {"b.c"},
-		"*/*.c":     {"d/x.c", "e/y.c"},
-		"/h/d/*":    {"/h/d/x.c"},
-		"d/*":       {"d/x.c"},
-		"*/x.c":     {"d/x.c"},
-		"[1]":       {"[1]"}, // matches the name 1 only, but is itself a name
-		`'[1]'`:     {"[1]"},
-		`\[*`:       {"[1]"},
-		"[":         {"["},
-		"nothing":   {"nothing"},
-		"~":         {"/u"},
-		"~/f":       {"/u/f"},
-		"~/*":       {"/u/f"},
-		`'~'`:       {"~"},
-		"e*/":       {"e/"},
-		"sp*":       {"sp ace"},
-		`back\\*`:   {`back\slash`},
-		"/*/a.c":    {"/h/a.c"},
-		"../h/*a.c": {"../h/a.c"},
+		"*.c":     {"a.c", "b.c"},
+		".*":      {".c"},
+		"?.c":     {"a.c", "b.c"},
+		"[b-z].c": {"b.c"},
+		"*/*.c":   {"d/x.c", "e/y.c", "l/x.c"},
+		"/h/d/*":  {"/h/d/x.c"},
+		"d/*":     {"d/x.c"},
+		"*/x.c":   {"d/x.c", "l/x.c"},
+		"[1]":     {"[1]"}, // matches the name 1 only, but is itself a name
+		`'[1]'`:   {"[1]"},
+		`\[*`:     {"[1]"},
+		"[":       {"["},
+		"nothing": {"nothing"},
+		"~":       {"/u"},
+		"~/f":     {"/u/f"},
+		"~/*":     {"/u/f"},
+		`'~'`:     {"~"},
+		"e*/":     {"e/"},
+		"sp*":     {"sp ace"},
+		`back\\*`: {`back\slash`},
+		"/*/a.c":  {"/h/a.c"},
 	} {
 		words, err := split(line)
 		if err != nil {
@@ -47,9 +46,6 @@ func TestExpand(t *testing.T) {
 				t.Errorf("%q: %v", line, err)
 			}
 			continue
-		}
-		if line == "../h/*a.c" {
-			continue // the fake knows no ..
 		}
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%q stands for %q, %v; want %q", line, got, err, want)

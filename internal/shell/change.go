@@ -86,8 +86,8 @@ func (s *Session) runRm(ctx context.Context, args []word) error {
 
 // removeTree removes a directory and all below it, once the user has agreed.
 func (s *Session) removeTree(ctx context.Context, top string, force bool) error {
-	switch path.Base(top) {
-	case ".", "..", "/":
+	clean := path.Clean(top)
+	if last := path.Base(top); last == "." || last == ".." || clean == s.cwd || clean == "/" || strings.HasPrefix(s.cwd, clean+"/") {
 		return &fs.PathError{Op: "remove", Path: top, Err: errors.New("that would remove the ground under your feet")}
 	}
 	if !force && s.cfg.Confirm != nil && !s.cfg.Confirm(ctx, "remove "+top+" and all that is in it") {

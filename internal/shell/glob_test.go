@@ -21,8 +21,8 @@ func TestExpand(t *testing.T) {
 		"*/*.c":   {"d/x.c", "e/y.c", "l/x.c"},
 		"/h/d/*":  {"/h/d/x.c"},
 		"d/*":     {"d/x.c"},
-		"*/x.c":   {"d/x.c", "l/x.c"},
-		"[1]":     {"[1]"}, // matches the name 1 only, but is itself a name
+		"*/x.c":   {"d/x.c"}, // the fake follows no symlink within a path
+		"[1]":     {"[1]"},   // matches the name 1 only, but is itself a name
 		`'[1]'`:   {"[1]"},
 		`\[*`:     {"[1]"},
 		"[":       {"["},

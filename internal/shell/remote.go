@@ -251,7 +251,7 @@ func (m *meter) Read(p []byte) (int, error) {
 		m.moved()
 		if m.left.Add(-int64(n)) < 0 {
 			m.full.Store(true)
-			err = io.ErrUnexpectedEOF
+			n, err = 0, io.ErrUnexpectedEOF // with bytes beside it the error could get lost
 		}
 	}
 	if err != nil {

@@ -222,7 +222,7 @@ func TestShellOnTerminal(t *testing.T) {
 	s.typed("pwd\r")
 	s.expect(s.there + "\r\n")
 	s.typed("rm -r my*\r")
-	s.expect("and all that is in it? [y/N] ")
+	s.expect("in it? [y/N") // the library breaks the line here
 	s.typed("n\r")
 	s.expect("nothing was removed")
 	s.typed("!echo from $((40+2))\r")
@@ -240,7 +240,7 @@ func TestShellOnTerminal(t *testing.T) {
 	s.start(t) // the next session has the history
 	s.typed("\x1b[A\x1b[A\r")
 	s.expect(`rm -r my*`)
-	s.expect("[y/N] ")
+	s.expect("[y/N")
 	s.typed("y\r")
 	s.runs("ls")
 	if _, err := os.Stat(filepath.Join(s.there, "my dir")); err == nil {

@@ -31,9 +31,22 @@ func (l tree) isDir(_ kind, name string, _ bool) bool { return strings.HasSuffix
 func TestComplete(t *testing.T) {
 	t.Parallel()
 	names := tree{
-		{name: "alpha"}, {name: "alps"}, {name: "beta", dir: true}, {name: "beta/one two"}, {name: "sp ace"}, {name: "sp ark"},
-		{name: "esc\x1b[2J"}, {name: "-rf"}, {name: ".hidden"}, {name: "it's"}, {name: "linkdir", link: true}, {name: "linkfile", link: true},
-		{name: "élan"}, {name: "~tilde"}, {name: "ev\x07il"}, {name: "ev"},
+		{name: "alpha"},
+		{name: "alps"},
+		{name: "beta", dir: true},
+		{name: "beta/one two"},
+		{name: "sp ace"},
+		{name: "sp ark"},
+		{name: "esc\x1b[2J"},
+		{name: "-rf"},
+		{name: ".hidden"},
+		{name: "it's"},
+		{name: "linkdir", link: true},
+		{name: "linkfile", link: true},
+		{name: "élan"},
+		{name: "~tilde"},
+		{name: "ev\x07il"},
+		{name: "ev"},
 	}
 	for _, test := range []struct{ line, want, show string }{ // | is the cursor
 		{"he|", "help |", ""},

@@ -34,8 +34,8 @@ var ErrNoWay = errors.New("no usable transport")
 // Far is a far side that is connected to, with what serves there. Close ends it.
 type Far struct {
 	Via   Via
-	Agent Stream       // with ViaAgent: to a server that has greeted
-	Files *sftpfs.Host // with ViaSFTP
+	Agent Stream        // with ViaAgent: to a server that has greeted
+	Files *sftpfs.Host  // with ViaSFTP
 	SCP   *scpfs.Remote // with ViaSCP
 	Link  Link          // starts more
 
@@ -89,6 +89,17 @@ func Open(ctx context.Context, t Target, o Options) (*Far, error) {
 	}
 	far.Link = link
 	return far, nil
+}
+
+// Climb is Open over a link that is there already. It is the Far's from then on,
+// and stays the caller's where there is an error.
+func Climb(ctx context.Context, link Link, host string, o Options) (*Far, error) {
+	l := &ladder{o: o, host: host, link: link, held: &heldWriter{to: io.Discard}}
+	far, err := l.climb(ctx)
+	if err == nil {
+		far.Link = link
+	}
+	return far, err
 }
 
 // heldWriter keeps what far sides say while it is not known whether they are of

@@ -84,6 +84,13 @@ func (c *console) flush() error {
 	return c.failed
 }
 
+// failure returns the first error of the output so far.
+func (c *console) failure() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.failed
+}
+
 // wipe clears the progress line; the next frame draws it again.
 func (c *console) wipe() {
 	if c.shown {

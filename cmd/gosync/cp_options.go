@@ -2,9 +2,10 @@ package main
 
 import (
 	"fmt"
-	"gosync/transport"
 	"strconv"
 	"strings"
+
+	"gosync/transport"
 )
 
 // cpLine is scp's command line as far as it was read.

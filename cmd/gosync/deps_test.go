@@ -53,9 +53,10 @@ func imports() map[string][]string {
 		"transport": {"internal/engine", "transport/wire", "transport/localfs", "transport/sshconn"},
 
 		"internal/sshserver": {cryptoSSH, sftp},
+		"internal/shell":     {"walker/manifest", sftp, xterm},
 
 		"cmd/gosync": {
-			"walker/filter", "walker/manifest", "internal/engine", "internal/sshserver",
+			"walker/filter", "walker/manifest", "internal/engine", "internal/shell", "internal/sshserver",
 			"transport", "transport/localfs", "transport/sshconn", "transport/wire", pflag, progressbar, xterm,
 		},
 

@@ -53,9 +53,12 @@ func (f *fakeRun) exec(ctx context.Context, args ...string) int {
 		getenv: func(k string) string { return f.environ[k] },
 		parts: parts{
 			host: func() engine.Host { return nil },
-			connect: func(_ context.Context, t transport.Target, how transport.Options) (transport.Stream, error) {
+			open: func(_ context.Context, t transport.Target, how transport.Options) (*transport.Far, error) {
 				f.to, f.how = t, how
-				return nothing{end: f.end}, f.refuse
+				if f.refuse != nil {
+					return nil, f.refuse
+				}
+				return &transport.Far{Via: transport.ViaAgent, Agent: nothing{end: f.end}, Again: how}, nil
 			},
 			copy: func(_ context.Context, _ engine.Host, job engine.Job, rep engine.Report) (engine.Summary, error) {
 				return f.engine("copy", job, rep)

@@ -11,6 +11,8 @@ const usageText = `Usage: gosync [OPTION]... SRC... DEST
        gosync [OPTION]... SRC... [USER@]HOST:DEST
        gosync [OPTION]... [USER@]HOST:SRC... DEST
        gosync cp [OPTION]... SRC... DEST      (scp's command line: gosync cp --help)
+       gosync ls [OPTION]... [USER@]HOST:PATH...
+       gosync shell [OPTION]... [USER@]HOST[:DIR]
        gosync demo
 `
 

@@ -48,24 +48,25 @@ func mainStatus(ctx context.Context, cancel context.CancelCauseFunc) int {
 	// Whoever reads the output may go away; that is an error of a write, as
 	// for any other file, and no reason to leave temporary files behind.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	e := newEnv()
 	done := make(chan struct{})
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
+		sig, ok := e.interrupts.next(signals, done)
+		if !ok {
+			return
+		}
+		cancel(fmt.Errorf("%w (%v)", errInterrupted, sig))
+		timer := time.NewTimer(orderlyEnd)
+		defer timer.Stop()
 		select {
-		case sig := <-signals:
-			cancel(fmt.Errorf("%w (%v)", errInterrupted, sig))
-			timer := time.NewTimer(orderlyEnd)
-			defer timer.Stop()
-			select {
-			case <-timer.C:
-				signal.Stop(signals)
-			case <-done:
-			}
+		case <-timer.C:
+			signal.Stop(signals)
 		case <-done:
 		}
 	}()
-	status := run(ctx, os.Args, newEnv())
+	status := run(ctx, os.Args, e)
 	close(done)
 	<-ended
 	cancel(nil)
@@ -77,8 +78,8 @@ func newEnv() *env {
 	e := &env{
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv,
 		outTerm:    term.IsTerminal(int(os.Stdout.Fd())),
-		serverConn: stdioConn,
-		parts:      realParts(),
+		serverConn: stdioConn, interrupts: new(interrupts),
+		parts: realParts(),
 	}
 	if term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd())) {
 		e.ask = sshconn.AskTerminal

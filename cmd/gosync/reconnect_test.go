@@ -68,6 +68,14 @@ func (c *cutConn) Write(p []byte) (int, error) { return c.rw.Write(p) }
 func (c *cutConn) Close() error                { return c.rw.Close() }
 func (c *cutConn) Wait() error                 { return c.end }
 
+func (f *flaky) open(ctx context.Context, t transport.Target, how transport.Options) (*transport.Far, error) {
+	s, err := f.connect(ctx, t, how)
+	if err != nil {
+		return nil, err
+	}
+	return &transport.Far{Via: transport.ViaAgent, Agent: s, Again: how}, nil
+}
+
 func (f *flaky) connect(ctx context.Context, _ transport.Target, _ transport.Options) (transport.Stream, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -95,7 +103,7 @@ func (f *flaky) run(t *testing.T, args ...string) (status int, out, errs string)
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	p := realParts()
-	p.connect = f.connect
+	p.open = f.open
 	status = run(t.Context(), append([]string{"gosync"}, args...), &env{
 		stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr,
 		getenv: func(string) string { return "" }, parts: p,

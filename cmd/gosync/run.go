@@ -25,6 +25,7 @@ type env struct {
 	random         func() float64                                   // from 0 up to 1; nil for the usual
 	width          func() int                                       // columns of the terminal at standard error; nil if it is none
 	serverConn     func() (io.ReadWriteCloser, error)               // standard input and output as a connection
+	interrupts     *interrupts                                      // decides whether a signal ends the run; nil: it does
 	parts          parts
 }
 
@@ -32,6 +33,7 @@ type env struct {
 type parts struct {
 	host     func() engine.Host
 	open     func(ctx context.Context, t transport.Target, how transport.Options) (*transport.Far, error)
+	reach    func(ctx context.Context, t transport.Target, how transport.Options) (transport.Link, error)
 	copy     func(context.Context, engine.Host, engine.Job, engine.Report) (engine.Summary, error)
 	send     func(context.Context, engine.Host, io.ReadWriteCloser, engine.Job, engine.Report) (engine.Summary, error)
 	receive  func(context.Context, engine.Host, io.ReadWriteCloser, engine.Job, engine.Report) (engine.Summary, error)
@@ -47,11 +49,17 @@ type parts struct {
 // run is the whole program: it returns the exit status. Cancelling ctx with
 // errInterrupted as its cause ends the run in an orderly way.
 func run(ctx context.Context, args []string, e *env) int {
-	if len(args) > 1 && args[1] == "demo" {
-		return e.status(ctx, runDemo(ctx, args[2:], e))
-	}
-	if len(args) > 1 && args[1] == "cp" {
-		return e.runCp(ctx, args[2:])
+	if len(args) > 1 {
+		switch args[1] {
+		case "demo":
+			return e.status(ctx, runDemo(ctx, args[2:], e))
+		case "cp":
+			return e.runCp(ctx, args[2:])
+		case "ls":
+			return e.status(ctx, runLs(ctx, args[2:], e))
+		case "shell":
+			return e.status(ctx, runShell(ctx, args[2:], e))
+		}
 	}
 	if len(args) == 2 && args[1] == "-h" {
 		return e.show(shortHelp())
@@ -64,6 +72,8 @@ func run(ctx context.Context, args []string, e *env) int {
 		return e.show(longHelp())
 	case s.version:
 		return e.show(versionText())
+	case s.sftpServer:
+		return e.status(ctx, e.serveSFTP(ctx, s, operands))
 	case s.server:
 		return e.serverStatus(ctx, e.serve(ctx, s, operands))
 	}

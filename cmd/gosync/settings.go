@@ -87,6 +87,7 @@ type settings struct {
 	given []givenFlag // all options, in order
 
 	help, version, server bool
+	sftpServer            bool
 	restrict              restriction
 }
 

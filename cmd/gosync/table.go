@@ -454,6 +454,7 @@ func remoteFlags() []flag {
 				return err
 			},
 		},
+		{name: "sftp-server", hidden: true, category: catRemote, doc: "be an SFTP server", set: on(func(s *settings) *bool { return &s.sftpServer })},
 		{name: "server", hidden: true, category: catRemote, doc: "be the far side", set: on(func(s *settings) *bool { return &s.server })},
 	}, restrictFlags()...)
 }

@@ -11,6 +11,7 @@ func realParts() parts {
 	return parts{
 		host:     func() engine.Host { return localfs.NewHost() },
 		open:     transport.Open,
+		reach:    transport.Reach,
 		copy:     engine.Copy,
 		send:     engine.Send,
 		receive:  engine.Receive,

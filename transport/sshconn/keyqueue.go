@@ -187,4 +187,3 @@ func (a *authenticator) agentSigners() []ssh.Signer {
 	}
 	return signers
 }
-

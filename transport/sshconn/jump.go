@@ -86,7 +86,10 @@ func (d *dialer) hop(ctx context.Context) (Config, *Resolved, error) {
 	if last > 0 {
 		r.ProxyJump, r.ProxyCommand = d.r.ProxyJump[:last], ""
 	}
-	if slices.Contains(c.wanted, r.name()) || len(c.wanted) > maxJumps {
+	if len(c.wanted) > maxJumps {
+		return c, nil, &Error{Kind: ErrConfig, Host: d.r.Host, Err: fmt.Errorf("more than %d jump hosts on one way", maxJumps)}
+	}
+	if slices.Contains(c.wanted, r.name()) {
 		return c, nil, &Error{
 			Kind: ErrConfig, Host: d.r.Host, Err: fmt.Errorf("the jump hosts lead in a circle: %s", strings.Join(append(c.wanted, r.name()), ", then ")),
 			Hint: "give the jump host a Host block with ProxyJump none",

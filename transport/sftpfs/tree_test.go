@@ -121,11 +121,10 @@ func TestDest(t *testing.T) {
 		trust  time.Duration
 		limits func(*treetest.Limits)
 	}{
-		"OpenSSH":                     {openSSH, Options{Verify: true}, engine.DestOptions{}, trustTime, func(l *treetest.Limits) { l.ByPath = true }},
 		"OpenSSH, wary":               {openSSH, Options{Verify: true}, engine.DestOptions{Durability: engine.SyncEach}, 0, func(*treetest.Limits) {}},
 		"OpenSSH, trusting":           {openSSH, Options{}, engine.DestOptions{Durability: engine.SyncNone}, trustTime, func(l *treetest.Limits) { l.ByPath, l.Trusts = true, true }},
-		"OpenSSH, comparing":          {openSSH, Options{Verify: true, Compare: true}, engine.DestOptions{}, 0, func(*treetest.Limits) {}},
-		"OpenSSH, without extensions": {openSSH, Options{Verify: true, Without: all}, engine.DestOptions{}, 0, func(l *treetest.Limits) { l.NoLinkTimes = true }},
+		"OpenSSH, comparing":          {openSSH, Options{Verify: true, Compare: true}, engine.DestOptions{Durability: engine.SyncNone}, 0, func(l *treetest.Limits) { l.NoPartials = true }},
+		"OpenSSH, without extensions": {openSSH, Options{Verify: true, Without: all}, engine.DestOptions{}, 0, func(l *treetest.Limits) { l.NoLinkTimes, l.NoPartials = true, true }},
 		"package sftp":                {inProcess, Options{Verify: true}, engine.DestOptions{}, 0, func(l *treetest.Limits) { l.NoLinkTimes = true }},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -50,7 +50,7 @@ func start(shell, dir string, env ...string) func(context.Context, string) (io.R
 		c := &command{cmd: exec.Command(shell, "-c", line)}
 		c.cmd.Dir, c.cmd.Stderr = dir, &c.stderr
 		c.cmd.WaitDelay = time.Second // the shell may have left somebody
-	c.cmd.Env = append(os.Environ(), env...)
+		c.cmd.Env = append(os.Environ(), env...)
 		in, err := c.cmd.StdinPipe()
 		if err != nil {
 			return nil, err

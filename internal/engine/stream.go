@@ -240,7 +240,7 @@ func (l *streamLine) watch(ctx context.Context, limit time.Duration) (_ context.
 	return ctx, func() { cancel(context.Canceled); <-over }
 }
 
-// cause returns why a session ended: what ended the run, if that is known.
+// streamCause returns why a session ended: what ended the run, if that is known.
 func streamCause(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)

@@ -80,8 +80,8 @@ func quote(path string, glob bool) string {
 			mode(false)
 			b.WriteByte(c)
 			open = true
-			if path[i+1] == '!' || path[i+1] == '^' {
-				b.WriteByte('!') // "^" is a pipe to very old shells, and unknown to dash
+			if path[i+1] == '!' { // not "^", which is a pipe to very old shells, and unknown to dash
+				b.WriteByte('!')
 				i++
 			}
 		case c == '\'' || c == '\\' || c == '!':

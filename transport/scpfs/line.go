@@ -129,7 +129,7 @@ func (r *request) admits(name string) bool {
 	}
 	// Shells take what is quoted literally, so a backslash is one, and they do not
 	// agree on what a pattern with a fault matches: only itself, here.
-	p := strings.ReplaceAll(strings.ReplaceAll(r.name, `\`, `\\`), "[!", "[^")
+	p := strings.NewReplacer(`\`, `\\`, "[!", "[^", "[^", `[\^`).Replace(r.name)
 	ok, err := path.Match(p, name)
 	return ok && err == nil
 }

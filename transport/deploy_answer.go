@@ -39,16 +39,14 @@ func newAnswer(r io.Reader) *answer { return &answer{br: bufio.NewReaderSize(r, 
 // begin skips to the first mark, which has a line of its own.
 func (a *answer) begin() error {
 	var n int
-	whole := true // what comes next is the begin of a line
-	for n < maxPrelude {
+	for n < maxPrelude { // less than the buffer, so that each turn is a line from its begin
 		line, err := a.br.ReadSlice('\n')
 		n += len(line)
-		if whole && isMark(line, "-begin") {
+		if isMark(line, "-begin") {
 			a.marked = true
 			return nil
 		}
 		a.prelude = append(a.prelude, line[:min(len(line), shownOutput-len(a.prelude))]...)
-		whole = err == nil
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			return noAnswer(err)
 		}

@@ -394,7 +394,11 @@ func TestDeployNoExec(t *testing.T) {
 	t.Parallel()
 	b := newBox(t, "sh")
 	b.tmpfs("noexec,mode=700")
-	b.refused(b.options(b.agentScript("")), DeployNoExec, "home is noexec")
+	l := &cutLink{Link: b.link(), how: func(Stream) { t.Error("the agent has been sent for nothing") }}
+	_, _, err := Deploy(t.Context(), l, b.options(b.agentScript("")))
+	if e, ok := errors.AsType[*DeployError](err); !ok || e.Kind != DeployNoExec || e.Reason != "home is noexec" || e.Code() != wire.CodeTransport {
+		t.Error(err)
+	}
 	b.leavesNothing()
 }
 
@@ -755,6 +759,34 @@ func TestDeployRemovesOld(t *testing.T) {
 	b.deploy(b.options(text))
 	if info, err := os.Lstat(used); err != nil || time.Since(info.ModTime()) > time.Hour {
 		t.Errorf("the agent in use is not marked so: %v, %v", info.ModTime(), err)
+	}
+}
+
+// TestAnswerLimits holds what a far side may say against its bounds.
+func TestAnswerLimits(t *testing.T) {
+	t.Parallel()
+	const begin, end = "gosync-answer-begin\n", "gosync-answer-end\n"
+	for what, test := range map[string]struct {
+		text string
+		ok   bool
+	}{
+		"all lines":                       {"motd\n" + begin + strings.Repeat("out x\n", maxAnswer) + end, true},
+		"a line too many":                 {begin + strings.Repeat("out x\n", maxAnswer+1) + end, false},
+		"a long line":                     {begin + "out " + strings.Repeat("x", maxAnswerLine) + "\n" + end, false},
+		"no end":                          {begin + "out x\n", false},
+		"a cut line":                      {begin + "out x", false},
+		"a mark inside":                   {"echo " + begin + "out x\n" + end, false},
+		"a long prelude":                  {strings.Repeat("x", maxPrelude) + "\n" + begin + end, false},
+		"a mark behind a piece of a line": {strings.Repeat("x", maxAnswerLine) + begin + end, false},
+	} {
+		a := newAnswer(strings.NewReader(test.text))
+		err := a.begin()
+		if err == nil {
+			_, err = a.values("")
+		}
+		if (err == nil) != test.ok || err != nil && !errors.Is(err, errNoAnswer) {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 }
 

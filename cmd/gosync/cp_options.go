@@ -130,7 +130,9 @@ func via(rung string) func(*cpLine, string) error {
 }
 
 func refusedOption(name, why string) func(*cpLine, string) error {
-	return func(*cpLine, string) error { return withCode(exitUnsupported, fmt.Errorf("scp's option %s: %s", name, why)) }
+	return func(*cpLine, string) error {
+		return withCode(exitUnsupported, fmt.Errorf("scp's option %s: %s", name, why))
+	}
 }
 
 func (c *cpLine) note(text string) { c.notes = append(c.notes, text) }

@@ -57,11 +57,11 @@ func TestFollow(t *testing.T) {
 	defer tree.Close()
 	must(t, tree.Follow())
 	for dir, want := range map[string]string{
-		"":                 "d directory dir directory file file out directory twice file",
-		"dir":              "e directory f file",
-		"out":              "g file",
-		"d/e":              "parent directory",
-		"dir/e":            "parent directory",
+		"":      "d directory dir directory file file out directory twice file",
+		"dir":   "e directory f file",
+		"out":   "g file",
+		"d/e":   "parent directory",
+		"dir/e": "parent directory",
 		"d/e/parent/" + filepath.Base(root) + "x": "",
 	} {
 		if want == "" {

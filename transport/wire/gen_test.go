@@ -277,7 +277,7 @@ func drawTable(t *rapid.T) Msg {
 func drawFromDest(t *rapid.T, typ Type) Msg {
 	switch typ {
 	case TypeMode:
-		return &Mode{flag().Draw(t, "digests"), manifest.Fields(rapid.Uint16Max(modeNamed - 1).Draw(t, "fields")), flag().Draw(t, "named")}
+		return &Mode{flag().Draw(t, "digests"), manifest.Fields(rapid.Uint16Max(modeNamed-1).Draw(t, "fields")), flag().Draw(t, "named")}
 	case TypeNeedDirs:
 		return &NeedDirs{flag().Draw(t, "table"), flag().Draw(t, "more"), rising().Draw(t, "dirs")}
 	case TypeWant:

@@ -50,14 +50,14 @@ func imports() map[string][]string {
 
 		"transport/scpfs": {"internal/engine", "transport/wire", "walker/manifest"},
 
-		"transport": {"internal/engine", "transport/wire", "transport/localfs", "transport/sshconn"},
+		"transport": {"internal/engine", "transport/wire", "transport/localfs", "transport/sftpfs", "transport/scpfs", "transport/sshconn"},
 
 		"internal/sshserver": {cryptoSSH, sftp},
 		"internal/shell":     {"walker/manifest", sftp, xterm},
 
 		"cmd/gosync": {
 			"walker/filter", "walker/manifest", "internal/engine", "internal/shell", "internal/sshserver",
-			"transport", "transport/localfs", "transport/sshconn", "transport/wire", pflag, progressbar, xterm,
+			"transport", "transport/localfs", "transport/sftpfs", "transport/sshconn", "transport/wire", pflag, progressbar, xterm,
 		},
 
 		// Support for tests.

@@ -16,7 +16,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"gosync/internal/engine"
@@ -349,8 +348,8 @@ func attempts(t *testing.T, steps []func(engine.Job, engine.Report) (engine.Summ
 	e.pause = func(context.Context, time.Duration) error { return nil }
 	e.parts = parts{
 		host: func() engine.Host { return nil }, send: send, exitCode: engine.ExitCode,
-		connect: func(context.Context, transport.Target, transport.Options) (transport.Stream, error) {
-			return nothing{}, nil
+		open: func(_ context.Context, _ transport.Target, how transport.Options) (*transport.Far, error) {
+			return &transport.Far{Via: transport.ViaAgent, Agent: nothing{}, Again: how}, nil
 		},
 	}
 	status = run(t.Context(), append([]string{"gosync"}, args...), &e)
@@ -405,30 +404,4 @@ func TestOneRun(t *testing.T) {
 			t.Errorf("%q comes %d times:\n%s", text, n, errs)
 		}
 	}
-}
-
-// TestSilentFarSide: a far side that is reached and says nothing is given up.
-func TestSilentFarSide(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		for _, talks := range []bool{false, true} {
-			near, far := wire.Pipe()
-			conn := expectAnswer(&cutConn{rw: near, left: -1}, time.Minute)
-			if talks {
-				go func() { _, _ = far.Write([]byte{1}) }() // the pipe takes it
-				if n, err := conn.Read(make([]byte, 1)); n != 1 || err != nil {
-					t.Fatal(n, err)
-				}
-				time.AfterFunc(time.Hour, func() { near.Close() })
-			}
-			start := time.Now()
-			_, err := conn.Read(make([]byte, 1))
-			took := time.Since(start)
-			if talks && (took != time.Hour || errors.Is(err, wire.ErrTimeout)) || !talks && (took != time.Minute || !errors.Is(err, wire.ErrTimeout)) {
-				t.Errorf("talks %v: %v after %v", talks, err, took)
-			}
-			conn.Close()
-			far.Close()
-		}
-	})
 }

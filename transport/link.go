@@ -152,7 +152,20 @@ func (l *commandLink) Shared() bool { return false }
 func (l *commandLink) Close() error { return nil }
 
 func (l *commandLink) Exec(ctx context.Context, command string) (Stream, error) {
-	return l.start(ctx, nil, command)
+	if l.own {
+		return l.start(ctx, nil, command)
+	}
+	return l.start(ctx, nil, remoteWords(command)...)
+}
+
+// remoteWords are the arguments that a command becomes for a remote shell program.
+// ssh(1) joins them by spaces, but others may run them as they are: what no shell
+// has to look at is handed over word by word.
+func remoteWords(command string) []string {
+	if strings.ContainsAny(command, "'\"\\$`*?[]{}()<>|&;~#!\n\t") {
+		return []string{command}
+	}
+	return strings.Fields(command)
 }
 
 func (l *commandLink) Subsystem(ctx context.Context, name string) (Stream, error) {
@@ -162,12 +175,12 @@ func (l *commandLink) Subsystem(ctx context.Context, name string) (Stream, error
 	return l.start(ctx, []string{"-s"}, name)
 }
 
-func (l *commandLink) start(ctx context.Context, more []string, remote string) (Stream, error) {
+func (l *commandLink) start(ctx context.Context, more []string, remote ...string) (Stream, error) {
 	argv := append(append([]string{}, l.argv...), more...)
 	if l.own {
 		argv = append(argv, "--") // which not every command of -e knows
 	}
-	p, err := startCommand(ctx, argv, l.host, l.user, []string{remote}, l.stderr)
+	p, err := startCommand(ctx, argv, l.host, l.user, remote, l.stderr)
 	if err != nil { // not a Stream that holds nil
 		return nil, err
 	}

@@ -94,11 +94,6 @@ func onHandle(handle string) func(b []byte) []byte {
 	return func(b []byte) []byte { return appendString(b, handle) }
 }
 
-func (h *Host) closeHandle(ctx context.Context, handle string) error {
-	_, err := h.s.call(ctx, fxpClose, onHandle(handle), fxpStatus)
-	return err
-}
-
 // forget closes a handle without waiting for an answer, which is of no interest.
 func (h *Host) forget(handle string) {
 	_, _ = h.s.start(context.Background(), fxpClose, onHandle(handle), nil)

@@ -33,6 +33,7 @@ type authenticator struct {
 	log      *slog.Logger
 	ask      func(text string, echo bool) (string, error)
 	agent    agent.ExtendedAgent // nil: none
+	gone     func() bool         // the connection has ended
 	extend   func(time.Duration) // gives the agent so much time for its next answer
 	unlocked *Unlocked
 
@@ -63,6 +64,10 @@ func dialAgent(ctx context.Context, path string) (net.Conn, error) {
 // next is the ssh.ClientAuthCallback: it picks what to try after the previous attempt has failed, or has been one of
 // several that the server wants.
 func (a *authenticator) next(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+	if a.gone() {
+		// The library takes it for a refusal, and would go on.
+		return nil, errHungUp
+	}
 	a.settle(len(c.PartialSuccessMethods))
 	a.allowed = c.AllowedMethods
 	if a.stop != nil {
@@ -165,6 +170,7 @@ func (a *authenticator) settle(partial int) {
 
 var (
 	errExhausted = errors.New("nothing left to try")
+	errHungUp    = fmt.Errorf("the server closed the connection during the login: %w", io.ErrUnexpectedEOF)
 	errServed    = errors.New("the agent has signed with this key")
 )
 

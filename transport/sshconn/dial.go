@@ -139,7 +139,7 @@ func (d *dialer) attempt(ctx context.Context, checker *hostKeyChecker, ask func(
 
 // authenticator connects to the agent. One that is not there is told only if nothing else serves.
 func (d *dialer) authenticator(ctx context.Context, ask func(string, bool) (string, error)) *authenticator {
-	auth := &authenticator{r: d.r, log: d.log, ask: ask, unlocked: d.c.Unlocked, extend: func(time.Duration) {}}
+	auth := &authenticator{r: d.r, log: d.log, ask: ask, unlocked: d.c.Unlocked, gone: d.tcp.ended.Load, extend: func(time.Duration) {}}
 	var err error
 	if d.agent, err = dialAgent(ctx, d.r.IdentityAgent); err != nil {
 		auth.note("agent "+d.r.IdentityAgent, err)
@@ -231,7 +231,9 @@ func (d *dialer) explain(err error, checker *hostKeyChecker, auth *authenticator
 	if isTimeout(err) {
 		return d.fail(ErrConnect, err, "the server stopped answering while logging in")
 	}
-	auth.settle(auth.partial)
+	if !errors.Is(err, errHungUp) {
+		auth.settle(auth.partial)
+	}
 	return d.explainAuth(err, auth)
 }
 

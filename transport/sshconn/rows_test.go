@@ -337,6 +337,27 @@ func readCert(t *testing.T, path string) *ssh.Certificate {
 	return pub.(*ssh.Certificate)
 }
 
+// A server that hangs up during the login is not said to have refused the key.
+func TestHangUpAtLogin(t *testing.T) {
+	t.Parallel()
+	_, host := newKey(t, "ed25519")
+	key, _ := newKey(t, "ed25519")
+	p := listen(t, func(c net.Conn) {
+		config := &ssh.ServerConfig{PublicKeyCallback: func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) {
+			c.Close()
+			return nil, errors.New("no")
+		}}
+		config.AddHostKey(host)
+		_, _, _, _ = ssh.NewServerConn(c, config) // it cannot succeed
+	})
+	addr := fmt.Sprintf("127.0.0.1:%d", p)
+	f := &clientFiles{agent: "none", identities: []string{keyFile(t, key, "")}}
+	c := f.config(t, addr, writeFile(t, "known", line("", fmt.Sprintf("[127.0.0.1]:%d", p), host.PublicKey())))
+	if err := login(t, c); !errors.Is(err, sshconn.ErrAuth) || !strings.Contains(err.Error(), "closed the connection during the login") || strings.Contains(err.Error(), "does not accept") {
+		t.Error(err)
+	}
+}
+
 // An agent that takes the question and never answers does not hold the run for ever: the context ends the wait.
 func TestSilentAgent(t *testing.T) {
 	t.Parallel()

@@ -242,6 +242,7 @@ func TestShellOnTerminal(t *testing.T) {
 	s.expect(`rm -r my*`)
 	s.expect("[y/N")
 	s.typed("y\r")
+	s.expect("> ")
 	s.runs("ls")
 	if _, err := os.Stat(filepath.Join(s.there, "my dir")); err == nil {
 		t.Error("it is still there")

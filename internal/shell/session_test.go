@@ -188,6 +188,25 @@ func TestRemoveAsks(t *testing.T) {
 	}
 }
 
+func TestRecursiveChangesFollowNoSymlinks(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, serverWay(t))
+	outside := t.TempDir()
+	write(t, "", outside, "kept")
+	write(t, "", f.there, "d", "x")
+	if err := os.Symlink(filepath.Join(outside, "kept"), filepath.Join(f.there, "d", "link")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.batch(t, "chmod -R 700 d"); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]fs.FileMode{filepath.Join(outside, "kept"): 0o644, filepath.Join(f.there, "d", "x"): 0o700} {
+		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: %v, %v", name, info.Mode(), err)
+		}
+	}
+}
+
 func TestTransfers(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, serverWay(t))

@@ -37,6 +37,9 @@ type GreetingError struct {
 }
 
 func (e *GreetingError) Error() string {
+	if errors.Is(e.Err, wire.ErrTimeout) {
+		return e.Err.Error()
+	}
 	var s string
 	switch e.Kind {
 	case GreetingNoCommand:

@@ -8,6 +8,7 @@ import (
 
 	"gosync/transport"
 	"gosync/transport/sshconn"
+	"gosync/transport/wire"
 )
 
 // Exit statuses that the command line itself gives. They are rsync's numbers
@@ -32,6 +33,8 @@ const (
 	exitAuth        = 42
 	exitTransport   = 43
 	exitVerify      = 45
+	exitNotRunnable = 126
+	exitNoCommand   = 127
 )
 
 // codeError is an error whose exit status is known where it arises.
@@ -69,6 +72,8 @@ func exitCode(err error, engine func(error) int) int {
 	var coded *codeError
 	var connecting *connectError
 	var network net.Error
+	var unfit *transport.DeployError
+	var greeting *transport.GreetingError
 	switch {
 	case err == nil:
 		return exitOK
@@ -92,10 +97,33 @@ func exitCode(err error, engine func(error) int) int {
 		return exitSignal
 	case errors.Is(err, transport.ErrTarget), errors.Is(err, transport.ErrRsh):
 		return exitUsage
+	case errors.Is(err, transport.ErrNoWay):
+		return exitTransport
+	case errors.As(err, &unfit):
+		return int(unfit.Code())
+	case errors.As(err, &greeting):
+		return greetingCode(greeting)
 	case errors.As(err, &connecting) && lost(connecting.err):
 		return exitConnect
 	case errors.As(err, &connecting):
 		return exitStart
 	}
 	return engine(err)
+}
+
+// greetingCode is the exit status for a far side on which no gosync answers.
+func greetingCode(e *transport.GreetingError) int {
+	switch {
+	case errors.Is(e, wire.ErrTimeout):
+		return exitTimeout
+	case e.Kind == transport.GreetingNoCommand:
+		return exitNoCommand
+	case e.Kind == transport.GreetingNotRunnable:
+		return exitNotRunnable
+	case e.Kind == transport.GreetingLost:
+		return exitConnect
+	case errors.Is(e, wire.ErrProtocol) && !errors.Is(e, wire.ErrVersion):
+		return exitStream
+	}
+	return exitProtocol
 }

@@ -154,13 +154,13 @@ func TestEveryExitStatus(t *testing.T) {
 		{0, "-a SSH DIR/src/ HOST:new", sshserver.Options{}, nil, "", ""},
 		{1, "-a --exlude=x DIR/src/ DIR/new", sshserver.Options{}, nil, "--exlude", "did you mean --exclude"},
 		{1, "-a --contimeout=5 -e rsh DIR/src/ HOST:new", sshserver.Options{}, nil, "time to connect", "command"},
-		{2, "-a SSH --gosync-path=echo_hello;: DIR/src/ HOST:new", sshserver.Options{}, nil, "hello", "gosync --version"},
+		{2, "-a SSH --via=agent --no-deploy --gosync-path=echo_hello;: DIR/src/ HOST:new", sshserver.Options{}, nil, "hello", "gosync --version"},
 		{3, "-a DIR/src/ DIR/file", sshserver.Options{}, nil, "/file", "not a directory"},
 		{3, "-a SSH DIR/src/ HOST:new", sshserver.Options{}, func(t *testing.T, b *exitBench) {
-			b.replace(t, b.server.Files().Config, "Port", "ProxyCommand nc\n  Port")
-		}, "ProxyCommand", "-e ssh"},
+			b.replace(t, b.server.Files().Config, "Port", "StrictHostKeyChecking maybe\n  Port")
+		}, "maybe", ""},
 		{4, "-a DIR/src/ host::module", sshserver.Options{}, nil, "host::module", "HOST:PATH"},
-		{5, "-a SSH DIR/src/ HOST:new", sshserver.Options{RefuseExec: true}, nil, "gosync --server", "lets this user run commands"},
+		{5, "-a SSH --via=agent DIR/src/ HOST:new", sshserver.Options{RefuseExec: true}, nil, "gosync --server", "lets this user run commands"},
 		{5, "-a -e /no/such/program DIR/src/ HOST:new", sshserver.Options{}, nil, "/no/such/program", "command of -e"},
 		{11, "-a --exclude-from=/no/such/list DIR/src/ DIR/new", sshserver.Options{}, nil, "/no/such/list", ""},
 		{12, "-a SSH --retries=0 DIR/src/ HOST:new", sshserver.Options{DropAfter: 300_000}, nil, "connection|EOF|reset", "run the same command again"},
@@ -176,8 +176,9 @@ func TestEveryExitStatus(t *testing.T) {
 		{40, "-a -e sh_-c_\"exit_255\" DIR/src/ HOST:new", sshserver.Options{}, nil, "remote shell", "works by hand"},
 		{41, "-a SSH DIR/src/ HOST:new", sshserver.Options{}, otherHostKey, "127.0.0.1", "known_hosts"},
 		{42, "-a SSH DIR/src/ HOST:new", sshserver.Options{}, otherKey, "gosync", "authorized_keys"},
-		{126, "-a SSH --gosync-path=DIR/file DIR/src/ HOST:new", sshserver.Options{}, nil, "cannot run gosync", "--gosync-path"},
-		{127, "-a SSH --gosync-path=/no/gosync DIR/src/ HOST:new", sshserver.Options{}, nil, "cannot run gosync", "install it"},
+		{126, "-a SSH --via=agent --no-deploy --gosync-path=DIR/file DIR/src/ HOST:new", sshserver.Options{}, nil, "cannot run gosync", "--gosync-path"},
+		{43, "-a SSH --no-deploy --gosync-path=/no/gosync DIR/src/ HOST:new", sshserver.Options{RefuseExec: true, RefuseSFTP: true}, nil, "no usable transport", "refuses"},
+		{127, "-a SSH --via=agent --no-deploy --gosync-path=/no/gosync DIR/src/ HOST:new", sshserver.Options{}, nil, "cannot run gosync", "install it"},
 	} {
 		t.Run(fmt.Sprint(tt.status, " ", tt.line), func(t *testing.T) {
 			t.Parallel()

@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"gosync/internal/engine"
+	"gosync/transport"
 	"gosync/transport/wire"
 )
 
@@ -118,6 +119,13 @@ func advice(err error) string {
 // connectAdvice is advice for a far side that was not reached; errors of the SSH
 // client bring their own.
 func connectAdvice(err error) string {
+	var g *transport.GreetingError
+	switch {
+	case errors.Is(err, wire.ErrTimeout):
+		return "check the line, and that the far side is not waiting for something"
+	case errors.As(err, &g) && errors.Is(err, wire.ErrVersion) && exitCode(err, engine.ExitCode) == exitProtocol:
+		return "gosync --version must say the same on both machines, and the far side's login shell must print nothing"
+	}
 	if exitCode(err, engine.ExitCode) == exitStart {
 		return "check the command of -e, and that the far side lets this user run commands"
 	}

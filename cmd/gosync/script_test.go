@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"gosync/internal/engine"
 )
 
 // quickExit keeps a program with the race detector from waiting a second at its end.
@@ -17,6 +20,10 @@ const quickExit = "atexit_sleep_ms=0"
 
 // TestMain makes the program, and a remote shell that reaches this machine, commands of the scripts.
 func TestMain(m *testing.M) {
+	// A run that sends gosync to a far side sends this program.
+	if strings.Contains(filepath.Base(os.Args[0]), "agent-"+engine.Release) {
+		main()
+	}
 	testscript.Main(m, map[string]func(){"gosync": main, "rsh": remoteShell})
 }
 

@@ -42,6 +42,11 @@ func (f fars) close(err error, engine func(error) int) error {
 		if far.Agent != nil {
 			err = farEnd(far.Agent, err, engine)
 		}
+		if far.Files != nil && err != nil {
+			if lost := far.Files.Err(); lost != nil {
+				err = lost // what followed is only its consequence
+			}
+		}
 		_ = far.Close() // everything that matters has been acknowledged
 	}
 	return err
@@ -62,7 +67,7 @@ func (w *ways) open(ctx context.Context) (fars, error) {
 		far, err := w.e.parts.open(ctx, ends[i].Target, w.how[i])
 		if err != nil {
 			_ = f.close(nil, w.e.parts.exitCode) // nothing has begun
-			return f, &connectError{err}
+			return f, &connectError{explainGreeting(err)}
 		}
 		f[i], w.how[i] = far, far.Again
 	}
@@ -135,4 +140,16 @@ func (w *ways) overSCP(ctx context.Context, f fars, job engine.Job, rep engine.R
 		return w.e.parts.sendStream(ctx, w.files(from), job, to.SCP, rep)
 	}
 	return w.e.parts.receiveStream(ctx, w.files(to), job, from.SCP, rep)
+}
+
+// explainGreeting adds what a user can do about a far side without gosync.
+func explainGreeting(err error) error {
+	var g *transport.GreetingError
+	if errors.As(err, &g) && g.Kind == transport.GreetingLost && g.Status == 255 {
+		return fmt.Errorf("the remote shell failed (status 255) and has not reached gosync: see its message, and whether the command of -e works by hand (%w)", err)
+	}
+	if errors.As(err, &g) && !errors.Is(err, transport.ErrNoWay) && (g.Kind == transport.GreetingNoCommand || g.Kind == transport.GreetingNotRunnable) {
+		return fmt.Errorf("the far side cannot run gosync: %w; install it there, say where it is with --gosync-path=PROGRAM, or leave out --no-deploy", err)
+	}
+	return err
 }

@@ -54,7 +54,7 @@ func (c *Config) dump(ctx context.Context, program string) (settings, error) {
 	case err != nil && (!ended || strings.Contains(errs.String(), "option -- ")):
 		return settings{}, fmt.Errorf("%w: %w", errNoDump, err)
 	case err != nil:
-		return settings{}, fmt.Errorf("ssh -G: %s (%w)", strings.Join(said, "; "), err)
+		return settings{}, fmt.Errorf("ssh -G: %s", strings.Join(said, "; "))
 	case out.full:
 		return settings{}, fmt.Errorf("ssh -G says more than %d bytes", maxDump)
 	}

@@ -57,9 +57,7 @@ type streamSender struct {
 	dirs []*streamDir // by index of the walk
 	made []*streamDir // that the far side has, parents first
 
-	reached bool // the far side has answered
-	led     int  // files that the lead has carried
-
+	led          int // files that the lead has carried
 	sent, volume atomic.Int64
 }
 
@@ -208,9 +206,9 @@ func (s *streamSender) makeRoot(ctx context.Context, why *StreamRefusal) error {
 func (s *streamSender) session(ctx context.Context, path string, how StreamHow) (StreamSink, error) {
 	defer s.line.wait()()
 	for pause := 20 * time.Millisecond; ; pause *= 4 {
+		_, before := s.to.Traffic()
 		sink, err := s.to.Sink(ctx, path, how)
-		if refused := new(StreamRefusal); err == nil || errors.As(err, &refused) || !s.reached || pause > 2*time.Second {
-			s.reached = true
+		if refused := new(StreamRefusal); err == nil || errors.As(err, &refused) || before == 0 || pause > 2*time.Second {
 			return sink, err
 		}
 		select {

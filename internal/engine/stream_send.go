@@ -201,22 +201,9 @@ func (s *streamSender) makeRoot(ctx context.Context, why *StreamRefusal) error {
 	return err
 }
 
-// session starts a session that has to be. One that has just ended may count still
-// where there is room for one only, so what follows another is tried again.
 func (s *streamSender) session(ctx context.Context, path string, how StreamHow) (StreamSink, error) {
 	defer s.line.wait()()
-	for pause := 20 * time.Millisecond; ; pause *= 4 {
-		_, before := s.to.Traffic()
-		sink, err := s.to.Sink(ctx, path, how)
-		if refused := new(StreamRefusal); err == nil || errors.As(err, &refused) || before == 0 || pause > 2*time.Second {
-			return sink, err
-		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-	}
+	return startStream(ctx, s.to.Traffic, func() (StreamSink, error) { return s.to.Sink(ctx, path, how) })
 }
 
 // dir sends one directory of the walk: itself, the files in it, and directories

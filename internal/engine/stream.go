@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync/atomic"
@@ -238,6 +239,24 @@ func (l *streamLine) watch(ctx context.Context, limit time.Duration) (_ context.
 		}
 	}()
 	return ctx, func() { cancel(context.Canceled); <-over }
+}
+
+// startStream starts a session that has to be. One that has just ended may count
+// still where there is room for one only, so what follows another is tried again.
+func startStream[T any](ctx context.Context, traffic func() (sent, received int64), start func() (T, error)) (T, error) {
+	for pause := 20 * time.Millisecond; ; pause *= 4 {
+		_, before := traffic()
+		s, err := start()
+		refused, final := new(StreamRefusal), new(wire.Error)
+		if err == nil || errors.As(err, &refused) || errors.As(err, &final) || before == 0 || pause > 2*time.Second {
+			return s, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return s, context.Cause(ctx)
+		}
+	}
 }
 
 // streamCause returns why a session ended: what ended the run, if that is known.

@@ -57,9 +57,7 @@ type streamSender struct {
 	dirs []*streamDir // by index of the walk
 	made []*streamDir // that the far side has, parents first
 
-	reached bool // the far side has answered
-	led     int  // files that the lead has carried
-
+	led          int // files that the lead has carried
 	sent, volume atomic.Int64
 }
 
@@ -203,22 +201,9 @@ func (s *streamSender) makeRoot(ctx context.Context, why *StreamRefusal) error {
 	return err
 }
 
-// session starts a session that has to be. One that has just ended may count still
-// where there is room for one only, so what follows another is tried again.
 func (s *streamSender) session(ctx context.Context, path string, how StreamHow) (StreamSink, error) {
 	defer s.line.wait()()
-	for pause := 20 * time.Millisecond; ; pause *= 4 {
-		sink, err := s.to.Sink(ctx, path, how)
-		if refused := new(StreamRefusal); err == nil || errors.As(err, &refused) || !s.reached || pause > 2*time.Second {
-			s.reached = true
-			return sink, err
-		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-	}
+	return startStream(ctx, s.to.Traffic, func() (StreamSink, error) { return s.to.Sink(ctx, path, how) })
 }
 
 // dir sends one directory of the walk: itself, the files in it, and directories

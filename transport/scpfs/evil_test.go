@@ -71,6 +71,8 @@ func TestEvilServers(t *testing.T) {
 		{"2 a path that leads out", "file", false, file("../canary"), file("file"), nil, []string{"dest/file"}},
 		{"3 an absolute name", "file", false, file("/tmp/x"), file("file"), nil, []string{"dest/file"}},
 		{"4 a file behind the one that was asked for", "file", false, file("file") + file("extra"), file("file"), []string{"dest/file"}, []string{"dest/file"}},
+		{"the file that was asked for, twice", "file", false, file("file") + file("file"), file("file"), []string{"dest/file"}, []string{"dest/file"}},
+		{"the directory that was asked for, twice", "dir", true, "D0755 0 dir\nE\nD0755 0 dir\nE\n", "D0755 0 dir\nE\n", []string{"dest/dir"}, []string{"dest/dir"}},
 		{"5 a directory in the place of a file", "file", false, "D0777 0 file\n" + file("x") + "E\n", file("file"), nil, []string{"dest/file"}},
 		{"6 an empty directory name", "dir", true, "D0777 0 \nE\n", "D0755 0 dir\nE\n", nil, []string{"dest/dir"}},
 		{"7 the directory itself", "dir", true, "D0777 0 .\nE\n", "D0755 0 dir\nE\n", nil, []string{"dest/dir"}},
@@ -176,6 +178,9 @@ func TestFilterOnReceipt(t *testing.T) {
 	tree, rec, err := outcome(t, "dir", text, o)
 	if err != nil || !slices.Equal(tree, []string{"dest/dir", "dest/dir/b"}) {
 		t.Errorf("%v %q: %q", err, rec.errs, tree)
+	}
+	if len(rec.skips) != 1 || !strings.Contains(rec.skips[0], "dir/b") {
+		t.Errorf("a name that comes twice: %q", rec.skips)
 	}
 }
 

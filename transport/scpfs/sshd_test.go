@@ -66,6 +66,12 @@ func TestFewSessions(t *testing.T) {
 		t.Fatal(err, rec.errs)
 	}
 	sameTree(t, filepath.Join(dir, "src"), dest)
+	// Here one session follows another.
+	write(t, filepath.Join(dir, "file"), "", 0o600)
+	_, _, err := push(t, far, engine.Job{Options: recursive(), Sources: []string{filepath.Join(dir, "src") + "/"}, Dest: filepath.Join(dir, "file")})
+	if engine.ExitCode(err) != 11 {
+		t.Errorf("a file as the destination: %v", err)
+	}
 }
 
 // TestMeasure compares with scp: 5,000 small files and one large one, both ways.

@@ -20,9 +20,6 @@ import (
 	"gosync/transport/sshtest"
 )
 
-// remoteToRemote enables the rows with two remote operands; the route refuses them so far.
-const remoteToRemote = false
-
 // cpRow is a command line that scp and gosync cp are given, each in a world of its own. In it a word @ is the path of
 // the world, ~ the same from the home directory, PORT and USER those of the server, and _ in a name a space.
 type cpRow struct {
@@ -152,13 +149,6 @@ func cpTwoHostRows() []cpRow {
 	}
 }
 
-// twoHosts reports whether a source and the destination are remote.
-func (r *cpRow) twoHosts() bool {
-	words := strings.Fields(r.args)
-	remote := func(w string) bool { return strings.Contains(w, "box:") || strings.HasPrefix(w, "scp://") }
-	return len(words) > 1 && remote(words[len(words)-1]) && slices.ContainsFunc(words[:len(words)-1], remote)
-}
-
 // TestCpLikeScp gives command lines to both programs and compares the class of the exit status and everything that is
 // there afterwards: names, types, permissions, content, where links lead, and times as far as they were copied.
 func TestCpLikeScp(t *testing.T) {
@@ -166,20 +156,14 @@ func TestCpLikeScp(t *testing.T) {
 	b := newCpBench(t)
 	var sum struct {
 		sync.Mutex
-		rows, later int
+		rows int
 	}
 	t.Cleanup(func() {
-		t.Logf("%d command lines, %d more when a copy goes from host to host", sum.rows, sum.later)
+		t.Logf("%d command lines", sum.rows)
 	})
 	two := make(chan struct{}, 2)
 	for i, r := range cpRows() {
 		t.Run(fmt.Sprintf("%02d", i+1), func(t *testing.T) {
-			if r.twoHosts() && !remoteToRemote {
-				sum.Lock()
-				sum.later++
-				sum.Unlock()
-				t.Skipf("%s: not yet", r.args)
-			}
 			t.Parallel()
 			two <- struct{}{}
 			defer func() { <-two }()

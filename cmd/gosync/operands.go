@@ -106,7 +106,7 @@ func daemonForm(arg string) bool {
 // loneSource is the error for a single operand.
 func loneSource(t target) error {
 	if t.Remote {
-		return withCode(exitUnsupported, fmt.Errorf("listing %s is not supported; give a destination, such as . for the current directory", t.arg))
+		return withCode(exitUnsupported, fmt.Errorf("%s has no destination; give one, such as . for the current directory, or list it with gosync ls", t.arg))
 	}
 	return usageErrorf("no destination: one operand only, %s", t.arg)
 }

@@ -46,8 +46,8 @@ func TestWrongOperands(t *testing.T) {
 	for line, want := range map[string]string{
 		"":                           "no source and no destination; gosync --help explains (exit 1)",
 		"-a a":                       "no destination: one operand only, a; gosync --help explains (exit 1)",
-		"-a h:a":                     "listing h:a is not supported; give a destination, such as . for the current directory (exit 4)",
-		"-a h:a g:b":                 "source and destination are both remote; run gosync on one of the two hosts, or copy to this machine first (exit 4)",
+		"-a h:a":                     "h:a has no destination; give one, such as . for the current directory, or list it with gosync ls (exit 4)",
+		"-a --direct a g:b":          "--direct is for copies from one host to another, and one side is here; gosync --help explains (exit 1)",
 		"-a h:a g:b c":               "sources are on two hosts, h:a and g:b; run gosync once for each (exit 4)",
 		"-a h:a b c":                 "sources are all here or all on one host: h:a and b are not; gosync --help explains (exit 1)",
 		"-a h::m b":                  "h::m asks for an rsync daemon, which gosync does not speak to; use HOST:PATH, over SSH (exit 4)",

@@ -365,7 +365,7 @@ func (r *relay) fromDest(ctx context.Context) error {
 // dest handles one frame of the destination. over says that it was the last.
 func (r *relay) dest(ctx context.Context, f wire.Frame) (over bool, err error) {
 	switch f.Type {
-	case wire.TypeMode, wire.TypeNeedDirs, wire.TypeSigPart, wire.TypeAnswer, wire.TypeResend, wire.TypeCheck:
+	case wire.TypeNeedDirs, wire.TypeSigPart, wire.TypeAnswer, wire.TypeResend, wire.TypeCheck:
 		return false, r.from.Forward(ctx, f)
 	}
 	payload, err := f.Payload()
@@ -381,6 +381,9 @@ func (r *relay) dest(ctx context.Context, f wire.Frame) (over bool, err error) {
 		return false, r.forUser(ctx, m)
 	case *wire.Fatal:
 		return true, &saidError{&farError{&m.Err}, r.to}
+	case *wire.Mode:
+		r.prog.Named.Store(m.Named)
+		r.prog.Settled.Store(r.job.LikeCp)
 	case *wire.Want:
 		r.wanted(m.Dir, m.Entries...)
 	case *wire.Basis:

@@ -61,7 +61,7 @@ func (t *Tree) open(ctx context.Context, path string) (f *file, err error) {
 // what was seen of it, nil where nobody has looked.
 func (t *Tree) openRegular(ctx context.Context, path, name string, flags uint32, has *attrs) (*file, error) {
 	if has == nil {
-		a, err := t.h.lstat(ctx, t.at(path))
+		a, err := t.look(ctx, path)
 		if err != nil {
 			return nil, err
 		}

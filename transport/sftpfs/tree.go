@@ -26,6 +26,7 @@ type Tree struct {
 	top  string // as the server calls it
 	how  engine.DestOptions
 
+	follows    bool          // symlinks, see Follow
 	trust      time.Duration // how long a directory that was looked at is taken for one
 	maxEntries int           // of a directory
 
@@ -168,7 +169,7 @@ func (t *Tree) isDir(ctx context.Context, dir string) error {
 		}
 	}
 	now := time.Now()
-	a, err := t.h.lstat(ctx, t.at(dir))
+	a, err := t.look(ctx, dir)
 	if err == nil && typeOf(a.perm) != manifest.Directory {
 		err = &typeError{typeOf(a.perm), manifest.Directory}
 	}
@@ -202,7 +203,11 @@ func (t *Tree) List(ctx context.Context, path string) ([]manifest.Entry, error) 
 	}
 	l := lister{h: t.h, path: t.at(path), max: t.maxEntries}
 	entries, err := l.list(ctx)
-	return entries, t.fail("readdir", path, err)
+	err = t.fail("readdir", path, err)
+	if t.follows {
+		return t.followed(ctx, path, entries, err)
+	}
+	return entries, err
 }
 
 // Stat implements [engine.Dest].
@@ -223,7 +228,7 @@ func (t *Tree) Stat(ctx context.Context, path string) (e manifest.Entry, err err
 
 // lookAt describes what has a path of the tree.
 func (t *Tree) lookAt(ctx context.Context, path, name string) (e manifest.Entry, err error) {
-	a, err := t.h.lstat(ctx, t.at(path))
+	a, err := t.look(ctx, path)
 	if err == nil {
 		e, err = a.entry(name)
 	}

@@ -88,5 +88,31 @@ func (t *Tree) target(ctx context.Context, dir, path, name string) (manifest.Ent
 	if to = strings.TrimSuffix(to, "/") + "/"; strings.HasPrefix(strings.TrimSuffix(from, "/")+"/", to) {
 		return e, errLoop
 	}
+	if !t.deeper(dir, path) {
+		return e, errLoop
+	}
 	return e, nil
+}
+
+// maxFollowed is how many symlinks to directories the way to one may pass: not all
+// servers know the real names of directories, by which a circle shows at once.
+const maxFollowed = 8
+
+// deeper notes that path, in dir, is a symlink to a directory. It reports false
+// where the way there has passed too many.
+func (t *Tree) deeper(dir, path string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := 1
+	for up := dir; up != ""; up = up[:max(strings.LastIndexByte(up, '/'), 0)] {
+		if k, ok := t.links[up]; ok {
+			n = k + 1
+			break
+		}
+	}
+	if t.links == nil {
+		t.links = map[string]int{}
+	}
+	t.links[path] = n
+	return n <= maxFollowed
 }

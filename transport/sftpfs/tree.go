@@ -26,9 +26,10 @@ type Tree struct {
 	top  string // as the server calls it
 	how  engine.DestOptions
 
-	follows    bool          // symlinks, see Follow
-	trust      time.Duration // how long a directory that was looked at is taken for one
-	maxEntries int           // of a directory
+	follows    bool           // symlinks, see Follow
+	links      map[string]int // symlinks to directories, and how many the way there has passed; guarded by mu
+	trust      time.Duration  // how long a directory that was looked at is taken for one
+	maxEntries int            // of a directory
 
 	mu   sync.Mutex
 	dirs map[string]time.Time // directories that were seen, and when

@@ -84,14 +84,24 @@ func (b *lineBench) after(t *testing.T, way string, run *killedRun) {
 // cuts damages the line many times, and wants the same status wherever the damage was done.
 func (b *lineBench) cuts(t *testing.T, c *tally, r *rand.Rand, kind string, count, want int) {
 	t.Helper()
-	missed := 0
+	missed, silent := 0, 0
+	options := []string{"--retries=0"}
+	if kind == "flip" {
+		options = append(options, "--timeout=5")
+	}
 	for i := range count {
 		way := []string{"push", "pull"}[i%2]
 		h := b.place(r, way, kind)
-		status, run := b.once(t, way, h, "--retries=0")
+		status, run := b.once(t, way, h, options...)
 		missing := b.relay.struck().IsZero() // runs are not of the same length
 		if missing {
 			missed++
+		}
+		// A bit of a packet's length, which SSH's ciphers of today send in the clear, has the
+		// receiver wait for what will never come: that is a silence, and found as one.
+		if kind == "flip" && status == exitTimeout {
+			silent++
+			status = want
 		}
 		if status != want && !(status == 0 && (missing || b.late(h, way))) {
 			t.Errorf("%s, %+v, of %v: exit %d\n%s", way, h, b.lengths(way), status, run.stderr)
@@ -104,6 +114,9 @@ func (b *lineBench) cuts(t *testing.T, c *tally, r *rand.Rand, kind string, coun
 	}
 	if missed > 0 {
 		c.remark("%d came too late", missed)
+	}
+	if silent > 0 {
+		c.remark("%d hit the length of a packet: silence, exit 30", silent)
 	}
 }
 

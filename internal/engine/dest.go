@@ -59,6 +59,9 @@ type dest struct {
 	idle    chan struct{}       // closed when pending falls to 0; nil while nobody waits
 	slots   *semaphore.Weighted // for open deltas, see deltaRoom
 	jobs    *queue[func() error]
+	width   int                 // files that are dealt with at a time, where an end lies behind a line; else 0
+	chunks  *semaphore.Weighted // for chunks that are copied in this process
+	bufs    sync.Pool           // of *[]byte, for these
 
 	dirs       []*destDir // all that were planned, parents first
 	own        *ownTree   // the destination's own walk, where digests were compared
@@ -115,6 +118,7 @@ func newDest(host Host, conn *wire.Conn, job *Job, rep *reporter, prog *Progress
 		ids: newOwnerMap(host.IDs(), job), cpu: newCores(conn.Work),
 		files: map[wire.ID]*incoming{}, lost: map[wire.ID]bool{}, checks: map[wire.ID]*checking{},
 		slots: semaphore.NewWeighted(maxDeltas), jobs: newQueue[func() error](), planned: make(chan struct{}),
+		chunks: semaphore.NewWeighted(chunkRoom),
 	}
 }
 

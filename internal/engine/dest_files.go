@@ -106,7 +106,7 @@ func (d *dest) expect(dir *destDir, i int, e, dst *manifest.Entry, was trace) *i
 		in.basis = dst.Size
 		in.append = !was.spoiled && dst.Size < e.Size && dst.Size > 0 &&
 			(d.job.Append || d.job.AppendVerify || d.local != nil && d.job.Partial && isUnfinished(dst))
-		in.delta = !in.append && !d.job.WholeFile && dst.Size >= minDelta && e.Size >= minDelta
+		in.delta = !in.append && !d.job.WholeFile && !d.distant() && dst.Size >= minDelta && e.Size >= minDelta
 	}
 	in.mend = was.spoiled && !d.job.InPlace
 	in.left = !in.append && was.partial

@@ -106,6 +106,7 @@ func (d *dest) openDir(ctx context.Context, path string) error {
 		return &wire.Error{Code: wire.CodeSelect, Kind: wire.KindOf(err), Op: "open destination", Path: path, Text: text(err)}
 	}
 	d.tree, d.base = t, path
+	d.widen(ctx)
 	d.learnClock()
 	if !d.empty && d.rename == "" {
 		entries, err := t.List(ctx, "")

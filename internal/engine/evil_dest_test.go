@@ -241,13 +241,22 @@ func TestEvilDestination(t *testing.T) {
 		}},
 	} {
 		t.Run(x.name, func(t *testing.T) {
-			for _, evil := range []bool{false, true} {
+			for i := range 4 {
+				evil, relayed := i%2 == 1, i >= 2
 				src, _ := dirs(t, map[string]string{"a": "a", "d/": "", "f": now}, nil)
 				job := engine.Job{Options: archive(), Sources: []string{src + "/"}, Dest: "nowhere"}
-				out := script(func(p *peer) { x.script(t, p, evil) }).asDest(t, host(), job)
-				if evil {
+				f := script(func(p *peer) { x.script(t, p, evil) })
+				end := f.asDest
+				if relayed {
+					end = f.asRelayedDest
+				}
+				out := end(t, host(), job)
+				switch {
+				case evil && relayed:
+					out.wantExit(t, wire.CodeStream)
+				case evil:
 					out.wantRefused(t)
-				} else {
+				default:
 					out.wantExit(t, wire.CodeOK)
 				}
 			}

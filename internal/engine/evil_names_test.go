@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -44,7 +45,8 @@ func TestEvilNames(t *testing.T) {
 		{"a list without parents", []string{"p"}, func(j *engine.Job) { j.Files = []string{"q/r"} }, "r", "q"},
 	} {
 		t.Run(x.name, func(t *testing.T) {
-			for _, evil := range []bool{false, true} {
+			for i := range 4 {
+				evil, relayed := i%2 == 1, i >= 2
 				_, dst := dirs(t, nil, map[string]string{})
 				job := engine.Job{Options: archive(), Sources: x.sources, Dest: dst}
 				if x.set != nil {
@@ -54,13 +56,18 @@ func TestEvilNames(t *testing.T) {
 				if evil {
 					name = x.evil
 				}
-				out := script(func(p *peer) {
+				f := script(func(p *peer) {
 					p.say(&wire.Roots{Complete: true})
 					p.hear(wire.TypeMode)
 					p.list(root(directory(name)))
 					p.say(&wire.ListEnd{Dirs: 1, Complete: true})
 					p.leave()
-				}).asSource(t, host(), job)
+				})
+				end := f.asSource
+				if relayed {
+					end = f.asRelayedSource
+				}
+				out := end(t, host(), job)
 				if evil {
 					out.wantRefused(t)
 					wantNames(t, dst, "")
@@ -87,25 +94,32 @@ func TestEvilContent(t *testing.T) {
 		{"~/photos", false},
 		{"~/", true},
 	} {
-		t.Run(strings.ReplaceAll(x.source, "/", "_"), func(t *testing.T) {
-			_, dst := dirs(t, nil, map[string]string{"keep": ""})
-			job := engine.Job{Options: archive(), Sources: []string{x.source}, Dest: dst}
-			job.Delete, job.DeleteEmptySource, job.ItemizeAll = true, true, true
-			out := script(func(p *peer) {
-				p.say(&wire.Roots{Complete: true, HasRoot: true, Root: directory("")})
-				p.hear(wire.TypeMode)
-				p.list(root())
-				p.say(&wire.ListEnd{Dirs: 1, Complete: true})
-				p.leave()
-			}).asSource(t, host(), job)
-			if x.content {
-				out.wantExit(t, wire.CodeOK)
-				wantNames(t, dst, "")
-				return
-			}
-			out.wantRefused(t)
-			wantNames(t, dst, "keep")
-		})
+		for _, relayed := range []bool{false, true} {
+			t.Run(fmt.Sprint(strings.ReplaceAll(x.source, "/", "_"), " relayed ", relayed), func(t *testing.T) {
+				_, dst := dirs(t, nil, map[string]string{"keep": ""})
+				job := engine.Job{Options: archive(), Sources: []string{x.source}, Dest: dst}
+				job.Delete, job.DeleteEmptySource, job.ItemizeAll = true, true, true
+				f := script(func(p *peer) {
+					p.say(&wire.Roots{Complete: true, HasRoot: true, Root: directory("")})
+					p.hear(wire.TypeMode)
+					p.list(root())
+					p.say(&wire.ListEnd{Dirs: 1, Complete: true})
+					p.leave()
+				})
+				end := f.asSource
+				if relayed {
+					end = f.asRelayedSource
+				}
+				out := end(t, host(), job)
+				if x.content {
+					out.wantExit(t, wire.CodeOK)
+					wantNames(t, dst, "")
+					return
+				}
+				out.wantRefused(t)
+				wantNames(t, dst, "keep")
+			})
+		}
 	}
 }
 
@@ -118,7 +132,8 @@ func TestEvilExcluded(t *testing.T) {
 		{"- x/", "y", "x"},
 	} {
 		t.Run(x.rule, func(t *testing.T) {
-			for _, evil := range []bool{false, true} {
+			for i := range 4 {
+				evil, relayed := i%2 == 1, i >= 2
 				_, dst := dirs(t, nil, map[string]string{})
 				job := engine.Job{Options: archive(), Sources: []string{"src/"}, Dest: dst}
 				job.Filter = rules(t, x.rule)
@@ -126,13 +141,18 @@ func TestEvilExcluded(t *testing.T) {
 				if evil {
 					name = x.evil
 				}
-				out := script(func(p *peer) {
+				f := script(func(p *peer) {
 					p.say(&wire.Roots{Complete: true, HasRoot: true, Root: directory("")})
 					p.hear(wire.TypeMode)
 					p.list(root(directory("d")), &wire.ListingRecord{Dir: 1, Parent: 0, Entries: []manifest.Entry{directory(name)}})
 					p.say(&wire.ListEnd{Dirs: 2, Complete: true})
 					p.leave()
-				}).asSource(t, host(), job)
+				})
+				end := f.asSource
+				if relayed {
+					end = f.asRelayedSource
+				}
+				out := end(t, host(), job)
 				if evil {
 					out.wantRefused(t)
 					if exists(filepath.Join(dst, "d", name)) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"maps"
 	"path/filepath"
 	"runtime"
@@ -135,6 +136,33 @@ func (f script) asSource(t *testing.T, h engine.Host, job engine.Job) outcome {
 	t.Helper()
 	return f.against(t, func(ctx context.Context, rw io.ReadWriteCloser, rep engine.Report) error {
 		_, err := engine.Receive(ctx, h, rw, job, rep)
+		return err
+	})
+}
+
+// asRelayedSource lets the script be the source of a run between two far sides: a
+// server of h is the destination.
+func (f script) asRelayedSource(t *testing.T, h engine.Host, job engine.Job) outcome {
+	t.Helper()
+	return f.against(t, func(ctx context.Context, rw io.ReadWriteCloser, rep engine.Report) error {
+		near, far := wire.Pipe()
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = engine.Serve(ctx, h, far, slog.New(slog.DiscardHandler)) }) // the client tells
+		_, err := engine.Relay(ctx, h, rw, near, job, rep)
+		wg.Wait()
+		return err
+	})
+}
+
+// asRelayedDest lets the script be the destination of such a run.
+func (f script) asRelayedDest(t *testing.T, h engine.Host, job engine.Job) outcome {
+	t.Helper()
+	return f.against(t, func(ctx context.Context, rw io.ReadWriteCloser, rep engine.Report) error {
+		near, far := wire.Pipe()
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = engine.Serve(ctx, h, far, slog.New(slog.DiscardHandler)) }) // the client tells
+		_, err := engine.Relay(ctx, h, near, rw, job, rep)
+		wg.Wait()
 		return err
 	})
 }

@@ -79,7 +79,7 @@ func (c trial) do(ctx context.Context) outcome {
 		if c.way == pull {
 			src, dst = dst, src
 		}
-		if c.source != nil {
+		if c.source != nil && c.way != relay {
 			*src = c.source(*src)
 		}
 		if c.dest != nil {
@@ -87,10 +87,13 @@ func (c trial) do(ctx context.Context) outcome {
 		}
 		var wg sync.WaitGroup
 		wg.Go(func() { served = engine.Serve(ctx, server, far, slog.New(slog.DiscardHandler)) })
-		if c.way == push {
+		switch c.way {
+		case push:
 			sum, err = engine.Send(ctx, h, near, c.job, rep)
-		} else {
+		case pull:
 			sum, err = engine.Receive(ctx, h, near, c.job, rep)
+		default:
+			sum, err = c.relay(ctx, h, near, rep, &wg)
 		}
 		wg.Wait()
 	}()
@@ -103,6 +106,17 @@ func (c trial) do(ctx context.Context) outcome {
 	case <-time.After(patience):
 		return outcome{hung: true, err: errors.New("the run does not come back")}
 	}
+}
+
+// relay runs the job through this process between two servers: the destination's,
+// which answers near, and one more for the source.
+func (c trial) relay(ctx context.Context, h engine.Host, near io.ReadWriteCloser, rep engine.Report, wg *sync.WaitGroup) (engine.Summary, error) {
+	a, b := wire.Pipe()
+	if c.source != nil {
+		b = c.source(b)
+	}
+	wg.Go(func() { _ = engine.Serve(ctx, h, b, slog.New(slog.DiscardHandler)) }) // the client tells
+	return engine.Relay(ctx, h, a, near, c.job, rep)
 }
 
 // must runs the trial and fails the test unless it ends well.

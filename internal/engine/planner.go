@@ -110,7 +110,12 @@ func (p *planner) complete(ctx context.Context, r *wire.ListingRecord, dir *dest
 	if err := p.d.requested.checkNames(dir); err != nil {
 		return err
 	}
-	if err := p.checkFilter(dir); err != nil {
+	var parent *destDir
+	var entry int
+	if dir.index != 0 {
+		parent, entry = p.parentOf(dir)
+	}
+	if err := p.d.requested.checkFilter(dir, parent, entry); err != nil {
 		return err
 	}
 	return p.contents(ctx, dir)

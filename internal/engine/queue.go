@@ -48,7 +48,11 @@ func (q *queue[T]) put(v ...T) {
 	q.mu.Lock()
 	q.items = append(q.items, v...)
 	q.mu.Unlock()
-	q.cond.Broadcast()
+	if len(v) == 1 {
+		q.cond.Signal()
+	} else {
+		q.cond.Broadcast()
+	}
 }
 
 // get waits for the next item; false says that the queue was closed.

@@ -188,16 +188,17 @@ func matches(pattern, name string) bool {
 	return ok || err != nil
 }
 
-// checkFilter refuses entries of dir that the rules exclude from the transfer.
-func (p *planner) checkFilter(dir *destDir) error {
-	r := p.d.requested
+// checkFilter refuses entries of dir, an entry of parent, that the rules exclude
+// from the transfer. parent is nil for the root.
+func (r *requested) checkFilter(dir, parent *destDir, entry int) error {
 	if r == nil || r.filter == nil {
 		return nil
 	}
-	if dir.index == 0 {
+	switch {
+	case dir.sent != nil: // it comes in parts
+	case parent == nil:
 		dir.sent = r.filter.Root()
-	} else {
-		parent, entry := p.parentOf(dir)
+	default:
 		var err error
 		if dir.sent, err = parent.sent.Enter(parent.entries[entry].Name, nil); err != nil {
 			return fmt.Errorf("filter rules: %w", err)

@@ -205,6 +205,17 @@ func (f *forest) tree(ctx context.Context, path string) (Source, error) {
 	return t, nil
 }
 
+// parallel returns how many files are dealt with at a time where a source lies
+// behind a line, else 0.
+func (f *forest) parallel() (n int) {
+	for _, t := range f.opened {
+		if t, ok := t.(Distant); ok {
+			n = max(n, t.Parallel())
+		}
+	}
+	return n
+}
+
 // graft puts n below parent. Of two nodes with one name the first wins, but
 // directories are merged and win over everything else.
 func (f *forest) graft(parent, n *walker.Node) *walker.Node {

@@ -69,12 +69,25 @@ func Receive(ctx context.Context, host Host, conn io.ReadWriteCloser, job Job, r
 
 // Copy runs a job with both ends on host.
 func Copy(ctx context.Context, host Host, job Job, rep Report) (Summary, error) {
+	return Between(ctx, host, host, job, rep)
+}
+
+// Between runs a job with both ends in this process, each on a host of its own.
+// Where one of them is another machine's (its trees are [Distant]) files go whole,
+// and that what arrived is what was sent rests on its protocol.
+func Between(ctx context.Context, from, to Host, job Job, rep Report) (Summary, error) {
 	start := time.Now()
-	f, err := plant(ctx, host, &job, false)
+	_, afar := from.(Distant)
+	f, err := plant(ctx, from, &job, afar)
 	if err != nil {
 		return Summary{}, err
 	}
 	defer f.close() // read only: nothing to lose
+	if _, afar := to.(Distant); afar {
+		if paths, err := to.Expand(ctx, job.Dest); err == nil && len(paths) == 1 {
+			job.Dest = paths[0]
+		}
+	}
 	a, b := wire.Pipe()
 	near, err := wire.New(a, wire.Config{})
 	if err != nil {
@@ -90,8 +103,8 @@ func Copy(ctx context.Context, host Host, job Job, rep Report) (Summary, error) 
 	begin(near, &job)
 	far.Start()
 	r := startReporter(ctx, rep)
-	s := newSource(host, near, &job, f, r, rep.Progress)
-	d := newDest(host, far, &job, r, nil, seed(host)) // the source counts for both
+	s := newSource(from, near, &job, f, r, rep.Progress)
+	d := newDest(to, far, &job, r, nil, seed(to)) // the source counts for both
 	s.alone, d.alone, d.user = true, true, rep.Confirm
 	if job.BandwidthLimit == 0 {
 		d.local = s // content need not pass the pipe

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"math/rand/v2"
@@ -35,9 +36,10 @@ const (
 	local way = "local"
 	push  way = "push"
 	pull  way = "pull"
+	relay way = "relay" // both ends are servers, this process is between them
 )
 
-func ways() []way { return []way{local, push, pull} }
+func ways() []way { return []way{local, push, pull, relay} }
 
 // run carries out a job and returns its summary, its events and its error.
 func run(t *testing.T, w way, job engine.Job) (engine.Summary, []engine.Event, error) {
@@ -55,23 +57,34 @@ func run(t *testing.T, w way, job engine.Job) (engine.Summary, []engine.Event, e
 		sum, err := engine.Copy(ctx, host(), job, rep)
 		return sum, events, err
 	}
-	a, b := wire.Pipe()
-	served := make(chan error, 1)
-	go func() { served <- engine.Serve(ctx, host(), b, slog.New(slog.DiscardHandler)) }()
+	served := make(chan error, 2)
+	serve := func() io.ReadWriteCloser {
+		a, b := wire.Pipe()
+		go func() { served <- engine.Serve(ctx, host(), b, slog.New(slog.DiscardHandler)) }()
+		return a
+	}
+	a := serve()
 	var sum engine.Summary
 	var err error
-	if w == push {
+	servers := 1
+	switch w {
+	case push:
 		sum, err = engine.Send(ctx, host(), a, job, rep)
-	} else {
+	case pull:
 		sum, err = engine.Receive(ctx, host(), a, job, rep)
+	default:
+		servers++
+		sum, err = engine.Relay(ctx, host(), a, serve(), job, rep)
 	}
-	select {
-	case serr := <-served:
-		if err == nil && serr != nil {
-			t.Errorf("server: %v", serr)
+	for range servers {
+		select {
+		case serr := <-served:
+			if err == nil && serr != nil {
+				t.Errorf("server: %v", serr)
+			}
+		case <-ctx.Done():
+			t.Fatal("the server does not end")
 		}
-	case <-ctx.Done():
-		t.Fatal("the server does not end")
 	}
 	return sum, events, err
 }

@@ -70,7 +70,7 @@ type sim struct {
 
 func newSim(seed uint64, noise []byte) *sim {
 	g := &gen{Rand: rand.New(rand.NewPCG(seed, 1)), noise: noise, left: 5 << 20}
-	m := &sim{seed: seed, g: g, way: pick(g, ways()...), gone: simTree{}}
+	m := &sim{seed: seed, g: g, way: pick(g, local, push, pull), gone: simTree{}}
 	m.srcAt, m.dstAt = "source", "dest"
 	if m.way == local {
 		m.srcAt = "dest"

@@ -319,20 +319,23 @@ func (s *source) items(m *wire.Items) error {
 // rootEntry is the entry number that stands for the transfer's root itself.
 const rootEntry = 1<<31 - 1
 
-func (s *source) removed(m *wire.Removed) error {
+func (s *source) removed(m *wire.Removed) error { return tellRemoved(s.rep, m) }
+
+// tellRemoved tells of what a destination has removed or left out.
+func tellRemoved(rep *reporter, m *wire.Removed) error {
 	if len(m.Paths) == 0 {
 		return fmt.Errorf("%w: nothing is removed", wire.ErrProtocol)
 	}
 	for _, p := range m.Paths {
 		if m.Skip {
-			s.rep.post(SkipEvent{Path: p, Reason: m.Reason})
+			rep.post(SkipEvent{Path: p, Reason: m.Reason})
 			continue
 		}
 		dir := len(p) > 0 && p[len(p)-1] == '/'
 		if dir {
 			p = p[:len(p)-1]
 		}
-		s.rep.post(DeleteEvent{Path: p, Dir: dir})
+		rep.post(DeleteEvent{Path: p, Dir: dir})
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ type Source interface {
 	io.Closer
 }
 
-// Distant is implemented by trees that lie behind a line, which has no gosync at
+// Distant is implemented by trees, and by their hosts, that lie behind a line with no gosync at
 // its other end: every call waits for an answer, and content that is read crosses
 // the line. The engine makes more calls at a time then, does not read such files to
 // find out what differs, and takes a partial's content for what its size and the

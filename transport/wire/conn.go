@@ -47,6 +47,7 @@ type Conn struct {
 	useful  atomic.Int64 // ... or could not, because this end was at work
 	working atomic.Int64 // marks of Work
 	begun   atomic.Int64 // when a part of a header has come last, which may be a ping's; 0 if it was
+	farBusy atomic.Bool  // the last ping said so
 	inside  bool         // what arrives belongs to a frame that is no ping; the reader's
 	in      atomic.Int64
 	out     atomic.Int64
@@ -135,20 +136,10 @@ func (c *Conn) SendBuffer(ctx context.Context, f *Buffer) error {
 		}
 	}
 	f.seal(flags)
-	q := c.ctl
 	if bulk {
-		if c.cfg.RateLimit != nil {
-			done := c.Work()
-			err := c.cfg.RateLimit(ctx, len(f.B))
-			done()
-			if err != nil {
-				c.Discard(f)
-				return err
-			}
-		}
-		q = c.bulk
+		return c.sendBulk(ctx, f)
 	}
-	err := c.enqueue(ctx, q, f)
+	err := c.enqueue(ctx, c.ctl, f)
 	if err != nil {
 		c.Discard(f)
 	}

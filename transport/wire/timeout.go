@@ -63,8 +63,12 @@ func (c *Conn) progress() {
 func (c *Conn) pinged(payload []byte) error {
 	c.begun.Store(0)
 	var m Ping
-	if err := decodeInto(&m, payload); err != nil || !m.Busy {
+	if err := decodeInto(&m, payload); err != nil {
 		return err
+	}
+	c.farBusy.Store(m.Busy)
+	if !m.Busy {
+		return nil
 	}
 	patience := c.cfg.Patience
 	if patience == 0 {

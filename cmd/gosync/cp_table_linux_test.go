@@ -142,7 +142,7 @@ func cpTwoHostRows() []cpRow {
 	return []cpRow{
 		{args: "-3 box:@/a box:@/new"},
 		{args: "box:@/a USER@box:@/in"},
-		{args: "-r box:@/dir box:@/new"},
+		{args: "-rp box:@/dir box:@/new"},
 		{args: "-rp box:@/dir box:@/b box:@/in"},
 		{args: "a box:@/b box:@/in"},
 		{args: "box:@/nope box:@/new", fail: true},

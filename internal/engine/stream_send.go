@@ -126,7 +126,13 @@ func (s *streamSender) open(ctx context.Context, roots *wire.Roots) error {
 	}
 	var err error
 	var refused *StreamRefusal
-	s.lead.sink, err = s.session(ctx, s.dest, s.how(dir))
+	how := s.how(dir)
+	if s.job.LikeCp && s.job.Recursive && !dir {
+		// It may be a directory, and only the far side knows under which name: that
+		// of the destination where nothing is there, else its own below it.
+		how.Recursive, s.root.alone = true, true
+	}
+	s.lead.sink, err = s.session(ctx, s.dest, how)
 	if dir && errors.As(err, &refused) {
 		err = s.makeRoot(ctx, refused)
 	}

@@ -32,6 +32,7 @@ type Options struct {
 	Path     []string // directories in front of /usr/local/bin:/usr/bin:/bin in the PATH of remote commands
 	HostKeys []string // types as ssh-keygen -t takes them; empty: ed25519
 	Extra    []string // further lines of sshd_config
+	NoSFTP   bool     // there is no sftp subsystem
 	Env      []string // NAME=value for remote commands
 	Command  string   // what the key may run, whatever is asked for (command= in authorized_keys); "" for anything
 }
@@ -139,7 +140,10 @@ func (s *Server) writeFiles(t testing.TB, o Options) {
 	}
 	var d, known strings.Builder
 	fmt.Fprintf(&d, "Port %d\nListenAddress 127.0.0.1\nAuthorizedKeysFile %s/authorized_keys\nPermitRootLogin yes\n", s.Port, s.Dir)
-	d.WriteString("StrictModes no\nUsePAM no\nPasswordAuthentication no\nMaxStartups 100\nPidFile none\nSubsystem sftp internal-sftp\n")
+	d.WriteString("StrictModes no\nUsePAM no\nPasswordAuthentication no\nMaxStartups 100\nPidFile none\n")
+	if !o.NoSFTP {
+		d.WriteString("Subsystem sftp internal-sftp\n")
+	}
 	env := append([]string{"PATH=" + strings.Join(append(slices.Clone(o.Path), "/usr/local/bin", "/usr/bin", "/bin"), ":")}, o.Env...)
 	d.WriteString("SetEnv")
 	for _, e := range env {

@@ -80,7 +80,7 @@ func greetingError(s Stream, g greeted, late bool) error {
 		e.Kind, e.Stderr = GreetingLate, s.StderrTail()
 		e.Err = fmt.Errorf("%w: the greeting took more than %v (%w)", wire.ErrVersion, greetingTime, context.DeadlineExceeded)
 		if e.Output != "" {
-			e.Err = fmt.Errorf("%w; the far side printed %s", e.Err, quoted(e.Output))
+			e.Err = fmt.Errorf("%w; the far side printed %q", e.Err, g.raw[:min(len(g.raw), shownOutput)])
 		}
 		return e
 	}

@@ -49,7 +49,7 @@ func (e *GreetingError) Error() string {
 	case GreetingCrashed:
 		s = fmt.Sprintf("the command ended on the far side before it answered (%s)", statusText(e.Status))
 	case GreetingNoise:
-		s = "the far side printed something in place of a greeting, is its login shell silent? It begins " + quoted(e.Output)
+		s = e.Err.Error() // it quotes what was printed
 	case GreetingLate:
 		s = e.Err.Error()
 	default:

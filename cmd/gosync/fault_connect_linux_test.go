@@ -56,8 +56,8 @@ func TestConnections(t *testing.T) {
 	if _, err := os.Stat(b.path("dst")); err == nil {
 		t.Error("a destination was made")
 	}
-	run(s.Config, 127, "", "--gosync-path=/nonexistent/gosync")
-	run(s.Config, exitProtocol, "", "--gosync-path=yes welcome; :")
+	run(s.Config, exitNoCommand, "", "--via=agent", "--no-deploy", "--gosync-path=/nonexistent/gosync")
+	run(s.Config, exitProtocol, "", "--via=agent", "--no-deploy", "--gosync-path=yes welcome; :")
 	run(s.Config, 0, "", "--gosync-path=echo welcome; "+b.gosync)
 	b.same(t, "src", "dst")
 }

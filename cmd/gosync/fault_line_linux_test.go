@@ -302,7 +302,7 @@ func noGosync(t *testing.T, c *tally) {
 		{"kill -9 $$;", exitProtocol},
 	} {
 		for _, operands := range [][]string{{"src/", "host:dst/"}, {"host:src/", "dst/"}} {
-			b.want(t, tt.status, "", append([]string{"-a", "-e", b.rsh, "--gosync-path=" + tt.path}, operands...)...)
+			b.want(t, tt.status, "", append([]string{"-a", "--via=agent", "--no-deploy", "-e", b.rsh, "--gosync-path=" + tt.path}, operands...)...)
 			c.count(1)
 		}
 	}

@@ -77,7 +77,7 @@ func TestNoise(t *testing.T) {
 			b.file(t, "src/f", 1000)
 			rsh := noiseShell(t, noise.script)
 			for _, operands := range [][]string{{"src/", "host:" + b.path("pushed")}, {"host:" + b.path("src") + "/", "pulled"}} {
-				b.wantNoise(t, noise.says, append([]string{"-a", "-e", rsh, "--gosync-path=" + b.gosync}, operands...)...)
+				b.wantNoise(t, noise.says, append([]string{"-a", "--via=agent", "--no-deploy", "-e", rsh, "--gosync-path=" + b.gosync}, operands...)...)
 			}
 			for _, dst := range []string{"pushed", "pulled"} {
 				left, err := os.ReadDir(b.path(dst))

@@ -84,7 +84,7 @@ func TestVersion(t *testing.T) {
 			} {
 				t.Run(fmt.Sprintf("%s of %v by %v", way, server, client), func(t *testing.T) {
 					f := &faultBench{dir: b.dir, gosync: client.path}
-					args := append([]string{"-a", "--delete", "-e", b.rsh, "--gosync-path=" + server.path}, operands...)
+					args := append([]string{"-a", "--delete", "--via=agent", "--no-deploy", "-e", b.rsh, "--gosync-path=" + server.path}, operands...)
 					if !f.meet(t, client, server, args) {
 						refused++
 					}

@@ -110,7 +110,7 @@ func (e *evilSSH) run(t *testing.T, b *evilpeer.Bench, as evilpeer.Role, name st
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second) // a connection takes its time, too
 	defer cancel()
 	far := fmt.Sprintf("%s='%s' exec %s -test.run='^TestEvilPeerServer$' --", evilVariable, name, e.self)
-	args := []string{"-aivv", "--retries=0", "--ssh-config", e.sshd.Config, "--gosync-path=" + far}
+	args := []string{"-aivv", "--retries=0", "--via=agent", "--no-deploy", "--ssh-config", e.sshd.Config, "--gosync-path=" + far}
 	for _, f := range b.Scene.Flags {
 		args = append(args, "--"+f)
 	}

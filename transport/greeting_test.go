@@ -69,10 +69,10 @@ func TestGreetingErrors(t *testing.T) {
 		text string
 	}{
 		"echo why >&2; exit 9":                       {GreetingCrashed, "before it answered (status 9): why"},
-		`printf "Welcome\033[2J\n"; sleep 5`:         {GreetingLate, `Welcome\#033[2J`},
-		"yes noise":                                  {GreetingNoise, `It begins "noise noise`},
-		"head -c 1073741824 /dev/zero":               {GreetingNoise, `It begins "\#000\#000`},
-		"printf '" + octal([]byte(wire.Magic)) + "'": {GreetingNoise, "in place of a greeting"},
+		`printf "Welcome\033[2J\n"; sleep 5`:         {GreetingLate, `printed "Welcome\x1b[2J`},
+		"yes noise":                                  {GreetingNoise, `It begins "noise\nnoise`},
+		"head -c 1073741824 /dev/zero":               {GreetingNoise, `It begins "\x00\x00`},
+		"printf '" + octal([]byte(wire.Magic)) + "'": {GreetingNoise, "reading the greeting: unexpected EOF"},
 		"printf '" + octal(greeting(wire.Version+7, wire.Version+5)) + "'; sleep 5": {
 			GreetingVersion, fmt.Sprintf("protocol %d to %d (9.9), this one %d to %d", wire.Version+5, wire.Version+7, wire.MinVersion, wire.Version),
 		},

@@ -163,6 +163,9 @@ func TestCpLikeScp(t *testing.T) {
 	})
 	two := make(chan struct{}, 2)
 	for i, r := range cpRows() {
+		if !longRun() && i%2 == 1 {
+			continue // each takes a few logins
+		}
 		t.Run(fmt.Sprintf("%02d", i+1), func(t *testing.T) {
 			t.Parallel()
 			two <- struct{}{}

@@ -214,7 +214,9 @@ func vanishedSource(t *testing.T, c *tally) {
 	for _, way := range faultWays() {
 		b := newFaultBench(t)
 		options := append(b.slow(t), "--delete")
-		b.file(t, "dst/fl", 3) // an older version of what will vanish
+		for i := range 12 { // older versions of all, as new files are asked for after the others
+			b.file(t, fmt.Sprintf("dst/f%c", 'a'+i), 3)
+		}
 		cmd, output := b.command(b.with(way, options...)...)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
@@ -224,6 +226,7 @@ func vanishedSource(t *testing.T, c *tally) {
 		if e := b.wait(t, cmd, output, time.Minute); e.status != 24 {
 			t.Errorf("%s: exit %d\n%s", way, e.status, e.output)
 		}
+		b.content(t, "dst/fk", "kkk")
 		b.content(t, "dst/fl", "lll")
 		b.clean(t, "dst")
 		b.want(t, 0, "", b.with(way, "-a", "--delete")...)

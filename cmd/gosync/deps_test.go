@@ -36,7 +36,8 @@ func imports() map[string][]string {
 		"walker/manifest":   {blake3},
 		"walker/filter":     {},
 		"walker/glob":       {},
-		"transport/sshconn": {cryptoSSH, knownhosts, xterm},
+		"internal/tty":      {xterm},
+		"transport/sshconn": {cryptoSSH, knownhosts, xterm, "internal/tty"},
 
 		"delta/checkpoint": {"delta"},
 		"walker/meta":      {"walker/manifest", unix},
@@ -53,7 +54,7 @@ func imports() map[string][]string {
 		"transport": {"internal/engine", "transport/wire", "transport/localfs", "transport/sftpfs", "transport/scpfs", "transport/sshconn"},
 
 		"internal/sshserver": {cryptoSSH, sftp},
-		"internal/shell":     {"walker/manifest", sftp, xterm},
+		"internal/shell":     {"walker/manifest", "internal/tty", sftp, xterm},
 
 		"cmd/gosync": {
 			"walker/filter", "walker/manifest", "internal/engine", "internal/shell", "internal/sshserver",

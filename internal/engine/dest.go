@@ -79,11 +79,11 @@ type dest struct {
 	refused    string // why deletions were refused, "" if they were not
 
 	sum        wire.Done
-	wantTable  atomic.Bool   // a table of digests was asked for and is not complete
-	wantPlan   atomic.Bool   // listings were asked for
-	told       atomic.Bool   // Done was sent
-	unsent     atomic.Int64  // files that the source could not send
-	troubles   int64         // errors and remarks of the source so far, long ones more than once; the reader's
+	wantTable  atomic.Bool  // a table of digests was asked for and is not complete
+	wantPlan   atomic.Bool  // listings were asked for
+	told       atomic.Bool  // Done was sent
+	unsent     atomic.Int64 // files that the source could not send
+	lister     lister
 	owners     int           // users and groups that the source has named; the reader's
 	gotRoots   bool          // the message came; the reader's
 	gotDigest  bool          // ... and this one
@@ -115,7 +115,7 @@ func newDest(host Host, conn *wire.Conn, job *Job, rep *reporter, prog *Progress
 		prog = new(Progress)
 	}
 	return &dest{
-		job: job, conn: conn, host: host, rep: rep, prog: prog, seed: seed,
+		job: job, conn: conn, host: host, rep: rep, prog: prog, seed: seed, lister: lister{rep: rep, prog: prog},
 		roots: make(chan *wire.Roots, 1), table: make(chan *wire.DirTable, 1), digest: make(chan *wire.RootDigest, 1),
 		plan: make(chan planItem, 256), small: make(chan wire.Frame, writers),
 		ids: newOwnerMap(host.IDs(), job), cpu: newCores(conn.Work),
@@ -134,7 +134,7 @@ func (d *dest) run(ctx context.Context) error {
 	d.ended = func() bool { return ctx.Err() != nil }
 	g.Go(func() error {
 		defer close(d.small)
-		err := d.read(ctx)
+		err := receive(ctx, d.conn, "", d.dispatch)
 		if err == nil {
 			end() // else the group ends the others, with the cause
 		}
@@ -174,23 +174,7 @@ func (d *dest) doJobs(ctx context.Context) error {
 	}
 }
 
-// read handles what the source sends, until it takes leave.
-func (d *dest) read(ctx context.Context) error {
-	for {
-		f, err := d.conn.Next()
-		if err != nil {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			return err
-		}
-		over, err := d.dispatch(ctx, f)
-		if over || err != nil {
-			return err
-		}
-	}
-}
-
+// dispatch handles a frame of the source, which takes leave with the last.
 func (d *dest) dispatch(ctx context.Context, f wire.Frame) (over bool, err error) {
 	switch f.Type {
 	case wire.TypeFiles:
@@ -289,13 +273,6 @@ func once[T any](got *bool, c chan T, v T) error {
 // maxOwners is how many users and groups a source may name.
 const maxOwners = 1 << 18
 
-// maxEntries is how many entries a run may have.
-const maxEntries = 100_000_000
-
-func tooMany() error {
-	return wire.Errorf(wire.CodeMemory, "the source has more than %d entries: copy it in parts", maxEntries)
-}
-
 // toPlan hands an item to the planner. What comes before it was asked for, or
 // when everything was compared, breaks the protocol: nobody would take it.
 func (d *dest) toPlan(ctx context.Context, it planItem) error {
@@ -327,24 +304,11 @@ func put[T any](ctx context.Context, c chan<- T, v T) error {
 	}
 }
 
-// maxTroubles is how many errors and remarks a source may send beyond two for
-// each entry that it lists: they wait in memory to be shown.
-const maxTroubles = 100_000
-
 func (d *dest) trouble(m *wire.Trouble) error {
 	if d.served {
 		return fmt.Errorf("%w: message %d from a client", wire.ErrProtocol, m.Type())
 	}
-	d.troubles += 1 + int64(len(m.Err.Op)+len(m.Err.Path)+len(m.Err.Text))/512
-	if d.troubles > maxTroubles+2*d.prog.Seen.Load() {
-		return fmt.Errorf("%w: the source has more errors than files", wire.ErrProtocol)
-	}
-	if m.Note {
-		d.rep.post(SkipEvent{Path: m.Err.Path, Reason: m.Err.Text})
-		return nil
-	}
-	d.rep.fail(fromTrouble(m))
-	return nil
+	return d.lister.trouble(m)
 }
 
 // listings decodes records and hands them to the planner.
@@ -355,32 +319,12 @@ func (d *dest) listings(ctx context.Context, f wire.Frame) error {
 		return err
 	}
 	d.listed.Add(int64(len(payload)))
-	var m wire.Listings
-	if err := wire.DecodeInto(&m, payload); err != nil {
-		return err
-	}
-	if len(payload) == 0 {
-		return fmt.Errorf("%w: nothing is listed", wire.ErrProtocol)
-	}
-	for {
-		rec, more, err := m.NextListing()
-		if err != nil {
-			return err
-		}
-		if !more {
-			return nil
-		}
-		seen := d.prog.Seen.Add(int64(len(rec.Entries)))
-		if seen > maxEntries {
-			return tooMany()
-		}
+	return d.lister.records(payload, func(rec *wire.ListingRecord, seen int64) error {
 		if err := d.limits.count(seen); err != nil {
 			return err
 		}
-		if err := d.toPlan(ctx, planItem{rec: &rec}); err != nil {
-			return err
-		}
-	}
+		return d.toPlan(ctx, planItem{rec: rec})
+	})
 }
 
 // conduct leads the run: it opens the destination, compares, waits until

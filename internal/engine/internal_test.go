@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"reflect"
 	"slices"
 	"strings"
@@ -418,6 +419,33 @@ func TestClampPath(t *testing.T) {
 	} {
 		if got := clampPath(in); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
+// TestRunError: whatever a dead connection makes of an operation, what ends the run is why the connection died, so that
+// a cut within a frame is not taken for a file that got shorter.
+func TestRunError(t *testing.T) {
+	a, b := net.Pipe()
+	defer b.Close()
+	conn, err := wire.New(a, wire.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for err, ends := range map[error]bool{
+		io.ErrUnexpectedEOF: false, fs.ErrPermission: false, // of a file
+		context.Canceled: true, fmt.Errorf("%w: x", wire.ErrProtocol): true,
+	} {
+		if got := runError(conn, err); (got != nil) != ends || ends && !errors.Is(got, err) {
+			t.Errorf("with a live connection, %v ends the run with %v", err, got)
+		}
+	}
+	cut := fmt.Errorf("cut: %w", io.ErrUnexpectedEOF)
+	conn.Fail(cut)
+	for _, err := range []error{io.ErrUnexpectedEOF, fs.ErrPermission, context.Canceled} {
+		if got := runError(conn, err); got != cut {
+			t.Errorf("with a dead connection, %v ends the run with %v", err, got)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -28,17 +29,17 @@ type relay struct {
 	req      *requested
 	group    *errgroup.Group
 
+	mu      sync.Mutex // guards what follows, which the readers of both ends look at
+	roots   *wire.Roots
+	dirs    map[int]*destDir
+	partial *destDir // whose listing is not complete
+
 	// What follows is of the goroutine that reads from the source, or of the one
 	// that reads from the destination.
-	roots    *wire.Roots
-	dirs     map[int]*destDir
-	partial  *destDir // whose listing is not complete
-	troubles int64
-	told     int64 // entries that the destination has told of
-	asked    bool
-	planned  bool
-
-	listing chan struct{} // a lock for dirs, which both look at
+	lister  lister
+	told    int64 // entries that the destination has told of
+	asked   bool
+	planned bool
 	totals  wire.Totals
 	done    wire.Done
 	literal int64
@@ -63,11 +64,12 @@ func Relay(ctx context.Context, host Host, from, to io.ReadWriteCloser, job Job,
 	begin(b, &job)
 	r := &relay{
 		from: a, to: b, job: &job, rep: startReporter(ctx, rep), prog: rep.Progress, user: rep.Confirm,
-		req: newRequested(&job), dirs: map[int]*destDir{}, listing: make(chan struct{}, 1),
+		req: newRequested(&job), dirs: map[int]*destDir{},
 	}
 	if r.prog == nil {
 		r.prog = new(Progress)
 	}
+	r.lister = lister{rep: r.rep, prog: r.prog}
 	if err = r.run(ctx); err == nil {
 		linger(ctx, b)
 		linger(ctx, a)
@@ -112,13 +114,13 @@ func (r *relay) run(ctx context.Context) error {
 	over, end := context.WithCancel(ctx)
 	defer end()
 	g.Go(func() error {
-		err := r.fromSource(ctx)
+		err := receive(ctx, r.from, "the source", r.source)
 		if err == nil {
 			end()
 		}
 		return err
 	})
-	g.Go(func() error { return r.fromDest(ctx) })
+	g.Go(func() error { return receive(ctx, r.to, "the destination", r.dest) })
 	g.Go(func() error { return r.mirror(over) })
 	g.Go(func() error {
 		select {
@@ -193,23 +195,6 @@ func (r *relay) mirror(over context.Context) error {
 	}
 }
 
-// fromSource hands on what the source sends.
-func (r *relay) fromSource(ctx context.Context) error {
-	for {
-		f, err := r.from.Next()
-		if err != nil {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			return fmt.Errorf("the source: %w", err)
-		}
-		over, err := r.source(ctx, f)
-		if over || err != nil {
-			return err
-		}
-	}
-}
-
 // source handles one frame of the source. over says that it was the last.
 func (r *relay) source(ctx context.Context, f wire.Frame) (over bool, err error) {
 	switch f.Type {
@@ -234,7 +219,7 @@ func (r *relay) source(ctx context.Context, f wire.Frame) (over bool, err error)
 	case *wire.Fatal:
 		return true, &saidError{&farError{&m.Err}, r.from}
 	case *wire.Trouble:
-		return false, r.trouble(m)
+		return false, r.lister.trouble(m)
 	case *wire.Roots:
 		if r.roots != nil {
 			return true, fmt.Errorf("%w: %T came again", wire.ErrProtocol, m)
@@ -242,9 +227,9 @@ func (r *relay) source(ctx context.Context, f wire.Frame) (over bool, err error)
 		if err := r.req.checkRoots(m); err != nil {
 			return true, err
 		}
-		r.lock()
+		r.mu.Lock()
 		r.roots = m
-		r.unlock()
+		r.mu.Unlock()
 	case *wire.RootDigest:
 		r.totals = m.Totals
 	case *wire.ListEnd:
@@ -264,23 +249,6 @@ func (r *relay) source(ctx context.Context, f wire.Frame) (over bool, err error)
 	return over, err
 }
 
-// lock and unlock guard what the readers of both ends look at.
-func (r *relay) lock()   { r.listing <- struct{}{} }
-func (r *relay) unlock() { <-r.listing }
-
-func (r *relay) trouble(m *wire.Trouble) error {
-	r.troubles += 1 + int64(len(m.Err.Op)+len(m.Err.Path)+len(m.Err.Text))/512
-	if r.troubles > maxTroubles+2*r.prog.Seen.Load() {
-		return fmt.Errorf("%w: the source has more errors than files", wire.ErrProtocol)
-	}
-	if m.Note {
-		r.rep.post(SkipEvent{Path: m.Err.Path, Reason: m.Err.Text})
-		return nil
-	}
-	r.rep.fail(fromTrouble(m))
-	return nil
-}
-
 // listings looks at records and hands them on.
 func (r *relay) listings(ctx context.Context, f wire.Frame) error {
 	payload, err := f.Payload()
@@ -290,24 +258,9 @@ func (r *relay) listings(ctx context.Context, f wire.Frame) error {
 	r.listed += int64(len(payload))
 	b := r.to.Buffer(wire.TypeListings)
 	b.B = append(b.B, payload...)
-	var m wire.Listings
-	if err := wire.DecodeInto(&m, payload); err != nil {
+	err = r.lister.records(payload, func(rec *wire.ListingRecord, _ int64) error { return r.record(rec) })
+	if err != nil {
 		return err
-	}
-	for {
-		rec, more, err := m.NextListing()
-		if err != nil {
-			return err
-		}
-		if !more {
-			break
-		}
-		if r.prog.Seen.Add(int64(len(rec.Entries))) > maxEntries {
-			return tooMany()
-		}
-		if err := r.record(&rec); err != nil {
-			return err
-		}
 	}
 	f.Release()
 	return r.to.SendBuffer(ctx, b)
@@ -316,8 +269,8 @@ func (r *relay) listings(ctx context.Context, f wire.Frame) error {
 // record remembers what a directory holds, if that was asked for. Whether the
 // listings are in order is for the destination to see.
 func (r *relay) record(rec *wire.ListingRecord) error {
-	r.lock()
-	defer r.unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	dir := r.partial
 	var parent *destDir
 	if dir == nil || dir.index != rec.Dir {
@@ -343,23 +296,6 @@ func (r *relay) record(rec *wire.ListingRecord) error {
 	err := r.req.checkFilter(part, parent, rec.Entry)
 	dir.sent = part.sent
 	return err
-}
-
-// fromDest hands on what the destination sends.
-func (r *relay) fromDest(ctx context.Context) error {
-	for {
-		f, err := r.to.Next()
-		if err != nil {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			return fmt.Errorf("the destination: %w", err)
-		}
-		over, err := r.dest(ctx, f)
-		if over || err != nil {
-			return err
-		}
-	}
 }
 
 // dest handles one frame of the destination. over says that it was the last.
@@ -401,8 +337,8 @@ func (r *relay) dest(ctx context.Context, f wire.Frame) (over bool, err error) {
 
 // wanted counts files that will cross.
 func (r *relay) wanted(dir int, entries ...int) {
-	r.lock()
-	defer r.unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	d := r.dirs[dir]
 	for _, i := range entries {
 		r.prog.TotalFiles.Add(1)
@@ -451,8 +387,8 @@ func (r *relay) forUser(ctx context.Context, m wire.Msg) error {
 
 // items tells what the destination does, by names.
 func (r *relay) items(m *wire.Items) error {
-	r.lock()
-	defer r.unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.told += int64(len(m.Items))
 	if len(m.Items) == 0 || r.told > 1024+askLimit*r.prog.Seen.Load() {
 		return fmt.Errorf("%w: the destination tells of nothing, or of the same again and again", wire.ErrProtocol)

@@ -84,7 +84,7 @@ func (s *source) run(ctx context.Context) error {
 	g.Go(func() error {
 		defer s.tasks.close()
 		defer stopWalk()
-		return s.read(ctx)
+		return receive(ctx, s.conn, "", s.dispatch)
 	})
 	g.Go(func() error { return ignoreCancelled(s.walk(walkCtx), ctx) })
 	for range readers {
@@ -137,35 +137,19 @@ func closeOnCancel(ctx, over context.Context, conn *wire.Conn, alone bool) error
 	return nil
 }
 
-// read handles what the destination sends. It never waits for anything but the
-// connection.
-func (s *source) read(ctx context.Context) error {
-	for {
-		f, err := s.conn.Next()
-		if err != nil {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			return err
-		}
-		payload, err := f.Payload()
-		if err != nil {
-			return err
-		}
-		m, err := wire.Decode(f.Type, payload)
-		if err != nil {
-			return err
-		}
-		over, err := s.handle(ctx, m)
-		if err != nil {
-			return err
-		}
-		if over {
-			return nil
-		}
-		// Messages alias the frame and may have been queued: the collector
-		// takes care of it. They are small.
+// dispatch handles what the destination sends. It never waits for anything but the
+// connection. Messages alias the frame and may be queued, so the collector takes
+// care of it. They are small.
+func (s *source) dispatch(ctx context.Context, f wire.Frame) (over bool, err error) {
+	payload, err := f.Payload()
+	if err != nil {
+		return true, err
 	}
+	m, err := wire.Decode(f.Type, payload)
+	if err != nil {
+		return true, err
+	}
+	return s.handle(ctx, m)
 }
 
 func (s *source) handle(ctx context.Context, m wire.Msg) (over bool, err error) {

@@ -146,14 +146,15 @@ func (w *fileWriter) runDelta(ctx context.Context, j *deltaJob) error {
 	}
 	r := &deltaRun{early: map[int]*wire.Answer{}, w: w, job: j, file: f, size: before.Size, matcher: delta.NewMatcher(j.sig, f, before.Size)}
 	err = r.run(ctx)
-	if err != nil && !isConn(w.s.conn, err) {
-		if derr := r.drain(ctx); derr != nil {
-			return derr
+	if err != nil {
+		if end := runError(w.s.conn, err); end != nil {
+			return end
+		}
+		if err := r.drain(ctx); err != nil {
+			return err
 		}
 	}
 	switch {
-	case errors.Is(err, wire.ErrProtocol):
-		return err
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		// What was planned cannot be sent; the next run sees another file.
 		return w.failed(ctx, j.id, d, e, "read", fmt.Errorf("%w: it shrank", ErrChanged))
@@ -176,15 +177,17 @@ func (w *fileWriter) runDelta(ctx context.Context, j *deltaJob) error {
 	return w.s.conn.Send(ctx, end)
 }
 
-// isConn reports whether err is the end of the connection or of the run, or a
-// fault of the peer, and not an error with a file.
-func isConn(conn *wire.Conn, err error) bool {
-	select {
-	case <-conn.Dead():
-		return true
-	default:
-		return errors.Is(err, context.Canceled) || errors.Is(err, wire.ErrProtocol)
+// runError is what ends the run, if err is not just an error with a file: the
+// cause for which the connection has ended, whatever of it err shows, that the run
+// was cancelled, or a fault of the peer.
+func runError(conn *wire.Conn, err error) error {
+	if cause := conn.Err(); cause != nil {
+		return cause
 	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, wire.ErrProtocol) {
+		return err
+	}
+	return nil
 }
 
 // deltaRun is a delta being sent.

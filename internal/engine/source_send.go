@@ -202,8 +202,8 @@ func (w *fileWriter) failed(ctx context.Context, id wire.ID, d *walker.Dir, e *m
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if isConn(w.s.conn, err) {
-		return err
+	if end := runError(w.s.conn, err); end != nil {
+		return end
 	}
 	if isGone(err) {
 		op, err = "vanished", fmt.Errorf("%w: %w", ErrVanished, err)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"gosync/internal/tty"
 )
 
 // Completer finishes lines, as Session.Complete does.
@@ -52,7 +54,7 @@ func (e *TerminalEditor) fresh() {
 
 // ReadLine implements Editor.
 func (e *TerminalEditor) ReadLine(ctx context.Context, prompt string) (string, error) {
-	restore, err := rawMode(e.f)
+	restore, err := tty.Raw(e.f)
 	if err != nil {
 		return "", err
 	}
@@ -133,24 +135,4 @@ func (k *keys) Read(p []byte) (int, error) {
 		return 0, fmt.Errorf("%w", ErrInterrupted)
 	}
 	return n, err
-}
-
-// rawMode switches f and returns what undoes it. The descriptor is borrowed, for
-// f.Fd would make the file blocking, and then no deadline could end a read.
-func rawMode(f *os.File) (restore func(), err error) {
-	c, err := f.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	var old *term.State
-	var rawErr error
-	if err := c.Control(func(fd uintptr) { old, rawErr = term.MakeRaw(int(fd)) }); err != nil {
-		return nil, err
-	}
-	if rawErr != nil {
-		return nil, rawErr
-	}
-	return func() {
-		_ = c.Control(func(fd uintptr) { _ = term.Restore(int(fd), old) }) // it is there as before, or gone
-	}, nil
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"gosync/internal/tty"
 )
 
 // terminalPrompt asks on the controlling terminal, or through the program in SSH_ASKPASS by the rules of ssh(1):
@@ -61,7 +63,7 @@ func askTerminal(ctx context.Context, text string, echo bool) (answer string, er
 		return "", fmt.Errorf("%w: %w", ErrNoTerminal, err)
 	}
 	defer f.Close()
-	restore, err := rawMode(f)
+	restore, err := tty.Raw(f)
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrNoTerminal, err)
 	}
@@ -103,24 +105,4 @@ func openTerminal() (*os.File, error) {
 		return os.OpenFile("CONIN$", os.O_RDWR, 0)
 	}
 	return os.OpenFile("/dev/tty", os.O_RDWR, 0)
-}
-
-// rawMode switches f and returns what undoes it. The descriptor is borrowed through SyscallConn because f.Fd would make
-// the file blocking, and then no deadline could end a read.
-func rawMode(f *os.File) (restore func(), err error) {
-	c, err := f.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	var old *term.State
-	var rawErr error
-	if err := c.Control(func(fd uintptr) { old, rawErr = term.MakeRaw(int(fd)) }); err != nil {
-		return nil, err
-	}
-	if rawErr != nil {
-		return nil, rawErr
-	}
-	return func() {
-		_ = c.Control(func(fd uintptr) { _ = term.Restore(int(fd), old) })
-	}, nil
 }

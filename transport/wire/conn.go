@@ -201,6 +201,17 @@ func (c *Conn) Close() error {
 // Dead is closed when the connection has failed or was closed.
 func (c *Conn) Dead() <-chan struct{} { return c.dead }
 
+// Err returns why the connection has failed or was closed, nil while it has not.
+// It may be called at any time.
+func (c *Conn) Err() error {
+	select {
+	case <-c.dead:
+		return c.cause
+	default:
+		return nil
+	}
+}
+
 // Received returns the bytes of all frames that were read.
 func (c *Conn) Received() int64 { return c.in.Load() }
 

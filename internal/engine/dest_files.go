@@ -124,7 +124,7 @@ func (d *dest) register(dir *destDir, i int, e, dst *manifest.Entry, was trace) 
 			(d.job.Append || d.job.AppendVerify || d.local != nil && d.job.Partial && isUnfinished(dst))
 		in.delta = !in.append && !d.job.WholeFile && !d.distant() && dst.Size >= minDelta && e.Size >= minDelta
 	}
-	in.mend = was.spoiled && !d.job.InPlace
+	in.mend = was.spoiled
 	in.left = !in.append && was.partial
 	d.mu.Lock()
 	d.files[in.id] = in

@@ -133,9 +133,10 @@ func (d *dest) copyFrom(ctx context.Context, in *incoming, src File, f NewFile, 
 		}
 	}
 	c := &chunkCopy{d: d, src: src, f: f, end: size, next: from / delta.ChunkSize, sums: map[int64]delta.Digest{}}
+	c.holes = d.job.Sparse && !d.job.InPlace && !in.append
 	c.notes = d.distant() && d.keeps(in.e.Size) && from%delta.ChunkSize == 0
 	err = c.run(ctx, from)
-	if err == nil && !d.job.Sparse && c.moved != c.end-from {
+	if err == nil && !c.holes && c.moved != c.end-from {
 		err = fmt.Errorf("%d of %d bytes were copied: %w", c.moved, c.end-from, io.ErrUnexpectedEOF)
 	}
 	return c.end, c.moved, err
@@ -147,6 +148,7 @@ type chunkCopy struct {
 	d     *dest
 	src   File
 	f     NewFile
+	holes bool // nothing stands where the source has holes: they are left out
 	notes bool // the file may be gone on with: its chunks are digested
 
 	mu    sync.Mutex
@@ -167,7 +169,7 @@ func (c *chunkCopy) run(ctx context.Context, from int64) error {
 	g, part := errgroup.WithContext(ctx)
 	g.SetLimit(int(width))
 	for off := from; off < c.size() && part.Err() == nil; {
-		if c.d.job.Sparse && !c.d.job.InPlace {
+		if c.holes {
 			if start, _, err := c.src.NextData(off); err == nil && start > off {
 				off = min(start, c.size())
 				continue

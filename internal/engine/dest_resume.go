@@ -39,10 +39,15 @@ func (dir *destDir) leftover(name string) {
 	dir.left[name] = true
 }
 
-// spoiled reports whether a run has begun to write the file of that name in
-// place and was not able to end it. Its size and time say nothing then.
-func (dir *destDir) spoiled(name string) bool {
-	return dir.left != nil && dir.left[manifest.SidecarName(name)] && !dir.left[manifest.PartialName(name)]
+// spoiled reports whether a run has begun to write the file dst, of that name, in
+// place and was not able to end it. Its size and time say nothing then. Where a
+// later run has begun a partial, the partial's sidecar has taken the place of the
+// one that said so, and the time has to tell.
+func (dir *destDir) spoiled(name string, dst *manifest.Entry) bool {
+	if dir.left == nil || !dir.left[manifest.SidecarName(name)] {
+		return false
+	}
+	return !dir.left[manifest.PartialName(name)] || dst != nil && dst.IsRegular() && isUnfinished(dst)
 }
 
 // trace is what an earlier run has left of a file.
@@ -53,11 +58,13 @@ type trace struct {
 
 // traceOf returns what the listing of dir tells of a file. It is the planner's.
 func (d *dest) traceOf(dir *destDir, e *manifest.Entry) trace {
-	return trace{d.hasPartial(dir, e), dir.spoiled(d.nameFor(dir, e))}
+	name := d.nameFor(dir, e)
+	return trace{d.hasPartial(dir, e), dir.spoiled(name, dir.find(name))}
 }
 
 // isUnfinished reports whether a file has the time of one that a run was not able
-// to finish, and left under its own name because --partial asks for that.
+// to finish, and left under its own name because --partial asks for that or because
+// it was written in place.
 func isUnfinished(e *manifest.Entry) bool {
 	return e.Nsec == 0 && (e.Sec == 0 || e.Sec == 24*60*60)
 }

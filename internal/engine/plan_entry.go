@@ -212,7 +212,7 @@ func (p *planner) entry(ctx context.Context, dir *destDir, i int) error {
 		d.lose(wire.ID{Dir: dir.index, Entry: i})
 		return d.fileFailed("copy", shownPath(dir, e), err)
 	}
-	if d.job.Update && dst != nil && dst.IsRegular() && e.IsRegular() && dst.Sec > e.Sec && !dir.spoiled(dst.Name) {
+	if d.job.Update && dst != nil && dst.IsRegular() && e.IsRegular() && dst.Sec > e.Sec && !dir.spoiled(dst.Name, dst) {
 		return nil
 	}
 	if _, _, ok := e.Leader(); ok && d.job.HardLinks {
@@ -259,10 +259,11 @@ func (p *planner) regular(ctx context.Context, dir *destDir, i int, e, dst *mani
 		return nil
 	}
 	verdict := d.judge(e, dst)
-	if dir.spoiled(d.nameFor(dir, e)) {
+	spoiled := dir.spoiled(d.nameFor(dir, e), dst)
+	if spoiled {
 		verdict = different
 	}
-	if verdict != same && dst.Size >= e.Size && (d.job.Append || d.job.AppendVerify) && !dir.spoiled(d.nameFor(dir, e)) {
+	if verdict != same && dst.Size >= e.Size && (d.job.Append || d.job.AppendVerify) && !spoiled {
 		return nil // there is nothing to append; rsync leaves such files alone, too
 	}
 	switch verdict {

@@ -293,6 +293,25 @@ func TestAppend(t *testing.T) {
 	}
 }
 
+// TestAppendSparse goes on at the end of a file that turns out to be another: where the source has a hole, nothing of
+// what stood there may remain.
+func TestAppendSparse(t *testing.T) {
+	begin := random(1, 1<<20)
+	each(t, func(t *testing.T, w way) {
+		src, dst := dirs(t, map[string]string{"f": begin, "hole": ""}, map[string]string{"f": begin + random(2, 1<<20), "hole": "x"})
+		must(t, os.Truncate(filepath.Join(src, "f"), 3<<20))
+		must(t, os.Truncate(filepath.Join(src, "hole"), 6000))
+		job := jobFor(src, dst)
+		job.AppendVerify, job.Sparse = true, true
+		trial{way: w, job: job}.must(t)
+		for _, name := range []string{"f", "hole"} {
+			if !bytes.Equal(contentOf(t, filepath.Join(dst, name)), contentOf(t, filepath.Join(src, name))) {
+				t.Errorf("%s holds what was there before", name)
+			}
+		}
+	})
+}
+
 // TestConfirm asks at the guard against deletions, at whichever end the user is.
 func TestConfirm(t *testing.T) {
 	many := map[string]string{}

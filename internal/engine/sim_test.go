@@ -573,6 +573,19 @@ func envInt(name string, def int) int {
 // simSeeds is how many seeds a plain test runs.
 const simSeeds = 1000
 
+// TestSimulationFound repeats seeds that a simulation of 100,000 has found wrong:
+// a time lost where a partial takes the place of a mark, old content in a hole,
+// marks that nobody removes.
+func TestSimulationFound(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	noise := simNoise()
+	for _, seed := range []uint64{4816, 6637, 12823, 12891, 13613} {
+		if m, err := simulate(t, seed, noise, false); err != nil {
+			t.Errorf("seed %d: %v\n%v", seed, err, m)
+		}
+	}
+}
+
 // TestSimulation runs the engine on machines that are simulated, as random
 // seeds have it. GOSYNC_SIM_SEEDS says how many, from GOSYNC_SIM_START on.
 func TestSimulation(t *testing.T) {

@@ -76,7 +76,8 @@ type dest struct {
 	dstEntries int64          // entries found at the destination
 	listEnd    wire.ListEnd
 	rootMsg    *wire.Roots
-	refused    string // why deletions were refused, "" if they were not
+	hollow     []string // directories that were asked for, where the source has nothing and the destination has something to delete
+	refused    string   // why deletions were refused, "" if they were not
 
 	sum        wire.Done
 	wantTable  atomic.Bool  // a table of digests was asked for and is not complete

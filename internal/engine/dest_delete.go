@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,9 @@ type blockedEntry struct {
 // listed everything without error and the amount was judged.
 func (p *planner) deletions(ctx context.Context, dir *destDir) error {
 	d := p.d
+	if d.job.Delete && dir.hollow && !d.job.DeleteEmptySource && p.inScope(dir) && dir.hasExtraneous() {
+		d.hollow = append(d.hollow, dir.shown)
+	}
 	if !d.job.Delete || dir.incomplete || d.rename != "" || dir.failed || !p.inScope(dir) {
 		return nil
 	}
@@ -55,6 +59,17 @@ func (p *planner) deletions(ctx context.Context, dir *destDir) error {
 		d.dead = append(d.dead, gone...)
 	}
 	return nil
+}
+
+// hasExtraneous reports whether the destination has something in dir that the
+// source has not, and that is not protected.
+func (dir *destDir) hasExtraneous() bool {
+	for i := range dir.dst {
+		if _, ok := manifest.Find(dir.entries, dir.dst[i].Name); !ok && (dir.protected == nil || !dir.protected[i]) {
+			return true
+		}
+	}
+	return false
 }
 
 // inScope reports whether the source stands for the whole content of dir, so
@@ -178,6 +193,13 @@ func (d *dest) judgeDeletions(ctx context.Context) error {
 	n := int64(len(d.dead))
 	for _, b := range d.blocked {
 		n += int64(len(b.gone))
+	}
+	if d.listEnd.Complete && len(d.hollow) > 0 {
+		what := "a source"
+		if len(d.hollow) > 1 {
+			what = fmt.Sprintf("%d sources, the first of them", len(d.hollow))
+		}
+		d.refused = fmt.Sprintf("%s, %q, is empty: is it mounted? Nothing was deleted there; --delete-empty-source permits it", what, cmp.Or(d.hollow[0], "."))
 	}
 	if n == 0 {
 		return nil

@@ -123,6 +123,57 @@ func TestEvilContent(t *testing.T) {
 	}
 }
 
+// TestEvilHome has a source that takes the home directory that was asked for, whose name only it knows, for an excuse to
+// send all that it likes, and one that says of a directory, of which a part was asked for, that it is listed wholly.
+func TestEvilHome(t *testing.T) {
+	for _, x := range []struct {
+		name    string
+		source  string
+		set     func(o *engine.Options)
+		roots   wire.Roots
+		tree    []*wire.ListingRecord
+		refused bool
+	}{
+		{"home", "~", nil, wire.Roots{Complete: true}, []*wire.ListingRecord{root(directory("ann")), {Dir: 1}}, false},
+		{"two homes", "~", nil, wire.Roots{Complete: true}, []*wire.ListingRecord{root(directory("ann"), directory("keep"))}, true},
+		{"the content of a home", "~bob", nil, wire.Roots{Complete: true, HasRoot: true, Root: directory("")}, []*wire.ListingRecord{root()}, true},
+		{"a part, honest", "keep/x", func(o *engine.Options) { o.Relative = true }, wire.Roots{Complete: true}, []*wire.ListingRecord{root(directory("keep")), {Dir: 1, Incomplete: true, Entries: []manifest.Entry{directory("x")}}, {Dir: 2, Parent: 1}}, false},
+		{"a part as the whole", "keep/x", func(o *engine.Options) { o.Relative = true }, wire.Roots{Complete: true}, []*wire.ListingRecord{root(directory("keep")), {Dir: 1, Entries: []manifest.Entry{directory("x")}}, {Dir: 2, Parent: 1}}, true},
+	} {
+		for _, relayed := range []bool{false, true} {
+			t.Run(fmt.Sprint(x.name, " relayed ", relayed), func(t *testing.T) {
+				_, dst := dirs(t, nil, map[string]string{"keep/y": ""})
+				job := engine.Job{Options: archive(), Sources: []string{x.source}, Dest: dst}
+				job.Delete, job.DeleteEmptySource, job.ForceDelete, job.ItemizeAll = true, true, true, true
+				if x.set != nil {
+					x.set(&job.Options)
+				}
+				f := script(func(p *peer) {
+					p.say(&x.roots)
+					p.hear(wire.TypeMode)
+					p.list(x.tree...)
+					p.say(&wire.ListEnd{Dirs: len(x.tree), Complete: true})
+					p.leave()
+				})
+				end := f.asSource
+				if relayed {
+					end = f.asRelayedSource
+				}
+				out := end(t, host(), job)
+				if _, err := os.Lstat(filepath.Join(dst, "keep/y")); err != nil {
+					t.Error(err)
+				}
+				switch {
+				case !x.refused:
+					out.wantExit(t, wire.CodeOK)
+				case relayed || x.source != "keep/x": // the destination itself knows better, and deletes nothing
+					out.wantRefused(t)
+				}
+			})
+		}
+	}
+}
+
 // TestEvilExcluded has a source that sends what the rules exclude.
 func TestEvilExcluded(t *testing.T) {
 	for _, x := range []struct{ rule, honest, evil string }{

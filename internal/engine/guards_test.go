@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"gosync/internal/engine"
@@ -80,6 +82,55 @@ func TestDeleteGuards(t *testing.T) {
 					if x.code == wire.CodeDelete && !errors.Is(out.err, engine.ErrDeleteGuard) && !errors.Is(out.err, engine.ErrDeleteLimit) {
 						t.Errorf("error %v", out.err)
 					}
+				}
+			})
+		})
+	}
+}
+
+// TestDeleteHollow has sources of which one is empty, as a file system is that is not mounted: where its content
+// belongs nothing is deleted, and elsewhere as usual.
+func TestDeleteHollow(t *testing.T) {
+	for _, x := range []struct {
+		name    string
+		sources string // below the sources' directory, where photos is empty and docs is not
+		set     func(o *engine.Options)
+		code    wire.Code
+		want    string
+	}{
+		{"by its name", "photos", nil, wire.CodeDelete, "docs/gone docs/kept photos/a photos/b/c top"},
+		{"by its name, permitted", "photos", func(o *engine.Options) { o.DeleteEmptySource = true }, 0, "docs/gone docs/kept photos/ top"},
+		{"beside another", "photos docs", nil, wire.CodeDelete, "docs/kept photos/a photos/b/c top"},
+		{"content beside another's", "photos/ docs/", nil, wire.CodeDelete, "docs/gone docs/kept kept photos/a photos/b/c top"},
+		{"with its parents", "./photos", func(o *engine.Options) { o.Relative = true }, wire.CodeDelete, "docs/gone docs/kept photos/a photos/b/c top"},
+		{"content with its parents", "./photos/", func(o *engine.Options) { o.Relative = true }, wire.CodeDelete, "docs/gone docs/kept photos/a photos/b/c top"},
+		{"without deletions", "photos", func(o *engine.Options) { o.Delete = false }, 0, "docs/gone docs/kept photos/a photos/b/c top"},
+		{"not named itself", "", nil, 0, "docs/kept photos/"},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			each(t, func(t *testing.T, w way) {
+				src, dst := dirs(t, map[string]string{"docs/kept": ""}, map[string]string{"docs/kept": "", "docs/gone": "", "photos/a": "", "photos/b/c": "", "top": ""})
+				must(t, os.Mkdir(filepath.Join(src, "photos"), 0o755))
+				job := engine.Job{Options: archive(), Dest: dst}
+				for _, s := range strings.Split(x.sources, " ") {
+					job.Sources = append(job.Sources, src+"/"+s)
+				}
+				job.Delete, job.MaxDelete = true, -1
+				if x.set != nil {
+					x.set(&job.Options)
+				}
+				out := trial{way: w, job: job}.do(t.Context())
+				out.wantExit(t, x.code)
+				var have []string
+				for path := range contents(t, dst) {
+					have = append(have, path)
+				}
+				if left, err := os.ReadDir(filepath.Join(dst, "photos")); err == nil && len(left) == 0 {
+					have = append(have, "photos/")
+				}
+				slices.Sort(have)
+				if got := strings.Join(have, " "); got != x.want {
+					t.Errorf("the destination has %s, want %s", got, x.want)
 				}
 			})
 		})

@@ -111,7 +111,7 @@ func (p *planner) root(ctx context.Context, dir *destDir) error {
 // announce plans a subdirectory: it is made, or its attributes are compared.
 func (p *planner) announce(ctx context.Context, parent, dir *destDir, entry int) error {
 	d, e := p.d, &parent.entries[entry]
-	if err := d.checkPaths(); err != nil {
+	if err := checkPaths(d.pathBytes, len(d.dirs)); err != nil {
 		return err
 	}
 	if parent.failed || dir.failed {

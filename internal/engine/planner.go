@@ -17,6 +17,7 @@ type destDir struct {
 	shown      string           // in messages
 	entries    []manifest.Entry // of the source
 	incomplete bool             // the source could not list all
+	hollow     bool             // ... or has nothing there, and was asked for that very directory
 	dst        []manifest.Entry // of the destination, while it is planned
 	left       map[string]bool  // names of partials and sidecars in it, while it is planned
 	protected  []bool           // of dst; nil if none
@@ -104,6 +105,7 @@ func (p *planner) complete(ctx context.Context, r *wire.ListingRecord, dir *dest
 		return nil
 	}
 	p.partial = nil
+	dir.hollow = dir.incomplete && (len(dir.entries) == 0 || dir.index == 0 && p.d.rootMsg.HasRoot && !p.d.job.Relative && p.d.job.Files == nil)
 	if err := p.checkEntries(dir); err != nil {
 		return err
 	}
@@ -128,11 +130,11 @@ const (
 	pathShare = 1 << 10
 )
 
-func (d *dest) checkPaths() error {
-	if d.pathBytes <= maxPaths+pathShare*int64(len(d.dirs)) {
+func checkPaths(bytes int64, dirs int) error {
+	if bytes <= maxPaths+pathShare*int64(dirs) {
 		return nil
 	}
-	return wire.Errorf(wire.CodeMemory, "the paths of %d directories have %d bytes, which is too much: copy the deepest of them by themselves", len(d.dirs), d.pathBytes)
+	return wire.Errorf(wire.CodeMemory, "the paths of %d directories have %d bytes, which is too much: copy the deepest of them by themselves", dirs, bytes)
 }
 
 // place finds the directory that a listing is of, having planned what comes
@@ -163,7 +165,7 @@ func (p *planner) place(ctx context.Context, r *wire.ListingRecord) (*destDir, e
 		}
 		dir = p.subdir(parent, r.Entry)
 	}
-	if err := p.d.checkPaths(); err != nil {
+	if err := checkPaths(p.d.pathBytes, len(p.d.dirs)); err != nil {
 		return nil, err
 	}
 	dir.index = r.Dir

@@ -34,6 +34,8 @@ type relay struct {
 	dirs    map[int]*destDir
 	partial *destDir // whose listing is not complete
 
+	pathBytes int64 // of the paths of dirs
+
 	// What follows is of the goroutine that reads from the source, or of the one
 	// that reads from the destination.
 	lister  lister
@@ -282,6 +284,10 @@ func (r *relay) record(rec *wire.ListingRecord) error {
 			}
 			dir.path = manifest.Join(parent.path, parent.entries[rec.Entry].Name)
 			dir.shown = dir.path
+			r.pathBytes += int64(len(dir.path))
+			if err := checkPaths(r.pathBytes, len(r.dirs)); err != nil {
+				return err
+			}
 		}
 		r.dirs[rec.Dir] = dir
 	}
@@ -292,6 +298,11 @@ func (r *relay) record(rec *wire.ListingRecord) error {
 	part := &destDir{index: dir.index, path: dir.path, shown: dir.shown, entries: rec.Entries, sent: dir.sent}
 	if err := r.req.checkNames(part); err != nil {
 		return err
+	}
+	if dir.index > 0 || r.roots != nil && r.roots.HasRoot { // else the root counts for nothing
+		if err := r.req.checkComplete(part, rec.Incomplete); err != nil {
+			return err
+		}
 	}
 	err := r.req.checkFilter(part, parent, rec.Entry)
 	dir.sent = part.sent

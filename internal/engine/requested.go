@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"gosync/transport/wire"
@@ -17,6 +19,8 @@ import (
 type requested struct {
 	root     bool       // attributes of the transfer's root may come
 	names    askedFor   // paths without wildcards
+	homes    int        // home directories, whose names only the far side knows
+	tops     []string   // what it calls them, as it has turned out
 	patterns [][]string // paths with wildcards, by components
 	filter   *filter.Set
 }
@@ -78,8 +82,8 @@ func (r *requested) add(s string, job *Job) {
 	switch {
 	case job.Files != nil:
 		s = clampPath(s)
-	case strings.HasPrefix(s, "~") && (job.Relative || !strings.Contains(s, "/")):
-		r.root, r.names.whole = true, true // only the far side knows the name
+	case strings.HasPrefix(s, "~") && (job.Relative && !strings.Contains(s, "/./") || !strings.Contains(s, "/")):
+		r.homes++
 		return
 	}
 	if !job.Relative {
@@ -114,6 +118,22 @@ func (r *requested) ask(parts []string, job *Job) {
 	r.names.add(parts)
 }
 
+// isHome reports whether the first component of a path is the name of a home
+// directory that was asked for, or of what that lies in.
+func (r *requested) isHome(have []string) bool {
+	return len(have) > 0 && slices.Contains(r.tops, have[0])
+}
+
+// takeHome takes a name in the transfer's root that was not asked for as that of a
+// home directory, if one was asked for that has no name yet.
+func (r *requested) takeHome(name string) bool {
+	if len(r.tops) >= r.homes {
+		return false
+	}
+	r.tops = append(r.tops, name)
+	return true
+}
+
 // covers reports whether everything in the directory at a path of the transfer
 // was asked for.
 func (r *requested) covers(path string) bool {
@@ -122,7 +142,7 @@ func (r *requested) covers(path string) bool {
 	}
 	have := components(path)
 	_, whole := r.names.find(have)
-	return whole || r.matchesAny(have, func(want int) bool { return want <= len(have) })
+	return whole || r.isHome(have) || r.matchesAny(have, func(want int) bool { return want <= len(have) })
 }
 
 // implies reports whether a path is a parent of something that was asked for.
@@ -168,11 +188,22 @@ func (r *requested) checkNames(dir *destDir) error {
 		return nil
 	}
 	for i := range dir.entries {
-		if path := shownPath(dir, &dir.entries[i]); !r.covers(path) && !r.implies(path) {
+		path := shownPath(dir, &dir.entries[i])
+		if !r.covers(path) && !r.implies(path) && !(dir.shown == "" && r.takeHome(path)) {
 			return fmt.Errorf("%w: %q comes and was not asked for", wire.ErrProtocol, path)
 		}
 	}
 	return nil
+}
+
+// checkComplete refuses the claim that all of a directory is listed of which only
+// a part was asked for: at the destination the rest would be extraneous. A
+// destination that knows what was asked for sees that by itself.
+func (r *requested) checkComplete(dir *destDir, incomplete bool) error {
+	if incomplete || r.covers(dir.shown) {
+		return nil
+	}
+	return fmt.Errorf("%w: all of %q is said to be listed, and only a part of it was asked for", wire.ErrProtocol, cmp.Or(dir.shown, "."))
 }
 
 // matches reports whether a name is what a component of a path asks for. A

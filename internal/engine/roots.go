@@ -20,9 +20,11 @@ type forest struct {
 	root   *walker.Node
 	places map[place]int // positions among the children
 
-	hasRoot  bool     // the root has a source's attributes
-	named    int      // sources that exist
-	contents []string // directories whose content goes into the root
+	asked    map[string][]walker.Origin // directories that were named, by their path in the transfer
+	hollow   bool                       // of the contents that go into the root some are empty
+	hasRoot  bool                       // the root has a source's attributes
+	named    int                        // sources that exist
+	contents []string                   // directories whose content goes into the root
 	skipped  []string
 	errs     []*FileError
 	opened   []Source
@@ -31,7 +33,7 @@ type forest struct {
 // plant builds the forest of a job. What cannot be found is recorded, not
 // returned: the run goes on without it.
 func plant(ctx context.Context, host Host, job *Job, expand bool) (*forest, error) {
-	f := &forest{host: host, job: job, trees: map[string]Source{}, places: map[place]int{}, root: &walker.Node{}}
+	f := &forest{host: host, job: job, trees: map[string]Source{}, places: map[place]int{}, asked: map[string][]walker.Origin{}, root: &walker.Node{}}
 	f.root.Entry.Type = manifest.Directory
 	if job.Clean {
 		return f, nil
@@ -100,7 +102,7 @@ func (f *forest) add(ctx context.Context, path string) error {
 	}
 	dir, name, content := f.job.split(path)
 	if content {
-		f.addContent(ctx, f.root, path, path)
+		f.addContent(ctx, f.root, "", path)
 		return nil
 	}
 	n := f.leaf(ctx, path, dir, name)
@@ -108,6 +110,7 @@ func (f *forest) add(ctx context.Context, path string) error {
 		return nil
 	}
 	f.named++
+	f.ask(name, n)
 	switch {
 	case f.job.LikeCp:
 		f.graftLast(path, n)
@@ -115,6 +118,30 @@ func (f *forest) add(ctx context.Context, path string) error {
 		f.graft(f.root, n)
 	}
 	return nil
+}
+
+// ask notes that the directory n was named, which is at that path in the transfer.
+func (f *forest) ask(at string, n *walker.Node) {
+	if n.Entry.IsDir() {
+		f.asked[at] = append(f.asked[at], n.Contents...)
+	}
+}
+
+// isHollow reports whether a directory of which nothing is listed was named, and
+// really holds nothing: then it may be a file system that is not mounted.
+func (f *forest) isHollow(ctx context.Context, d *walker.Dir) bool {
+	if d.Path == "" {
+		return f.hollow
+	}
+	if len(d.Entries) > 0 {
+		return false
+	}
+	for _, o := range f.asked[d.Path] {
+		if entries, err := o.Tree.List(ctx, o.Dir); err == nil && len(entries) == 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // shadowed reports whether a directory whose content was named earlier has
@@ -131,15 +158,16 @@ func (f *forest) shadowed(ctx context.Context, n *walker.Node) bool {
 	return false
 }
 
-// addContent adds the content of the directory at path to node.
-func (f *forest) addContent(ctx context.Context, node *walker.Node, path, shown string) {
+// addContent adds the content of the directory at path to node, whose path in the
+// transfer is at.
+func (f *forest) addContent(ctx context.Context, node *walker.Node, at, path string) {
 	e, err := f.host.Stat(ctx, path)
 	if err != nil {
-		f.fail("link_stat", shown, err)
+		f.fail("link_stat", path, err)
 		return
 	}
 	if !e.IsDir() {
-		f.fail("change_dir", shown, errors.New("not a directory"))
+		f.fail("change_dir", path, errors.New("not a directory"))
 		return
 	}
 	if !f.job.Recursive && !f.job.Dirs {
@@ -148,10 +176,13 @@ func (f *forest) addContent(ctx context.Context, node *walker.Node, path, shown 
 	}
 	tree, err := f.tree(ctx, path)
 	if err != nil {
-		f.fail("open", shown, err)
+		f.fail("open", path, err)
 		return
 	}
 	f.named++
+	if node != f.root {
+		f.asked[at] = append(f.asked[at], walker.Origin{Tree: tree})
+	}
 	e.Name = node.Entry.Name
 	if node == f.root && !f.hasRoot {
 		f.hasRoot = true
@@ -362,11 +393,12 @@ func (f *forest) addBelow(ctx context.Context, base, rest string) error {
 	switch {
 	case node == nil:
 	case content:
-		f.addContent(ctx, node, at, at)
+		f.addContent(ctx, node, strings.Join(parts, "/"), at)
 	default:
 		name := parts[len(parts)-1]
 		if n := f.leaf(ctx, strings.TrimSuffix(at, "/")+"/"+name, at, name); n != nil {
 			f.named++
+			f.ask(strings.Join(parts, "/"), n)
 			f.graft(node, n)
 		}
 	}
@@ -463,13 +495,14 @@ func (f *forest) message(ctx context.Context) *wire.Roots {
 			m.TopNames = append(m.TopNames, c.Entry.Name)
 		}
 	}
-	empty := len(f.root.Children) == 0
+	empty, some := len(f.root.Children) == 0, false
 	for _, o := range f.root.Contents {
 		entries, err := o.Tree.List(ctx, o.Dir)
 		if err != nil {
 			m.Complete = false
 		}
 		empty = empty && len(entries) == 0 && err == nil
+		some = some || len(entries) == 0 && err == nil
 		for i := range entries {
 			if entries[i].IsDir() {
 				m.TopNames = append(m.TopNames, entries[i].Name)
@@ -483,6 +516,7 @@ func (f *forest) message(ctx context.Context) *wire.Roots {
 	if size > wire.MaxFrame/2 {
 		m.TopNames, m.Complete = nil, false
 	}
+	f.hollow = some && !empty
 	m.Empty, m.Nothing = empty && f.named > 0, f.named == 0
 	return m
 }

@@ -37,7 +37,7 @@ func (s *source) walk(ctx context.Context) error {
 		if err := sendOwners(d); err != nil {
 			return err
 		}
-		if err := w.Add(record(d)); err != nil {
+		if err := w.Add(s.record(ctx, d)); err != nil {
 			return err
 		}
 		// The first listings go out at once, so that content follows soon.
@@ -156,9 +156,11 @@ func count(t *wire.Totals, e *manifest.Entry) {
 }
 
 // record returns a directory as it is sent. That of which only some entries were
-// named says nothing about what else may lie there.
-func record(d *walker.Dir) *wire.ListingRecord {
-	return &wire.ListingRecord{Dir: d.Index, Parent: d.Parent, Entry: d.Entry, Incomplete: d.Err != nil || d.Implied(), Entries: d.Entries}
+// named says nothing about what else may lie there, and neither does a source that
+// has nothing: a file system may not be mounted.
+func (s *source) record(ctx context.Context, d *walker.Dir) *wire.ListingRecord {
+	incomplete := d.Err != nil || d.Implied() || s.job.Delete && !s.job.DeleteEmptySource && s.forest.isHollow(ctx, d)
+	return &wire.ListingRecord{Dir: d.Index, Parent: d.Parent, Entry: d.Entry, Incomplete: incomplete, Entries: d.Entries}
 }
 
 // owners returns a function that sends the names of numeric owners of a directory
@@ -276,7 +278,7 @@ func (s *source) sendNeeded(ctx context.Context, dirs []int, complete bool) erro
 		if err := sendOwners(s.dirs[i]); err != nil {
 			return err
 		}
-		if err := w.Add(record(s.dirs[i])); err != nil {
+		if err := w.Add(s.record(ctx, s.dirs[i])); err != nil {
 			return err
 		}
 	}

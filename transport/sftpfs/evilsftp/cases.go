@@ -15,10 +15,11 @@ const (
 	Breaks               // the run ends, because the server breaks the protocol
 	Partial              // what is wrong is left out, and the rest copied
 	Lost                 // the connection is lost
+	Believed             // all is copied, with the content that the server says: nobody can know better
 )
 
-// A Case is a server that breaks one rule. For its copies a source needs a file, a directory with a file in it, and a
-// symlink.
+// A Case is a server that breaks one rule. For its copies a source needs a file called one, a directory with a file in
+// it, and a symlink.
 type Case struct {
 	Name    string
 	Change  Change
@@ -55,6 +56,7 @@ func contents() []Case {
 		}), Succeeds, false},
 		{"empty reads", always(0), Breaks, false},
 		{"more than was asked for", always(200_000), Breaks, false},
+		{"a file without an end", always(8), Believed, false}, // it is read as far as its size,
 	}
 }
 

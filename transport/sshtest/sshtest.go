@@ -1,4 +1,4 @@
-// Package sshtest runs the real sshd for tests.
+// Package sshtest runs the real sshd, and dropbear, for tests.
 //
 // Start writes a host key, a user key, an authorized_keys file and the two configurations into a temporary directory and
 // starts sshd on a free port of 127.0.0.1, where the user that runs the tests can log in under the alias "box". The

@@ -69,7 +69,7 @@ func brief(command string) string {
 // How long a server that refuses another session is asked again, and how long is waited in between, at first and at the
 // most.
 const (
-	sessionPatience = 3 * time.Second
+	sessionPatience = 10 * time.Second
 	sessionPause    = 10 * time.Millisecond
 	maxSessionPause = 250 * time.Millisecond
 )

@@ -15,7 +15,7 @@ import (
 // One that is still used is not waited for long, and the error shows no more of a script than its beginning.
 func TestFewSessions(t *testing.T) {
 	t.Parallel()
-	srv := sshtest.Start(t, sshtest.Options{Extra: []string{"MaxSessions 1"}})
+	srv := sshtest.Start(t, sshtest.Options{Extra: []string{"MaxSessions 1"}, Env: []string{"SHLVL=2"}}) // no .bashrc is read
 	client, err := sshconn.Dial(t.Context(), sshconn.Config{Host: srv.Alias, ConfigFile: srv.Config, Prompt: noPrompt, SSH: "none"})
 	if err != nil {
 		t.Fatal(err)
@@ -39,7 +39,7 @@ func TestFewSessions(t *testing.T) {
 	if !errors.Is(err, sshconn.ErrRefused) || len(err.Error()) > 500 {
 		t.Errorf("%.1000v", err)
 	}
-	if took := time.Since(began); took > 20*time.Second {
+	if took := time.Since(began); took > time.Minute {
 		t.Errorf("it takes %v", took)
 	}
 	if err := s.Stdin.Close(); err != nil {

@@ -94,6 +94,9 @@ func greetingError(s Stream, g greeted, late bool) error {
 	e.Stderr = s.StderrTail()
 	if e.Kind = e.classify(ended); local && e.Status == 255 && e.Output == "" {
 		e.Kind = GreetingLost // ssh's status for all of its own errors
+		if refusedExec(e.Stderr) {
+			e.Kind = GreetingRefused
+		}
 	}
 	return e
 }

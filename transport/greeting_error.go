@@ -22,6 +22,7 @@ const (
 	GreetingNoise                           // something answered that is not gosync, or a login shell that prints too much
 	GreetingVersion                         // gosync, of a version that this one has no protocol in common with
 	GreetingLate                            // it began to answer and did not finish in time
+	GreetingRefused                         // ssh(1) is connected, and the server starts no commands
 )
 
 // GreetingError is a far side on which a command was started that is no gosync
@@ -52,6 +53,8 @@ func (e *GreetingError) Error() string {
 		s = e.Err.Error() // it quotes what was printed
 	case GreetingLate:
 		s = e.Err.Error()
+	case GreetingRefused:
+		s = "the server starts no commands"
 	default:
 		return e.Err.Error()
 	}
@@ -90,6 +93,12 @@ func lastLine(messages string) string {
 		}
 	}
 	return ""
+}
+
+// refusedExec reports whether ssh(1) says that the server refuses to start a command. Its exit status is that of a
+// connection that could not be made.
+func refusedExec(stderr string) bool {
+	return strings.HasPrefix(lastLine(stderr), "exec request failed on channel ")
 }
 
 // classify finds the kind of a command that has ended, or that was closed

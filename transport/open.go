@@ -256,7 +256,7 @@ func (l *ladder) start(ctx context.Context, command, program string) (*Far, erro
 // deploy sends gosync there and starts it. It does nothing where that is not
 // wanted, or commands cannot be run.
 func (l *ladder) deploy(ctx context.Context) (*Far, error) {
-	if l.o.NoDeploy || errors.Is(l.last, sshconn.ErrRefused) {
+	if g, ok := errors.AsType[*GreetingError](l.last); l.o.NoDeploy || errors.Is(l.last, sshconn.ErrRefused) || ok && g.Kind == GreetingRefused {
 		return nil, nil
 	}
 	command, how, err := Deploy(ctx, l.link, DeployOptions{

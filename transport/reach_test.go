@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"gosync/internal/sshserver"
 	"gosync/transport"
 	"gosync/transport/sshconn"
 	"gosync/transport/sshtest"
@@ -209,5 +210,40 @@ func TestReachCommandSshd(t *testing.T) {
 	head := make([]byte, 5)
 	if _, err := io.ReadFull(s, head); err != nil || head[4] != 2 { // SSH_FXP_VERSION
 		t.Errorf("%v, %v", head, err)
+	}
+}
+
+// A server that starts no commands, as those for files alone do, is not one that could not be reached: the way down goes
+// on to SFTP, by the client in this process and by ssh.
+func TestOpenRefusedExec(t *testing.T) {
+	t.Parallel()
+	ssh := sshtest.Require(t, "sshd", "ssh")
+	srv, err := sshserver.Start(t.Context(), sshserver.Options{Dir: t.TempDir(), RefuseExec: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Close()
+	to := transport.Target{Remote: true, Host: srv.Files().Alias, Path: "x"}
+	native := transport.Options{SSH: transport.SSHNative, SSHConfig: srv.Files().Config}
+	command := transport.Options{Rsh: []string{ssh, "-F", srv.Files().Config}}
+	for name, o := range map[string]transport.Options{"native": native, "command": command} {
+		var said []string
+		o.RemoteCommand = []string{"gosync", "--server"}
+		o.Say = func(text string) { said = append(said, text) }
+		far, err := transport.Open(t.Context(), to, o)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if far.Via != transport.ViaSFTP || len(said) != 1 || !strings.Contains(said[0], "using SFTP") {
+			t.Errorf("%s: by %s, and says %q", name, far.Via, said)
+		}
+		if err := far.Close(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		o.Via = transport.ViaAgent
+		if _, err := transport.Open(t.Context(), to, o); err == nil || !strings.Contains(err.Error(), "exec request") {
+			t.Errorf("%s, by agent alone: %v", name, err)
+		}
 	}
 }

@@ -62,10 +62,12 @@ func imports() map[string][]string {
 		},
 
 		// Support for tests.
-		"transport/wire/evilpeer":  {"delta", "walker/manifest", "transport/wire"},
-		"internal/engine/memtree":  {"delta", "delta/checkpoint", "walker", "walker/manifest", "internal/engine"},
-		"internal/engine/treetest": {"delta", "internal/engine", "walker/manifest"},
-		"transport/sshtest":        {},
+		"transport/wire/evilpeer":   {"delta", "walker/manifest", "transport/wire"},
+		"internal/engine/memtree":   {"delta", "delta/checkpoint", "walker", "walker/manifest", "internal/engine"},
+		"internal/engine/treetest":  {"delta", "internal/engine", "walker/manifest"},
+		"transport/sftpfs/evilsftp": {sftp},
+		"transport/scpfs/evilscp":   {},
+		"transport/sshtest":         {cryptoSSH},
 	}
 }
 

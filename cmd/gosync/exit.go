@@ -122,6 +122,8 @@ func greetingCode(e *transport.GreetingError) int {
 		return exitNotRunnable
 	case e.Kind == transport.GreetingLost:
 		return exitConnect
+	case e.Kind == transport.GreetingRefused:
+		return exitStart
 	case errors.Is(e, wire.ErrProtocol) && !errors.Is(e, wire.ErrVersion):
 		return exitStream
 	}

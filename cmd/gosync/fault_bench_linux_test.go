@@ -29,8 +29,10 @@ type faultBench struct {
 	gosync string
 	rsh    string
 	nobody bool     // run as a user without rights
+	alone  bool     // away from the terminal that the tests may have
 	under  []string // the command that gosync is run by
 	far    string   // what runs on the far side; empty: gosync
+	env    []string // added to the environment, as NAME=value
 }
 
 func newFaultBench(t *testing.T) *faultBench {
@@ -104,11 +106,13 @@ func (b *faultBench) command(args ...string) (*exec.Cmd, *bytes.Buffer) {
 	argv := slices.Concat(b.under, []string{b.gosync}, args)
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Dir = b.dir
+	cmd.Env = append(os.Environ(), b.env...)
 	cmd.WaitDelay = 5 * time.Second
 	output := new(bytes.Buffer)
 	cmd.Stdout, cmd.Stderr = output, output
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: b.alone}
 	if b.nobody {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: 65534, Gid: 65534}
 	}
 	return cmd, output
 }

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	if strings.Contains(filepath.Base(os.Args[0]), "agent-"+engine.Release) {
 		main()
 	}
-	testscript.Main(m, map[string]func(){"gosync": main, "rsh": remoteShell})
+	testscript.Main(m, map[string]func(){"gosync": main, "rsh": remoteShell, "evilsftp": evilSFTPServer})
 }
 
 // remoteShell is what -e runs in the scripts: like ssh it hands its words to a shell, but here. It notes the words in

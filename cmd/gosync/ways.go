@@ -91,6 +91,9 @@ func (w *ways) move(ctx context.Context, f fars, job engine.Job, rep engine.Repo
 	if wayOf(f[sourceEnd]) == transport.ViaSCP || wayOf(f[destEnd]) == transport.ViaSCP {
 		return w.overSCP(ctx, f, job, rep)
 	}
+	if refused := sftpRefuses(&job, f); len(refused) > 0 {
+		return engine.Summary{}, withCode(exitUnsupported, fmt.Errorf("SFTP cannot do %s: that needs gosync on the far side", strings.Join(refused, ", ")))
+	}
 	if w.p.attempt == 0 {
 		w.p.header(w.r.pull())
 	}
@@ -121,6 +124,18 @@ func (w *ways) files(f *transport.Far) engine.Host {
 		return w.e.parts.host()
 	}
 	return f.Files
+}
+
+// sftpRefuses names the options of a job that the protocol has nothing for. Refused
+// before anything is made: what is asked for would be left out without a word.
+func sftpRefuses(job *engine.Job, f fars) (names []string) {
+	if wayOf(f[sourceEnd]) == transport.ViaSFTP && job.HardLinks {
+		names = append(names, "--hard-links from there, since it does not tell which files are one")
+	}
+	if wayOf(f[destEnd]) == transport.ViaSFTP && job.PartialDir != "" {
+		names = append(names, "--partial-dir there, where partials lie beside their files")
+	}
+	return names
 }
 
 // overSCP streams to or from scp, which can do nothing but that.

@@ -3,7 +3,6 @@ package sftpfs
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -11,194 +10,41 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"gosync/internal/engine"
 	"gosync/transport/localfs"
+	"gosync/transport/sftpfs/evilsftp"
 )
 
-// evil is a server that behaves, but for what change makes of its replies: asked is
-// the kind of the request, kind that of the reply, and body follows that, the number
-// of the request in front. It returns what is sent in its place.
-type evil struct {
-	io.ReadWriteCloser
-	out    *io.PipeReader
-	change func(asked, kind byte, body []byte) []byte
-
-	mu    sync.Mutex
-	asked map[uint32]byte
-	sent  []byte
-}
-
-func newEvil(t testing.TB, change func(asked, kind byte, body []byte) []byte) io.ReadWriteCloser {
+func newEvil(t testing.TB, change evilsftp.Change) io.ReadWriteCloser {
 	t.Helper()
-	out, in := io.Pipe()
-	e := &evil{ReadWriteCloser: inProcess(t), out: out, change: change, asked: map[uint32]byte{}}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = in.CloseWithError(e.serve(in)) // never fails
-	}()
-	t.Cleanup(func() { _ = e.Close(); <-done })
+	e := evilsftp.Wrap(inProcess(t), change)
+	t.Cleanup(func() { _ = e.Close() })
 	return e
 }
 
-func (e *evil) serve(to io.Writer) error {
-	for {
-		var head [4]byte
-		if _, err := io.ReadFull(e.ReadWriteCloser, head[:]); err != nil {
-			return io.EOF
-		}
-		p := make([]byte, binary.BigEndian.Uint32(head[:]))
-		if _, err := io.ReadFull(e.ReadWriteCloser, p); err != nil {
-			return io.EOF
-		}
-		asked := byte(0)
-		if p[0] != fxpVersion {
-			e.mu.Lock()
-			asked = e.asked[binary.BigEndian.Uint32(p[1:])]
-			e.mu.Unlock()
-		}
-		b := e.change(asked, p[0], p[1:])
-		if bytes.Equal(b, hangUp) {
-			return io.EOF
-		}
-		if _, err := to.Write(b); err != nil {
-			return err
-		}
+// wanted is what the error of a run must wrap.
+func wanted(w evilsftp.Want) error {
+	switch w {
+	case evilsftp.Breaks:
+		return ErrProtocol
+	case evilsftp.Partial:
+		return engine.ErrPartial
+	case evilsftp.Lost:
+		return io.ErrUnexpectedEOF
 	}
-}
-
-// hangUp is what change returns for the connection to end.
-var hangUp = []byte("hang up")
-
-func (e *evil) Read(p []byte) (int, error) { return e.out.Read(p) }
-
-func (e *evil) Close() error {
-	_ = e.out.Close()
-	return e.ReadWriteCloser.Close()
-}
-
-// Write notes what is asked.
-func (e *evil) Write(p []byte) (int, error) {
-	e.mu.Lock()
-	e.sent = append(e.sent, p...)
-	for len(e.sent) >= 9 {
-		n := 4 + int(binary.BigEndian.Uint32(e.sent))
-		if len(e.sent) < n {
-			break
-		}
-		e.asked[binary.BigEndian.Uint32(e.sent[5:])] = e.sent[4]
-		e.sent = append([]byte(nil), e.sent[n:]...)
-	}
-	e.mu.Unlock()
-	return e.ReadWriteCloser.Write(p)
-}
-
-// frame packs a reply.
-func frame(kind byte, body ...[]byte) []byte {
-	all := bytes.Join(body, nil)
-	b := binary.BigEndian.AppendUint32(nil, uint32(len(all)+1))
-	return append(append(b, kind), all...)
-}
-
-func u32(n uint32) []byte    { return binary.BigEndian.AppendUint32(nil, n) }
-func str(s string) []byte    { return appendString(nil, s) }
-func longOf(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
-
-// listed packs a name of a regular file of ten bytes.
-func listed(name string) []byte {
-	a := attrs{flags: attrSize | attrPerm | attrTimes | attrOwner, size: 10, perm: 0o100644, mtime: 1}
-	return a.append(append(str(name), str("-rw")...))
-}
-
-// on changes replies to one kind of request only.
-func on(asked byte, change func(kind byte, id, rest []byte) []byte) func(byte, byte, []byte) []byte {
-	return func(a, kind byte, body []byte) []byte {
-		if a != asked {
-			return frame(kind, body)
-		}
-		return change(kind, body[:4:4], body[4:])
-	}
-}
-
-// addName has each listing hold one more name.
-func addName(name string) func(byte, byte, []byte) []byte {
-	return on(fxpReaddir, func(kind byte, id, rest []byte) []byte {
-		if kind != fxpName {
-			return frame(kind, id, rest)
-		}
-		return frame(kind, id, u32(binary.BigEndian.Uint32(rest)+1), rest[4:], listed(name))
-	})
-}
-
-// evils are servers that break one rule, and what the error of a run must wrap, nil
-// if the run has to succeed.
-func evils() map[string]struct {
-	change func(asked, kind byte, body []byte) []byte
-	want   error
-} {
-	type e = struct {
-		change func(asked, kind byte, body []byte) []byte
-		want   error
-	}
-	all := map[string]e{
-		"behaves": {func(_, kind byte, body []byte) []byte { return frame(kind, body) }, nil},
-		"short reads": {on(fxpRead, func(kind byte, id, rest []byte) []byte {
-			if kind == fxpData {
-				n := min(len(rest)-4, 3000)
-				return frame(kind, id, u32(uint32(n)), rest[4:4+n])
-			}
-			return frame(kind, id, rest)
-		}), nil},
-		"empty reads":       {on(fxpRead, func(_ byte, id, _ []byte) []byte { return frame(fxpData, id, u32(0)) }), ErrProtocol},
-		"endless file":      {on(fxpRead, func(_ byte, id, _ []byte) []byte { return frame(fxpData, id, str(strings.Repeat("x", 200_000))) }), ErrProtocol},
-		"wrong numbers":     {on(fxpOpen, func(kind byte, id, rest []byte) []byte { return frame(kind, u32(binary.BigEndian.Uint32(id)+7), rest) }), ErrProtocol},
-		"numbers of others": {on(fxpOpen, func(kind byte, _, rest []byte) []byte { return frame(kind, u32(77), rest) }), ErrProtocol},
-		"answers twice": {on(fxpClose, func(kind byte, id, rest []byte) []byte {
-			return append(frame(kind, id, rest), frame(kind, id, rest)...)
-		}), ErrProtocol},
-		"count of names":     {on(fxpReaddir, func(_ byte, id, _ []byte) []byte { return frame(fxpName, id, u32(1<<32-1)) }), ErrProtocol},
-		"long name":          {on(fxpReaddir, func(_ byte, id, _ []byte) []byte { return frame(fxpName, id, u32(1), str("x"), u32(1<<31), u32(0)) }), ErrProtocol},
-		"long packet":        {on(fxpReaddir, func(_ byte, _, _ []byte) []byte { return u32(1<<32 - 1) }), ErrProtocol},
-		"empty packet":       {on(fxpReaddir, func(_ byte, _, _ []byte) []byte { return u32(0) }), ErrProtocol},
-		"short packet":       {on(fxpReaddir, func(_ byte, id, _ []byte) []byte { return frame(fxpName, id, []byte{0}) }), ErrProtocol},
-		"further attributes": {on(fxpLstat, func(_ byte, id, _ []byte) []byte { return frame(fxpAttrs, id, u32(attrExtended), u32(1<<31)) }), ErrProtocol},
-		"odd attributes":     {on(fxpLstat, func(_ byte, id, _ []byte) []byte { return frame(fxpAttrs, id, u32(0x7ffffff0)) }), ErrProtocol},
-		"other kind":         {on(fxpOpen, func(_ byte, id, _ []byte) []byte { return frame(fxpAttrs, id, u32(0)) }), ErrProtocol},
-		"unknown kind":       {on(fxpOpen, func(_ byte, id, _ []byte) []byte { return frame(250, id, u32(0)) }), ErrProtocol},
-		"success only":       {on(fxpOpen, func(_ byte, id, _ []byte) []byte { return frame(fxpStatus, id, u32(0), str(""), str("")) }), ErrProtocol},
-		"empty handle":       {on(fxpOpen, func(_ byte, id, _ []byte) []byte { return frame(fxpHandle, id, str("")) }), ErrProtocol},
-		"long handle":        {on(fxpOpen, func(_ byte, id, _ []byte) []byte { return frame(fxpHandle, id, str(strings.Repeat("h", 257))) }), ErrProtocol},
-		"hangs up":           {on(fxpOpen, func(byte, []byte, []byte) []byte { return hangUp }), io.ErrUnexpectedEOF},
-		"hangs up early":     {on(fxpOpendir, func(byte, []byte, []byte) []byte { return hangUp }), io.ErrUnexpectedEOF},
-		"long link": {on(fxpReadlink, func(_ byte, id, _ []byte) []byte {
-			return frame(fxpName, id, u32(1), str(strings.Repeat("l", 5000)), str(""), u32(0))
-		}), engine.ErrPartial},
-		"NUL in link": {on(fxpReadlink, func(_ byte, id, _ []byte) []byte { return frame(fxpName, id, u32(1), str("a\x00b"), str(""), u32(0)) }), engine.ErrPartial},
-		"two links":   {on(fxpReadlink, func(_ byte, id, _ []byte) []byte { return frame(fxpName, id, u32(2), listed("a"), listed("b")) }), engine.ErrPartial},
-		"huge size": {on(fxpFstat, func(_ byte, id, _ []byte) []byte {
-			return frame(fxpAttrs, id, u32(attrSize|attrPerm), longOf(1<<63), u32(0o100644))
-		}), engine.ErrPartial},
-		"no type":             {on(fxpFstat, func(_ byte, id, _ []byte) []byte { return frame(fxpAttrs, id, u32(attrPerm), u32(0o644)) }), engine.ErrPartial},
-		"changes into a FIFO": {on(fxpFstat, func(_ byte, id, _ []byte) []byte { return frame(fxpAttrs, id, u32(attrPerm), u32(0o010644)) }), engine.ErrPartial},
-	}
-	for _, name := range []string{"../evil", "/evil", "sub/evil", "", "nul\x00", strings.Repeat("n", 256), "one", "sub/../../evil"} {
-		all["lists "+fmt.Sprintf("%.10q", name)] = e{addName(name), engine.ErrPartial}
-	}
-	all["lists itself"] = e{addName("."), nil} // as many servers do
-	all["lists its parent"] = e{addName(".."), nil}
-	return all
+	return nil
 }
 
 // TestEvilSource copies from servers that break a rule: the run ends, with an error
 // that says so, nothing is anywhere but in the destination, and what the directory
 // may hold is not deleted.
 func TestEvilSource(t *testing.T) {
-	for name, tt := range evils() {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range evilsftp.Cases() {
+		want := wanted(tt.Want)
+		t.Run(tt.Name, func(t *testing.T) {
 			box := t.TempDir()
 			src, dst := filepath.Join(box, "src"), filepath.Join(box, "deep", "dst")
 			must(t, os.MkdirAll(filepath.Join(src, "sub"), 0o755))
@@ -209,7 +55,7 @@ func TestEvilSource(t *testing.T) {
 			}
 			must(t, os.Symlink("one", filepath.Join(src, "link")))
 			must(t, os.WriteFile(filepath.Join(dst, "extra"), []byte("extra"), 0o644))
-			h, err := New(t.Context(), newEvil(t, tt.change), Options{})
+			h, err := New(t.Context(), newEvil(t, tt.Change), Options{})
 			must(t, err)
 			defer h.Close()
 			job := archive(src, dst)
@@ -217,31 +63,22 @@ func TestEvilSource(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
 			_, err = engine.Between(ctx, h, localfs.NewHost(), job, engine.Report{})
-			if !errors.Is(err, tt.want) && !(tt.want == ErrProtocol && errors.Is(err, engine.ErrPartial) && errors.Is(h.Err(), ErrProtocol)) &&
-				!(tt.want == io.ErrUnexpectedEOF && errors.Is(h.Err(), io.ErrUnexpectedEOF)) {
-				t.Errorf("error %v, and the session's is %v; want %v", err, h.Err(), tt.want)
+			if !errors.Is(err, want) && !(want == ErrProtocol && errors.Is(err, engine.ErrPartial) && errors.Is(h.Err(), ErrProtocol)) &&
+				!(want == io.ErrUnexpectedEOF && errors.Is(h.Err(), io.ErrUnexpectedEOF)) {
+				t.Errorf("error %v, and the session's is %v; want %v", err, h.Err(), want)
 			}
-			if tt.want == nil {
+			if want == nil {
 				must(t, err)
+			}
+			if tt.Want == evilsftp.Succeeds {
 				wantSame(t, src, dst, true)
-			} else if _, err := os.Lstat(filepath.Join(dst, "extra")); err != nil && isListing(name) {
+			} else if _, err := os.Lstat(filepath.Join(dst, "extra")); err != nil && tt.Listing {
 				t.Errorf("something was deleted: %v", err)
 			}
 			wantOnly(t, box, "deep", "src")
 			wantOnly(t, filepath.Join(box, "deep"), "dst")
 		})
 	}
-}
-
-// isListing reports whether it is a listing that is broken, so that what the source
-// has is not known and nothing may be deleted.
-func isListing(name string) bool {
-	for _, part := range []string{"lists ", "name", "packet", "link", "early"} {
-		if strings.Contains(name, part) {
-			return true
-		}
-	}
-	return false
 }
 
 // wantOnly fails if a directory holds anything else.
@@ -264,19 +101,19 @@ func TestEvilDest(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(src, "one"), bytes.Repeat([]byte("one"), 100_000), 0o644))
 	must(t, os.Mkdir(filepath.Join(src, "sub"), 0o755))
 	must(t, os.WriteFile(filepath.Join(src, "sub", "two"), []byte("two"), 0o644))
-	for name, tt := range evils() {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range evilsftp.Cases() {
+		t.Run(tt.Name, func(t *testing.T) {
 			box := t.TempDir()
 			dst := filepath.Join(box, "dst")
 			must(t, os.MkdirAll(filepath.Join(dst, "sub"), 0o755))
 			must(t, os.WriteFile(filepath.Join(dst, "extra"), []byte("extra"), 0o644))
-			h, err := New(t.Context(), newEvil(t, tt.change), Options{})
+			h, err := New(t.Context(), newEvil(t, tt.Change), Options{})
 			must(t, err)
 			defer h.Close()
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
 			_, err = engine.Between(ctx, localfs.NewHost(), h, archive(src, dst), engine.Report{})
-			if name == "behaves" {
+			if tt.Name == evilsftp.Behaves().Name {
 				must(t, err)
 			}
 			if errors.Is(err, context.DeadlineExceeded) {
@@ -297,7 +134,7 @@ func TestEvilDest(t *testing.T) {
 func TestSilent(t *testing.T) {
 	root := t.TempDir()
 	must(t, os.WriteFile(filepath.Join(root, "file"), []byte("x"), 0o644))
-	silent := on(fxpOpen, func(byte, []byte, []byte) []byte { return nil })
+	silent := evilsftp.On(fxpOpen, func(byte, []byte, []byte) []byte { return nil })
 	h, err := New(t.Context(), newEvil(t, silent), Options{})
 	must(t, err)
 	defer h.Close()
@@ -322,13 +159,13 @@ func TestSilent(t *testing.T) {
 // TestEndlessDirectory bounds what a listing takes.
 func TestEndlessDirectory(t *testing.T) {
 	n := 0
-	endless := on(fxpReaddir, func(_ byte, id, _ []byte) []byte {
+	endless := evilsftp.On(fxpReaddir, func(_ byte, id, _ []byte) []byte {
 		var names []byte
 		for range 500 {
 			n++
-			names = append(names, listed(fmt.Sprintf("%d", n))...)
+			names = append(names, evilsftp.Listed(fmt.Sprintf("%d", n))...)
 		}
-		return frame(fxpName, id, u32(500), names)
+		return evilsftp.Frame(fxpName, id, evilsftp.U32(500), names)
 	})
 	h, err := New(t.Context(), newEvil(t, endless), Options{})
 	must(t, err)
@@ -345,8 +182,8 @@ func TestEndlessDirectory(t *testing.T) {
 // TestNoServer starts sessions with what is no SFTP server, or another version.
 func TestNoServer(t *testing.T) {
 	for name, says := range map[string][]byte{
-		"banner": []byte("Welcome to this machine, please behave\n"), "nothing": {}, "version": frame(fxpVersion, u32(6)),
-		"extensions": frame(fxpVersion, u32(3), u32(1<<30)), "status": frame(fxpStatus, u32(1), u32(0)),
+		"banner": []byte("Welcome to this machine, please behave\n"), "nothing": {}, "version": evilsftp.Frame(fxpVersion, evilsftp.U32(6)),
+		"extensions": evilsftp.Frame(fxpVersion, evilsftp.U32(3), evilsftp.U32(1<<30)), "status": evilsftp.Frame(fxpStatus, evilsftp.U32(1), evilsftp.U32(0)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			near, far := io.Pipe()
@@ -371,7 +208,7 @@ func TestMemory(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	for name, b := range map[byte][]byte{
-		fxpName: u32(1<<32 - 1), fxpAttrs: append(u32(attrExtended), u32(1<<32-1)...), fxpHandle: u32(1 << 31), fxpData: u32(1<<32 - 1), fxpStatus: append(u32(4), u32(1<<30)...),
+		fxpName: evilsftp.U32(1<<32 - 1), fxpAttrs: append(evilsftp.U32(attrExtended), evilsftp.U32(1<<32-1)...), fxpHandle: evilsftp.U32(1 << 31), fxpData: evilsftp.U32(1<<32 - 1), fxpStatus: append(evilsftp.U32(4), evilsftp.U32(1<<30)...),
 	} {
 		if err := checkReply(name, b); !errors.Is(err, ErrProtocol) {
 			t.Errorf("%d: %v", name, err)
@@ -385,10 +222,10 @@ func TestMemory(t *testing.T) {
 
 // FuzzReply feeds replies to what takes them apart.
 func FuzzReply(f *testing.F) {
-	f.Add(byte(fxpName), append(u32(2), append(listed("a"), listed("..")...)...))
-	f.Add(byte(fxpAttrs), append(u32(attrExtended|attrPerm), 0, 0, 0, 1))
-	f.Add(byte(fxpStatus), u32(4))
-	f.Add(byte(fxpData), str("data"))
+	f.Add(byte(fxpName), append(evilsftp.U32(2), append(evilsftp.Listed("a"), evilsftp.Listed("..")...)...))
+	f.Add(byte(fxpAttrs), append(evilsftp.U32(attrExtended|attrPerm), 0, 0, 0, 1))
+	f.Add(byte(fxpStatus), evilsftp.U32(4))
+	f.Add(byte(fxpData), evilsftp.Str("data"))
 	f.Fuzz(func(t *testing.T, kind byte, body []byte) {
 		good := checkReply(kind, body) == nil
 		l := lister{max: 100}

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"golang.org/x/crypto/ssh"
@@ -21,39 +20,6 @@ import (
 	"gosync/transport/sshtest"
 )
 
-// serveAgent runs an agent with the keys and returns the path of its socket.
-func serveAgent(t *testing.T, a agent.Agent) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "agent") // a short path: sockets have 108 bytes
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(dir, "s")
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			wg.Go(func() {
-				defer c.Close()
-				_ = agent.ServeAgent(a, c) // ends with the client
-			})
-		}
-	})
-	t.Cleanup(func() {
-		l.Close()
-		wg.Wait()
-		os.RemoveAll(dir)
-	})
-	return path
-}
-
 func keyring(t *testing.T, keys ...any) agent.Agent {
 	t.Helper()
 	a := agent.NewKeyring()
@@ -63,17 +29,6 @@ func keyring(t *testing.T, keys ...any) agent.Agent {
 		}
 	}
 	return a
-}
-
-// A decliner is an agent whose owner does not touch the key: it lists keys and never signs with the first.
-type decliner struct{ agent.Agent }
-
-func (d decliner) Sign(key ssh.PublicKey, data []byte) (*ssh.Signature, error) {
-	keys, err := d.List()
-	if err != nil || string(keys[0].Blob) == string(key.Marshal()) {
-		return nil, errors.New("declined")
-	}
-	return d.Agent.Sign(key, data)
 }
 
 // authRow changes the configuration of a client whose server accepts the key good, and nothing else.
@@ -114,28 +69,32 @@ func authRows() []authRow {
 			os.Chmod(f, 0o644)
 			c.identities = []string{f}
 		}, false, "chmod 600"},
-		{"agent", func(t *testing.T, c *clientFiles) { c.agent = serveAgent(t, keyring(t, c.good)) }, true, ""},
-		{"agent with other keys", func(t *testing.T, c *clientFiles) { c.agent = serveAgent(t, keyring(t, wrong(t), wrong(t), c.good)) }, true, ""},
+		{"agent", func(t *testing.T, c *clientFiles) { c.agent = sshtest.ServeAgent(t, keyring(t, c.good)) }, true, ""},
+		{"agent with other keys", func(t *testing.T, c *clientFiles) {
+			c.agent = sshtest.ServeAgent(t, keyring(t, wrong(t), wrong(t), c.good))
+		}, true, ""},
 		{"empty agent, then file", func(t *testing.T, c *clientFiles) {
-			c.agent, c.identities = serveAgent(t, keyring(t)), []string{keyFile(t, c.good, "")}
+			c.agent, c.identities = sshtest.ServeAgent(t, keyring(t)), []string{keyFile(t, c.good, "")}
 		}, true, ""},
 		{"agent with wrong key, then file", func(t *testing.T, c *clientFiles) {
-			c.agent, c.identities = serveAgent(t, keyring(t, wrong(t))), []string{keyFile(t, c.good, "")}
+			c.agent, c.identities = sshtest.ServeAgent(t, keyring(t, wrong(t))), []string{keyFile(t, c.good, "")}
 		}, true, ""},
 		{"agent gone, then file", func(t *testing.T, c *clientFiles) {
 			c.agent, c.identities = "/nonexistent/agent", []string{keyFile(t, c.good, "")}
 		}, true, ""},
 		{"agent gone", func(_ *testing.T, c *clientFiles) { c.agent = "/nonexistent/agent" }, false, "/nonexistent/agent"},
 		{"agent declines, then file", func(t *testing.T, c *clientFiles) {
-			c.agent, c.identities = serveAgent(t, decliner{keyring(t, c.good)}), []string{keyFile(t, c.good, "")}
-			c.agent = serveAgent(t, decliner{keyring(t, wrong(t), c.good)})
+			c.agent, c.identities = sshtest.ServeAgent(t, sshtest.RefusingAgent(keyring(t, c.good))), []string{keyFile(t, c.good, "")}
+			c.agent = sshtest.ServeAgent(t, sshtest.RefusingAgent(keyring(t, wrong(t), c.good)))
 		}, true, ""},
-		{"agent declines", func(t *testing.T, c *clientFiles) { c.agent = serveAgent(t, decliner{keyring(t, c.good)}) }, false, "agent key SHA256:"},
+		{"agent declines", func(t *testing.T, c *clientFiles) {
+			c.agent = sshtest.ServeAgent(t, sshtest.RefusingAgent(keyring(t, c.good)))
+		}, false, "agent key SHA256:"},
 		{"IdentitiesOnly leaves the agent out", func(t *testing.T, c *clientFiles) {
-			c.agent, c.lines = serveAgent(t, keyring(t, c.good)), "IdentitiesOnly yes\n"
+			c.agent, c.lines = sshtest.ServeAgent(t, keyring(t, c.good)), "IdentitiesOnly yes\n"
 		}, false, ""},
 		{"IdentitiesOnly with the public half", func(t *testing.T, c *clientFiles) {
-			c.agent, c.lines = serveAgent(t, keyring(t, wrong(t), c.good)), "IdentitiesOnly yes\n"
+			c.agent, c.lines = sshtest.ServeAgent(t, keyring(t, wrong(t), c.good)), "IdentitiesOnly yes\n"
 			c.identities = []string{writeFile(t, "k.pub", string(ssh.MarshalAuthorizedKey(c.goodKey.PublicKey())))}
 		}, true, ""},
 		{"public half without agent", func(t *testing.T, c *clientFiles) {
@@ -146,14 +105,14 @@ func authRows() []authRow {
 			for range 8 {
 				keys = append(keys, wrong(t))
 			}
-			c.agent, c.identities = serveAgent(t, keyring(t, keys...)), nil
+			c.agent, c.identities = sshtest.ServeAgent(t, keyring(t, keys...)), nil
 		}, false, "IdentitiesOnly"},
 		{"key of a file held by the agent goes first", func(t *testing.T, c *clientFiles) {
 			keys := []any{}
 			for range 8 {
 				keys = append(keys, wrong(t))
 			}
-			c.agent, c.identities = serveAgent(t, keyring(t, append(keys, c.good)...)), []string{keyFile(t, c.good, "secret")}
+			c.agent, c.identities = sshtest.ServeAgent(t, keyring(t, append(keys, c.good)...)), []string{keyFile(t, c.good, "secret")}
 		}, true, ""},
 		{"passphrase", func(t *testing.T, c *clientFiles) {
 			c.identities, c.answers = []string{keyFile(t, c.good, "secret")}, []string{"secret"}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -34,6 +35,8 @@ type Client struct {
 	stop   func() bool // ends the watch on the context
 	info   Resolved
 	master bool // through a running ssh
+
+	served atomic.Bool // there has been a session
 }
 
 // Dial connects to the host that c describes and logs in: Resolve, then Master, then Connect. Cancelling ctx ends it, and
@@ -270,7 +273,7 @@ func handshakeHint(err error) string {
 	if isTimeout(err) {
 		return "something listens there, but it does not answer as an SSH server"
 	}
-	return "check that an SSH server listens on that port"
+	return "check that an SSH server listens on that port; one that does may have too many others logging in (MaxStartups)"
 }
 
 func connectHint(err error) string {

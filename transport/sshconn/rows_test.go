@@ -20,16 +20,6 @@ import (
 	"gosync/transport/sshtest"
 )
 
-// certify has ssh-keygen sign a public key, and returns the path of the certificate.
-func certify(t *testing.T, ca, key string, args ...string) string {
-	t.Helper()
-	all := append([]string{"-q", "-s", ca, "-I", "test"}, args...)
-	if out, err := exec.Command("ssh-keygen", append(all, key+".pub")...).CombinedOutput(); err != nil {
-		t.Fatalf("ssh-keygen: %v\n%s", err, out)
-	}
-	return key + "-cert.pub"
-}
-
 // publicKey is the type and the key of a .pub file.
 func publicKey(t *testing.T, path string) string {
 	t.Helper()
@@ -82,7 +72,7 @@ func TestHostKeyRows(t *testing.T) {
 		{"elsewhere", "ecdsa", "384", "-n elsewhere.example"},
 	} {
 		sshtest.Keygen(t, at(k.name), k.kind, "", "-b", k.bits)
-		cert := certify(t, at("ca"), at(k.name), append([]string{"-h"}, strings.Fields(k.args)...)...)
+		cert := sshtest.Certify(t, at("ca"), at(k.name), append([]string{"-h"}, strings.Fields(k.args)...)...)
 		extra = append(extra, "HostKey "+at(k.name), "HostCertificate "+cert)
 	}
 	plain, certified := sshtest.Start(t, sshtest.Options{HostKeys: []string{"ed25519", "rsa"}}), sshtest.Start(t, sshtest.Options{Extra: extra})
@@ -154,48 +144,6 @@ func (row *hostRow) run(t *testing.T, srv *sshtest.Server) {
 	}
 }
 
-// dyingAgent lists its keys and is gone when it should sign.
-type dyingAgent struct {
-	agent.Agent
-	die func()
-}
-
-func (d dyingAgent) Sign(ssh.PublicKey, []byte) (*ssh.Signature, error) {
-	d.die()
-	return nil, errors.New("dead")
-}
-
-// serveDying runs an agent that closes its connection at the first signature.
-func serveDying(t *testing.T, a agent.Agent) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "agent")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("unix", filepath.Join(dir, "s"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			_ = agent.ServeAgent(dyingAgent{a, func() { c.Close() }}, c) // ends with the client
-			c.Close()
-		}
-	}()
-	t.Cleanup(func() {
-		l.Close()
-		<-done
-		os.RemoveAll(dir)
-	})
-	return filepath.Join(dir, "s")
-}
-
 // loginRow is a way to log in to sshd.
 type loginRow struct {
 	name   string
@@ -220,9 +168,9 @@ func TestLoginRows(t *testing.T) {
 		sshtest.Keygen(t, at(name), "ed25519", "")
 	}
 	sshtest.Keygen(t, at("certified-rsa"), "rsa", "")
-	certify(t, at("ca"), at("certified"), "-n", me.Username)
-	certify(t, at("ca"), at("certified-rsa"), "-n", me.Username)
-	certify(t, at("ca"), at("expired"), "-n", me.Username, "-V", "20200101:20200102")
+	sshtest.Certify(t, at("ca"), at("certified"), "-n", me.Username)
+	sshtest.Certify(t, at("ca"), at("certified-rsa"), "-n", me.Username)
+	sshtest.Certify(t, at("ca"), at("expired"), "-n", me.Username, "-V", "20200101:20200102")
 	// The certificate stands elsewhere than its key.
 	if err := os.Rename(at("certified-rsa-cert.pub"), at("apart.pub")); err != nil {
 		t.Fatal(err)
@@ -252,35 +200,35 @@ func TestLoginRows(t *testing.T) {
 	}
 	for _, row := range []loginRow{
 		{"agent absent", func(c *clientFiles) { c.agent = "/nonexistent/agent" }, "no login", "/nonexistent/agent", 0},
-		{"agent refuses", func(c *clientFiles) { c.agent = serveAgent(t, decliner{keyring(t, good)}) }, "no login", "agent key SHA256:", 0},
-		{"agent dies", func(c *clientFiles) { c.agent = serveDying(t, keyring(t, good)) }, "no login", "agent key SHA256:", 0},
+		{"agent refuses", func(c *clientFiles) { c.agent = sshtest.ServeAgent(t, sshtest.RefusingAgent(keyring(t, good))) }, "no login", "agent key SHA256:", 0},
+		{"agent dies", func(c *clientFiles) { c.agent = sshtest.ServeAgent(t, sshtest.DyingAgent(keyring(t, good))) }, "no login", "agent key SHA256:", 0},
 		{"agent dies, then file", func(c *clientFiles) {
-			c.agent, c.identities = serveDying(t, keyring(t, strangers(1)[0], good)), []string{srv.Key}
+			c.agent, c.identities = sshtest.ServeAgent(t, sshtest.DyingAgent(keyring(t, strangers(1)[0], good))), []string{srv.Key}
 		}, "ok", "", 0},
 		{"passphrase", func(c *clientFiles) { c.identities, c.answers = []string{encrypted}, []string{canary} }, "ok", "", 1},
 		{"passphrase wrong x3", func(c *clientFiles) { c.identities, c.answers = []string{encrypted}, []string{"a", "b", "c", canary} }, "no login", "wrong passphrase", 3},
 		{"no tty", func(c *clientFiles) { c.identities = []string{encrypted} }, "no login", "no terminal", 1},
 		{"key perms 0644", func(c *clientFiles) { c.identities = []string{open} }, "no login", "chmod 600", 0},
-		{"agent key", func(c *clientFiles) { c.agent = serveAgent(t, keyring(t, good)) }, "ok", "", 0},
+		{"agent key", func(c *clientFiles) { c.agent = sshtest.ServeAgent(t, keyring(t, good)) }, "ok", "", 0},
 		{"certificate beside the key", func(c *clientFiles) { c.identities = []string{at("certified")} }, "ok", "", 0},
 		{"CertificateFile", func(c *clientFiles) {
 			c.identities, c.lines = []string{at("certified-rsa")}, "CertificateFile "+at("apart.pub")+"\n"
 		}, "ok", "", 0},
 		{"CertificateFile, key in the agent", func(c *clientFiles) {
 			k, _ := private(t, at("certified-rsa"))
-			c.agent, c.lines = serveAgent(t, keyring(t, k)), "CertificateFile "+at("apart.pub")+"\n"
+			c.agent, c.lines = sshtest.ServeAgent(t, keyring(t, k)), "CertificateFile "+at("apart.pub")+"\n"
 		}, "ok", "", 0},
 		{"CertificateFile without its key", func(c *clientFiles) { c.lines = "CertificateFile " + at("apart.pub") + "\n" }, "no login", "private key of this certificate", 0},
-		{"certificate in the agent", func(c *clientFiles) { c.agent = serveAgent(t, withCert(at("certified-rsa"), at("apart.pub"))) }, "ok", "", 0},
+		{"certificate in the agent", func(c *clientFiles) { c.agent = sshtest.ServeAgent(t, withCert(at("certified-rsa"), at("apart.pub"))) }, "ok", "", 0},
 		{"certificate expired", func(c *clientFiles) { c.identities = []string{at("expired")} }, "no login", "expired-cert.pub: the server does not accept", 0},
-		{"security key in the agent", func(c *clientFiles) { c.agent = serveAgent(t, device) }, "ok", "", 0},
+		{"security key in the agent", func(c *clientFiles) { c.agent = sshtest.ServeAgent(t, device) }, "ok", "", 0},
 		{"first of several fails to sign", func(c *clientFiles) {
-			c.agent = serveAgent(t, decliner{keyring(t, good)})
+			c.agent = sshtest.ServeAgent(t, sshtest.RefusingAgent(keyring(t, good)))
 			c.identities = []string{at("stranger"), at("certified")}
 		}, "ok", "", 0},
-		{"MaxAuthTries cuts", func(c *clientFiles) { c.agent = serveAgent(t, keyring(t, strangers(8)...)) }, "no login", "Too many authentication failures", 0},
+		{"MaxAuthTries cuts", func(c *clientFiles) { c.agent = sshtest.ServeAgent(t, keyring(t, strangers(8)...)) }, "no login", "Too many authentication failures", 0},
 		{"MaxAuthTries, the file's key first", func(c *clientFiles) {
-			c.agent, c.identities = serveAgent(t, keyring(t, append(strangers(8), good)...)), []string{encrypted}
+			c.agent, c.identities = sshtest.ServeAgent(t, keyring(t, append(strangers(8), good)...)), []string{encrypted}
 		}, "ok", "", 0},
 		{"algorithm left out", func(c *clientFiles) {
 			c.identities, c.lines = []string{srv.Key}, "PubkeyAcceptedAlgorithms rsa-sha2-512\n"

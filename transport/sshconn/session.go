@@ -44,20 +44,62 @@ func (c *Client) start(ctx context.Context, request, name string) (*Session, err
 		return nil, err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = c.conn.Close() })
-	s, err := c.open(request, name)
+	s, err := c.open(ctx, request, name)
 	if err != nil {
 		stop()
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return nil, fmt.Errorf("starting %q on %s: %w", name, c.info.Host, err)
+		return nil, fmt.Errorf("starting %q on %s: %w", brief(name), c.info.Host, err)
 	}
 	s.stop = stop
 	return s, nil
 }
 
-func (c *Client) open(request, name string) (*Session, error) {
-	ch, reqs, err := c.conn.OpenChannel("session", nil)
+// maxBrief bounds what an error shows of a command, which can be a long script. In bytes.
+const maxBrief = 80
+
+func brief(command string) string {
+	if len(command) <= maxBrief {
+		return command
+	}
+	return command[:maxBrief] + "..."
+}
+
+// How long a server that refuses another session is asked again, and how long is waited in between, at first and at the
+// most.
+const (
+	sessionPatience = 10 * time.Second
+	sessionPause    = 10 * time.Millisecond
+	maxSessionPause = 250 * time.Millisecond
+)
+
+// channel opens a channel for a session. A server that allows few of them on a connection (MaxSessions of sshd) counts
+// one that has just been closed until its command has ended, which takes a moment: it is asked again. One that has never
+// agreed to a session is not.
+func (c *Client) channel(ctx context.Context) (ssh.Channel, <-chan *ssh.Request, error) {
+	began := time.Now()
+	for pause := sessionPause; ; pause = min(2*pause, maxSessionPause) {
+		ch, reqs, err := c.conn.OpenChannel("session", nil)
+		if err == nil {
+			c.served.Store(true)
+		}
+		if _, full := errors.AsType[*ssh.OpenChannelError](err); !full {
+			return ch, reqs, err
+		}
+		if !c.served.Load() || time.Since(began) > sessionPatience {
+			return nil, nil, fmt.Errorf("%w: no session, or not so many on one connection: %w", ErrRefused, err)
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, nil, context.Cause(ctx)
+		}
+	}
+}
+
+func (c *Client) open(ctx context.Context, request, name string) (*Session, error) {
+	ch, reqs, err := c.channel(ctx)
 	if err != nil {
 		return nil, err
 	}

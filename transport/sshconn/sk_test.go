@@ -12,6 +12,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
+
+	"gosync/transport/sshtest"
 )
 
 func contextFor(t *testing.T, d time.Duration) (context.Context, context.CancelFunc) {
@@ -72,5 +74,5 @@ func securityKey(t *testing.T) (file, agentPath string) {
 		Count                uint32
 		Public, Private      []byte
 	}{"none", "none", "", 1, d.pub.Marshal(), make([]byte, 64)})...)
-	return writeFile(t, "id_sk", string(pem.EncodeToMemory(&pem.Block{Type: "OPENSSH PRIVATE KEY", Bytes: data}))), serveAgent(t, d)
+	return writeFile(t, "id_sk", string(pem.EncodeToMemory(&pem.Block{Type: "OPENSSH PRIVATE KEY", Bytes: data}))), sshtest.ServeAgent(t, d)
 }

@@ -1,4 +1,4 @@
-// Package sshtest runs the real sshd for tests.
+// Package sshtest runs the real sshd, and dropbear, for tests.
 //
 // Start writes a host key, a user key, an authorized_keys file and the two configurations into a temporary directory and
 // starts sshd on a free port of 127.0.0.1, where the user that runs the tests can log in under the alias "box". The
@@ -48,7 +48,9 @@ type Server struct {
 	HostKeys   []string // paths of the private host keys, in the order of Options
 	Pid        int      // of the daemon
 
-	log *lockedBuffer
+	sshd string // the program
+	stop func() // ends the daemon, and waits for that
+	log  *lockedBuffer
 }
 
 // Log returns what sshd has said so far.
@@ -93,7 +95,7 @@ func Start(t testing.TB, o Options) *Server {
 	dir := t.TempDir()
 	s := &Server{
 		Dir: dir, Alias: Alias, Config: filepath.Join(dir, "ssh_config"), KnownHosts: filepath.Join(dir, "known_hosts"),
-		Key: filepath.Join(dir, "id"), log: &lockedBuffer{},
+		Key: filepath.Join(dir, "id"), sshd: sshd, log: &lockedBuffer{},
 	}
 	types := o.HostKeys
 	if len(types) == 0 {
@@ -114,12 +116,23 @@ func Start(t testing.TB, o Options) *Server {
 	for attempt := 0; ; attempt++ {
 		s.Port = freePort(t)
 		s.writeFiles(t, o)
-		if s.run(t, sshd) {
+		if s.run(t) {
 			return s
 		}
 		if attempt == 4 {
 			t.Fatalf("sshd does not start:\n%s", s.Log())
 		}
+	}
+}
+
+// Stop ends the daemon: nobody listens any more. Sessions that are there go on.
+func (s *Server) Stop() { s.stop() }
+
+// Restart starts the daemon again, at the same port and with the same keys.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	if !s.run(t) {
+		t.Fatalf("sshd does not start again:\n%s", s.Log())
 	}
 }
 
@@ -165,9 +178,9 @@ func (s *Server) writeFiles(t testing.TB, o Options) {
 }
 
 // run starts the daemon and reports whether it listens.
-func (s *Server) run(t testing.TB, sshd string) bool {
+func (s *Server) run(t testing.TB) bool {
 	t.Helper()
-	cmd := exec.Command(sshd, "-D", "-e", "-f", filepath.Join(s.Dir, "sshd_config"))
+	cmd := exec.Command(s.sshd, "-D", "-e", "-f", filepath.Join(s.Dir, "sshd_config"))
 	cmd.Stderr = s.log
 	cmd.WaitDelay = time.Second // a session that goes on holds the log open
 	if err := cmd.Start(); err != nil {
@@ -191,7 +204,7 @@ func (s *Server) run(t testing.TB, sshd string) bool {
 		c, err := net.DialTimeout("tcp", s.Addr(), time.Second)
 		if err == nil {
 			c.Close()
-			s.Pid = cmd.Process.Pid
+			s.Pid, s.stop = cmd.Process.Pid, stop
 			t.Cleanup(stop)
 			return true
 		}

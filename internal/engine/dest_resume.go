@@ -69,6 +69,16 @@ func isUnfinished(e *manifest.Entry) bool {
 	return e.Nsec == 0 && (e.Sec == 0 || e.Sec == 24*60*60)
 }
 
+// unfinishedTime is the time of a file that is not what e shall be: one of long ago
+// that is not by chance that of e.
+func unfinishedTime(e *manifest.Entry) int64 {
+	const day = 24 * 60 * 60
+	if e.Sec > -day/2 && e.Sec < day/2 {
+		return day
+	}
+	return 0
+}
+
 // hasPartial reports whether there may be a partial of a file.
 func (d *dest) hasPartial(dir *destDir, e *manifest.Entry) bool {
 	if d.job.InPlace || !d.keeps(max(e.Size, resumeMin+1)) || e.Size <= wire.MaxSmall {

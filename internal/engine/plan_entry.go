@@ -262,8 +262,9 @@ func (p *planner) regular(ctx context.Context, dir *destDir, i int, e, dst *mani
 	spoiled := dir.spoiled(d.nameFor(dir, e), dst)
 	if spoiled {
 		verdict = different
+		d.timeSpoiled(ctx, dir, e, dst)
 	}
-	if verdict != same && dst.Size >= e.Size && (d.job.Append || d.job.AppendVerify) && !spoiled {
+	if verdict != same && dst.Size >= e.Size && (d.job.Append || d.job.AppendVerify) && !spoiled && !isUnfinished(dst) {
 		return nil // there is nothing to append; rsync leaves such files alone, too
 	}
 	switch verdict {
@@ -275,6 +276,22 @@ func (p *planner) regular(ctx context.Context, dir *destDir, i int, e, dst *mani
 		p.transfer(dir, i, e, dst, d.transferChange(e, dst))
 	}
 	return nil
+}
+
+// timeSpoiled gives a file that an earlier run has left half written a time that
+// says so, if it has not: what is received in its stead may have a sidecar, which
+// takes the place of the one that says it now.
+func (d *dest) timeSpoiled(ctx context.Context, dir *destDir, e, dst *manifest.Entry) {
+	if d.job.DryRun || !d.keeps(e.Size) || isUnfinished(dst) {
+		return
+	}
+	marked := *dst
+	marked.Sec, marked.Nsec = unfinishedTime(e), 0
+	// Where it fails nothing is lost now: the file is sent. Only a run that breaks off
+	// once more could leave one behind that does not say what it is.
+	if d.tree.SetAttrs(ctx, d.pathFor(dir, e), &marked, manifest.AttrTimes) == nil && d.job.Durability != SyncNone {
+		_ = d.sync(ctx)
+	}
 }
 
 // verdict says what the metadata of two regular files tells of their content.

@@ -63,7 +63,7 @@ type dest struct {
 	slots   *semaphore.Weighted // for open deltas, see deltaRoom
 	jobs    *queue[func() error]
 	width   int                 // files that are dealt with at a time, where an end lies behind a line; else 0
-	chunks  *semaphore.Weighted // for chunks that are copied in this process
+	chunks  *semaphore.Weighted // for the bytes of chunks that are copied in this process
 	bufs    sync.Pool           // of *[]byte, for these
 
 	dirs       []*destDir // all that were planned, parents first

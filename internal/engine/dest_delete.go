@@ -41,11 +41,19 @@ func (p *planner) deletions(ctx context.Context, dir *destDir) error {
 	}
 	order := manifest.Order(dir.dst)
 	slices.Reverse(order)
+	order = slices.DeleteFunc(order, func(i int) bool {
+		_, ok := manifest.Find(dir.entries, dir.dst[i].Name)
+		return ok || dir.protected != nil && dir.protected[i]
+	})
+	var below []string
+	for _, i := range order {
+		if dst := &dir.dst[i]; dst.IsDir() && (dst.Ext == nil || !dst.Ext.Mount) {
+			below = append(below, manifest.Join(dir.path, dst.Name))
+		}
+	}
+	p.ahead.want(below)
 	for _, i := range order {
 		dst := &dir.dst[i]
-		if _, ok := manifest.Find(dir.entries, dst.Name); ok || dir.protected != nil && dir.protected[i] {
-			continue
-		}
 		gone, err := p.subtree(ctx, manifest.Join(dir.path, dst.Name), manifest.Join(dir.shown, dst.Name), dst, dir.scope)
 		if err != nil {
 			return err
@@ -166,7 +174,7 @@ func (p *planner) doom(ctx context.Context, self deadEntry, scope *filter.Scope)
 		}
 		f.scope = f.scope.Doomed()
 	}
-	list, err := d.tree.List(ctx, self.path)
+	list, err := p.listDest(ctx, self.path)
 	if err != nil {
 		f.kept = true
 		if err := d.fileFailed("opendir", self.shown, err); err != nil {
@@ -176,9 +184,13 @@ func (p *planner) doom(ctx context.Context, self deadEntry, scope *filter.Scope)
 	manifest.Sort(list)
 	order := manifest.Order(list)
 	slices.Reverse(order)
+	var below []string
 	for _, i := range order {
-		f.list = append(f.list, list[i])
+		if f.list = append(f.list, list[i]); list[i].IsDir() {
+			below = append(below, manifest.Join(self.path, list[i].Name))
+		}
 	}
+	p.ahead.want(below)
 	d.countOwn(len(list))
 	return f, nil
 }
@@ -330,16 +342,23 @@ func (p *planner) makeWay(ctx context.Context, b blockedEntry) (bool, error) {
 // remove removes what was collected and announced.
 func (d *dest) remove(ctx context.Context) error {
 	defer d.conn.Work()()
-	for _, g := range d.dead {
-		if !d.job.DryRun {
-			if err := d.tree.Remove(ctx, g.path, &g.entry); err != nil && !isGone(err) {
-				if err := d.fileFailed("delete", g.shown, err); err != nil {
-					return err
-				}
-				continue
-			}
+	for _, wave := range d.deadWaves() {
+		err := d.each(ctx, len(wave), func(ctx context.Context, i int) error { return d.removeDead(ctx, &wave[i]) })
+		if err != nil {
+			return err
 		}
-		count(&d.sum.Deleted, &g.entry)
 	}
+	return nil
+}
+
+func (d *dest) removeDead(ctx context.Context, g *deadEntry) error {
+	if !d.job.DryRun {
+		if err := d.tree.Remove(ctx, g.path, &g.entry); err != nil && !isGone(err) {
+			return d.fileFailed("delete", g.shown, err)
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	count(&d.sum.Deleted, &g.entry)
 	return nil
 }

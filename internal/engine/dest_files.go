@@ -299,10 +299,12 @@ func (d *dest) setAttrs(ctx context.Context, dir *destDir, e, w *manifest.Entry,
 	if attrs&(manifest.AttrOwner|manifest.AttrGroup) != 0 && d.job.Perms && e.Type != manifest.Symlink {
 		attrs |= manifest.AttrMode // a change of owner clears setuid
 	}
-	if err := d.tree.SetAttrs(ctx, d.pathFor(dir, e), w, attrs); err != nil {
-		return d.fileFailed("set attributes", shownPath(dir, e), err)
-	}
-	return nil
+	return d.do(dir, func() error {
+		if err := d.tree.SetAttrs(ctx, d.pathFor(dir, e), w, attrs); err != nil {
+			return d.fileFailed("set attributes", shownPath(dir, e), err)
+		}
+		return nil
+	})
 }
 
 // makeOther makes a symlink, device, FIFO or socket.

@@ -138,8 +138,9 @@ func (d *dest) settle(ctx context.Context) error {
 		return err
 	}
 	defer d.conn.Work()()
-	for i := len(d.dirs) - 1; i >= 0; i-- { // children stand behind their parents
-		if err := d.settleDir(ctx, d.dirs[i]); err != nil {
+	for _, wave := range d.dirWaves() {
+		err := d.each(ctx, len(wave), func(ctx context.Context, i int) error { return d.settleDir(ctx, wave[i]) })
+		if err != nil {
 			return err
 		}
 	}
@@ -229,14 +230,14 @@ func (d *dest) isLost(id wire.ID) bool {
 	return d.lost[id]
 }
 
-// sameFile reports whether two paths are links to one file.
+// sameFile reports whether two paths are known to be links to one file.
 func (d *dest) sameFile(ctx context.Context, a, b string) bool {
 	sa, err := d.tree.Stat(ctx, a)
 	if err != nil {
 		return false
 	}
 	sb, err := d.tree.Stat(ctx, b)
-	return err == nil && sa.Ino == sb.Ino && sa.Type == sb.Type
+	return err == nil && sa.Ino != 0 && sa.Ino == sb.Ino && sa.Type == sb.Type
 }
 
 func (d *dest) sync(ctx context.Context) error {
@@ -251,7 +252,7 @@ func (d *dest) sync(ctx context.Context) error {
 }
 
 func (d *dest) settleDir(ctx context.Context, dir *destDir) error {
-	if dir.failed || dir.index == 0 && !d.rootMsg.HasRoot {
+	if dir.failed || d.unmade(dir) || dir.index == 0 && !d.rootMsg.HasRoot {
 		return nil
 	}
 	attrs := dir.attrs

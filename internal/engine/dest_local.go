@@ -158,8 +158,9 @@ type chunkCopy struct {
 	sums  map[int64]delta.Digest // of those behind it that have landed
 }
 
-// chunkRoom is how many chunks all files together have under way.
-const chunkRoom = 32
+// chunkRoom is how much all files together have under way, in bytes. Small files
+// take little of it: behind a line many of them have to be.
+const chunkRoom = 32 * delta.ChunkSize
 
 func (c *chunkCopy) run(ctx context.Context, from int64) error {
 	width := int64(1)
@@ -199,10 +200,10 @@ func (c *chunkCopy) size() int64 {
 
 // chunk copies one piece.
 func (c *chunkCopy) chunk(ctx context.Context, off, want int64) error {
-	if err := c.d.chunks.Acquire(ctx, 1); err != nil {
+	if err := c.d.chunks.Acquire(ctx, want); err != nil {
 		return err
 	}
-	defer c.d.chunks.Release(1)
+	defer c.d.chunks.Release(want)
 	buf := c.d.chunkBuffer(want)
 	defer c.d.bufs.Put(&buf)
 	n, err := c.src.ReadAt(buf, off)

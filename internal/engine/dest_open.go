@@ -246,6 +246,9 @@ func (d *dest) walkOwn(ctx context.Context) (*ownTree, *manifest.Entry, error) {
 	}
 	own := &ownTree{byPath: map[string]*walker.Dir{}, left: map[string][]string{}}
 	opts := walker.Options{Filter: d.job.Filter, Side: filter.Receiver, HardLinks: d.job.HardLinks}
+	if d.afar() {
+		opts.Workers = d.width / 2
+	}
 	var stale staleNames
 	opts.Skip = stale.skip
 	err = walker.Walk(ctx, node, opts, func(w *walker.Dir) error {

@@ -53,7 +53,7 @@ func (d *dest) pump(ctx context.Context) error {
 		for _, i := range part {
 			in := d.register(dir, i, &dir.entries[i], nil, trace{})
 			if d.local != nil {
-				d.jobs.put(func() error { return d.ask(ctx, in) })
+				d.askWhenMade(ctx, dir, in)
 			}
 		}
 		if d.local != nil {

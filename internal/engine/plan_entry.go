@@ -129,7 +129,7 @@ func (p *planner) announce(ctx context.Context, parent, dir *destDir, entry int)
 		dir.attrs = (c | d.exact(e, dst)).Attrs()
 		d.item(parent, entry, e, c, "")
 		if c&manifest.ChangePerms != 0 && dir.want.Mode&^dst.Mode&0o2000 != 0 && !d.job.DryRun {
-			if err := p.setgid(ctx, dir); err != nil {
+			if err := d.setgid(ctx, dir); err != nil {
 				return err
 			}
 		}
@@ -142,19 +142,29 @@ func (p *planner) announce(ctx context.Context, parent, dir *destDir, entry int)
 	if d.job.DryRun {
 		return nil
 	}
-	if dst != nil { // something else is in the way
-		if err := d.tree.Remove(ctx, dir.path, dst); err != nil {
-			dir.failed = true
-			return d.fileFailed("remove", dir.shown, err)
+	if d.afar() {
+		d.makeLater(parent, dir, func() (bool, error) { return d.makeDir(ctx, dir, dst) })
+		return nil
+	}
+	made, err := d.makeDir(ctx, dir, dst)
+	dir.failed = !made
+	return err
+}
+
+// makeDir makes a directory, where something else may be in the way, and reports
+// whether it is there.
+func (d *dest) makeDir(ctx context.Context, dir *destDir, inTheWay *manifest.Entry) (bool, error) {
+	if inTheWay != nil {
+		if err := d.tree.Remove(ctx, dir.path, inTheWay); err != nil {
+			return false, d.fileFailed("remove", dir.shown, err)
 		}
 	}
 	if err := d.tree.Mkdir(ctx, dir.path); err != nil {
-		dir.failed = true
-		return d.fileFailed("mkdir", dir.shown, err)
+		return false, d.fileFailed("mkdir", dir.shown, err)
 	}
 	if dir.want.Mode&0o2000 != 0 {
-		if err := p.setgid(ctx, dir); err != nil {
-			return err
+		if err := d.setgid(ctx, dir); err != nil {
+			return true, err
 		}
 	}
 	if !d.job.Perms { // a setgid bit that it inherits stays
@@ -162,16 +172,16 @@ func (p *planner) announce(ctx context.Context, parent, dir *destDir, entry int)
 			dir.want.Mode |= st.Mode & 0o2000
 		}
 	}
-	return nil
+	return true, nil
 }
 
 // setgid gives a directory its setgid bit before anything is made in it, because
 // what is made inherits the group from it.
-func (p *planner) setgid(ctx context.Context, dir *destDir) error {
+func (d *dest) setgid(ctx context.Context, dir *destDir) error {
 	early := dir.want
 	early.Mode |= 0o700
-	if err := p.d.tree.SetAttrs(ctx, dir.path, &early, manifest.AttrMode); err != nil {
-		return p.d.fileFailed("set attributes", dir.shown, err)
+	if err := d.tree.SetAttrs(ctx, dir.path, &early, manifest.AttrMode); err != nil {
+		return d.fileFailed("set attributes", dir.shown, err)
 	}
 	dir.attrs |= manifest.AttrMode
 	return nil
@@ -404,7 +414,7 @@ func (p *planner) other(ctx context.Context, dir *destDir, i int, e, dst *manife
 	if d.job.DryRun {
 		return nil
 	}
-	return d.makeOther(ctx, dir, e, &w)
+	return d.do(dir, func() error { return d.makeOther(ctx, dir, e, &w) })
 }
 
 // sameSpecial reports whether two entries of one type stand for the same thing.

@@ -28,6 +28,7 @@ type destDir struct {
 	order      []int            // entries that are directories, in the order of the run
 	next       int              // position in order up to which they were planned
 	failed     bool             // it cannot be made or entered: nothing below it can be made
+	making     *making          // it is made by a job, see makeLater; nil where it is not
 	exists     bool             // it was there before the run
 	touched    atomic.Bool      // something in it is changed: its time is to be set again
 	want       manifest.Entry   // the attributes that it is to have
@@ -44,6 +45,7 @@ type planner struct {
 	partial *destDir // its listing is not complete yet
 	wants   []int    // of the directory in hand: files to ask for
 	checks  []held   // ... and files to compare by content
+	ahead   *lookahead
 }
 
 // held is an entry whose place among the events is kept until its content is known.
@@ -54,6 +56,10 @@ type held struct {
 
 func (p *planner) run(ctx context.Context) error {
 	p.byIndex = map[int]*destDir{}
+	begun, end := context.WithCancel(ctx)
+	p.ahead = p.d.newLookahead(begun)
+	defer p.ahead.wait()
+	defer end()
 	for {
 		var it planItem
 		select {
@@ -198,6 +204,7 @@ func (p *planner) leave(ctx context.Context, dir *destDir) error {
 			return err
 		}
 	}
+	p.ahead.forget(p.common(dir)...)
 	dir.dst, dir.protected, dir.subdirs, dir.left = nil, nil, nil, nil
 	return nil
 }
@@ -299,6 +306,7 @@ func (p *planner) contents(ctx context.Context, dir *destDir) error {
 	if err := p.list(ctx, dir); err != nil {
 		return err
 	}
+	p.ahead.want(p.common(dir))
 	if err := p.deletions(ctx, dir); err != nil {
 		return err
 	}
@@ -361,7 +369,7 @@ func (p *planner) list(ctx context.Context, dir *destDir) error {
 			return p.match(ctx, dir)
 		}
 	}
-	entries, err := d.tree.List(ctx, dir.path)
+	entries, err := p.listDest(ctx, dir.path)
 	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()

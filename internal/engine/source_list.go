@@ -59,6 +59,7 @@ func (s *source) walkOptions() walker.Options {
 		Filter:    s.job.Filter,
 		Side:      filter.Sender,
 		HardLinks: s.job.HardLinks,
+		Workers:   s.forest.parallel() / 2, // 0, for as many as suit this machine, where no line lies between
 		Skip:      func(_, name string) bool { return manifest.Temporary(name) },
 	}
 }

@@ -194,6 +194,9 @@ func (s *source) openEntry(ctx context.Context, d *walker.Dir, entry int) (File,
 	if err := s.awaitTick(ctx, &d.Entries[entry]); err != nil {
 		return nil, err
 	}
+	if l, ok := src.(Lister); ok {
+		return l.OpenListed(ctx, path, &d.Entries[entry])
+	}
 	return src.Open(ctx, path)
 }
 

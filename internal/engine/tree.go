@@ -33,6 +33,14 @@ type Follower interface {
 	Follow() error
 }
 
+// Lister is a [Source] whose listings can stand for a look at a file.
+type Lister interface {
+	// OpenListed is Open for what List has shown as e. The file's first Stat may
+	// tell that; later ones tell what it is then, so that whoever compares both
+	// notices a file that has changed since it was listed.
+	OpenListed(ctx context.Context, path string, e *manifest.Entry) (File, error)
+}
+
 // Distant is implemented by trees, and by their hosts, that lie behind a line with no gosync at
 // its other end: every call waits for an answer, and content that is read crosses
 // the line. The engine makes more calls at a time then, does not read such files to

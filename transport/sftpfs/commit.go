@@ -29,13 +29,18 @@ func (f *newFile) Commit(ctx context.Context, size int64, e *manifest.Entry, att
 		done(f.t.fail("commit", f.path, fs.ErrClosed))
 		return
 	}
-	err := f.settleWrites(ctx, 0)
+	var err, attrErr error
+	if !f.t.h.inOrder() { // else what follows does not overtake what is written
+		err = f.settleWrites(ctx, 0)
+	}
 	if lost := f.stopCheckpoints(false); err == nil {
 		err = lost
 	}
-	var attrErr error
 	if err == nil {
 		attrErr, err = f.finish(ctx, size, e, attrs)
+	}
+	if lost := f.settleWrites(ctx, 0); lost != nil {
+		err = lost // what was not written is why the rest has failed
 	}
 	if err == nil && f.temp != "" {
 		err = f.appear(ctx)
@@ -74,7 +79,7 @@ func (f *newFile) finish(ctx context.Context, size int64, e *manifest.Entry, wan
 		now.Sec = f.t.h.Now().Unix()
 		e, want = &now, want|manifest.AttrTimes
 	}
-	f.learnOwner(ctx, want)
+	look := f.learnOwner(ctx, want)
 	ownership, rest, attrErr := f.t.plan(e, want, f.has)
 	var changes []change
 	at := map[string]int{}
@@ -107,6 +112,9 @@ func (f *newFile) finish(ctx context.Context, size int64, e *manifest.Entry, wan
 			err = errors.Join(err, fmt.Errorf("%s: %w", name, f.t.explainFull(ctx, f.dir, errs[i])))
 		}
 	}
+	if look != nil && err == nil {
+		attrErr = errors.Join(attrErr, f.checkGuess(ctx, look, e, want))
+	}
 	return attrErr, err
 }
 
@@ -118,32 +126,6 @@ func (f *newFile) durable(size int64) bool {
 		return false
 	}
 	return f.t.how.Durability == engine.SyncEach || size >= syncMin || f.temp == ""
-}
-
-// learnOwner finds out whom the file belongs to, if that is to be set. Of the files
-// of a directory the first only is looked at.
-func (f *newFile) learnOwner(ctx context.Context, want manifest.Attrs) {
-	if want&(manifest.AttrOwner|manifest.AttrGroup) == 0 || f.temp == "" && !f.made {
-		return
-	}
-	f.t.mu.Lock()
-	has, ok := f.t.give[f.dir]
-	f.t.mu.Unlock()
-	if !ok || f.resumable {
-		a, err := f.t.h.fstat(ctx, f.handle)
-		if err != nil || a.flags&attrOwner == 0 {
-			has = owner{math.MaxUint32, math.MaxUint32} // as nobody's it is given away
-		} else {
-			has = owner{a.uid, a.gid}
-			f.t.mu.Lock()
-			if len(f.t.give) >= maxDirs {
-				clear(f.t.give)
-			}
-			f.t.give[f.dir] = has
-			f.t.mu.Unlock()
-		}
-	}
-	f.has = has
 }
 
 // plan returns the requests that give what belongs to has the attributes of e: its

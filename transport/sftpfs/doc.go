@@ -25,7 +25,8 @@
 //
 // A server goes by paths and follows symlinks on the way. Before anything is done in
 // a directory it and those above it, up to the tree's root, are looked at, and looked
-// at again when a second has passed; and links in listings are never followed. But
+// at again when a second has passed; and links in listings are never followed. A small
+// file is opened without another look within a second of its listing. But
 // somebody with the right to write there can exchange a directory for a symlink in
 // between. Where others can write to the tree, the far side needs gosync.
 //

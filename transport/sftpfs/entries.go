@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"syscall"
+	"time"
 
 	"github.com/pkg/sftp"
 
@@ -15,6 +16,7 @@ func (t *Tree) Mkdir(ctx context.Context, path string) error {
 	return t.change(ctx, "mkdir", path, func(_, _ string) error {
 		err := t.h.mkdir(ctx, t.at(path), attrs{flags: attrPerm, perm: dirMode})
 		if err == nil {
+			t.saw(path, time.Now())
 			err = t.closed(ctx, t.at(path))
 		}
 		return err

@@ -23,6 +23,8 @@ type file struct {
 
 	mu     sync.Mutex
 	fresh  *manifest.Entry  // what opening has seen, until somebody asks or reads
+	was    *manifest.Entry  // as it was listed, where that was trusted, until somebody looks
+	after  *request         // FSTAT behind all that was read; nil for none
 	next   int64            // where the last read has ended
 	window int64            // how far ahead is read; 0 at first
 	ahead  map[int64]*block // by offset
@@ -88,7 +90,10 @@ func (t *Tree) openRegular(ctx context.Context, path, name string, flags uint32,
 }
 
 func (f *file) look(ctx context.Context) (manifest.Entry, error) {
-	a, err := f.t.h.fstat(ctx, f.handle)
+	return f.looked(f.t.h.fstat(ctx, f.handle))
+}
+
+func (f *file) looked(a attrs, err error) (manifest.Entry, error) {
 	if err != nil {
 		return manifest.Entry{}, err
 	}
@@ -102,13 +107,15 @@ func (f *file) look(ctx context.Context) (manifest.Entry, error) {
 // Stat implements [engine.File].
 func (f *file) Stat() (manifest.Entry, error) {
 	f.mu.Lock()
-	fresh := f.fresh
-	f.fresh = nil
+	fresh, after, was := f.fresh, f.after, f.was
+	if f.fresh = nil; fresh == nil {
+		f.after, f.was = nil, nil
+	}
 	f.mu.Unlock()
 	if fresh != nil { // one request less for each small file
 		return *fresh, nil
 	}
-	e, err := f.look(f.ctx)
+	e, err := f.state(after, was)
 	return e, f.t.fail("stat", f.path, err)
 }
 
@@ -253,6 +260,7 @@ func (f *file) prefetch(end int64) {
 }
 
 func (f *file) start(off int64, n int) (*block, error) {
+	f.after = nil // it is not behind this
 	r, err := f.t.h.startRead(f.ctx, f.handle, off, n, nil)
 	if err != nil {
 		return nil, err

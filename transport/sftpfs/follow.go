@@ -22,10 +22,19 @@ func (t *Tree) Follow() error {
 
 // look describes a name: what it leads to where the tree follows symlinks.
 func (t *Tree) look(ctx context.Context, path string) (attrs, error) {
-	if t.follows {
-		return t.h.stat(ctx, t.at(path))
+	r, err := t.startLook(ctx, path)
+	if err != nil {
+		return attrs{}, err
 	}
-	return t.h.lstat(ctx, t.at(path))
+	return decodeAttrs(r.want(ctx, fxpAttrs))
+}
+
+func (t *Tree) startLook(ctx context.Context, path string) (*request, error) {
+	kind := byte(fxpLstat)
+	if t.follows {
+		kind = fxpStat
+	}
+	return t.h.s.start(ctx, kind, onHandle(t.at(path)), nil)
 }
 
 // errLoop is about a symlink to a directory that it lies in.

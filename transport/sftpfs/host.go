@@ -40,15 +40,15 @@ type Options struct {
 	// Without are extensions of the server that are not used.
 	Without []string
 
-	// Parallel is how many files are dealt with at a time; 0 for 64.
+	// Parallel is how many files are dealt with at a time; 0 for 128.
 	Parallel int
 }
 
 func (o *Options) without(name string) bool { return slices.Contains(o.Without, name) }
 
 // parallel is how many files are dealt with at a time: enough to fill a line of
-// 100 ms with small files.
-const parallel = 64
+// 100 ms with small files, and few enough for the handles that a server keeps open.
+const parallel = 128
 
 // Bytes that may be on their way in one session without anybody waiting for them.
 const (

@@ -33,6 +33,12 @@ func (h *Host) offers(name string) bool {
 	return ok
 }
 
+// inOrder reports whether the server does one request after another, as OpenSSH
+// does, of whose extensions this is the one that nobody else has. The protocol
+// permits that a request overtakes another: a change of a file's time could come
+// before what was written, say. There each has to be waited for.
+func (h *Host) inOrder() bool { return h.offers(extLsetstat) }
+
 // learnLimits finds out how much one request may carry.
 func (h *Host) learnLimits(ctx context.Context) error {
 	h.readSize, h.writeSize = 32<<10, 32<<10 // every server takes that

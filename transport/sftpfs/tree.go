@@ -31,10 +31,12 @@ type Tree struct {
 	trust      time.Duration  // how long a directory that was looked at is taken for one
 	maxEntries int            // of a directory
 
-	mu   sync.Mutex
-	dirs map[string]time.Time // directories that were seen, and when
-	give map[string]owner     // whom new files belong to, by directory
-	live map[*newFile]struct{}
+	mu    sync.Mutex
+	dirs  map[string]time.Time // directories that were seen, and when
+	looks map[string]*looking  // directories that are being looked at
+	lists map[string]time.Time // directories that were listed, and when
+	give  map[string]owner     // whom new files belong to, by directory
+	live  map[*newFile]struct{}
 }
 
 // Interfaces that a Tree implements.
@@ -61,7 +63,7 @@ const (
 func newTree(h *Host, root, top string, how engine.DestOptions) *Tree {
 	return &Tree{
 		h: h, root: root, top: top, how: how, trust: trustTime, maxEntries: maxEntries,
-		dirs: map[string]time.Time{}, give: map[string]owner{}, live: map[*newFile]struct{}{},
+		dirs: map[string]time.Time{}, looks: map[string]*looking{}, lists: map[string]time.Time{}, give: map[string]owner{}, live: map[*newFile]struct{}{},
 	}
 }
 
@@ -152,44 +154,6 @@ func (t *Tree) change(ctx context.Context, op, path string, f func(dir, name str
 	return t.in(ctx, op, path, f)
 }
 
-// isDir fails unless dir and all directories above it, up to the root, are
-// directories and not symlinks, as far as a look of a moment ago tells.
-func (t *Tree) isDir(ctx context.Context, dir string) error {
-	if dir == "" {
-		return nil
-	}
-	t.mu.Lock()
-	seen, ok := t.dirs[dir]
-	t.mu.Unlock()
-	if ok && time.Since(seen) < t.trust {
-		return nil
-	}
-	if i := strings.LastIndexByte(dir, '/'); i >= 0 {
-		if err := t.isDir(ctx, dir[:i]); err != nil {
-			return err
-		}
-	}
-	now := time.Now()
-	a, err := t.look(ctx, dir)
-	if err == nil && typeOf(a.perm) != manifest.Directory {
-		err = &typeError{typeOf(a.perm), manifest.Directory}
-	}
-	if err != nil {
-		return t.fail("open", dir, err)
-	}
-	t.saw(dir, now)
-	return nil
-}
-
-func (t *Tree) saw(dir string, when time.Time) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(t.dirs) >= maxDirs {
-		clear(t.dirs)
-	}
-	t.dirs[dir] = when
-}
-
 // List implements [walker.Tree].
 func (t *Tree) List(ctx context.Context, path string) ([]manifest.Entry, error) {
 	err := context.Cause(ctx)
@@ -202,9 +166,11 @@ func (t *Tree) List(ctx context.Context, path string) ([]manifest.Entry, error) 
 	if err != nil {
 		return nil, t.fail("readdir", path, err)
 	}
+	now := time.Now()
 	l := lister{h: t.h, path: t.at(path), max: t.maxEntries}
 	entries, err := l.list(ctx)
 	err = t.fail("readdir", path, err)
+	t.listed(path, entries, now)
 	if t.follows {
 		return t.followed(ctx, path, entries, err)
 	}

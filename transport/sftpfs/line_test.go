@@ -2,6 +2,7 @@ package sftpfs
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -17,30 +18,76 @@ import (
 
 	"gosync/internal/engine"
 	"gosync/transport/localfs"
+	"gosync/transport/sftpfs/evilsftp"
 	"gosync/walker/manifest"
 )
 
 // slowLine is a pipe on which everything that the server says comes a while later.
+// It counts how many requests of each kind wait for their answers.
 type slowLine struct {
 	io.ReadWriteCloser
 	out *io.PipeReader
+
+	mu       sync.Mutex
+	asked    packets
+	answered packets
+	waiting  map[uint32]byte // kinds, by id
+	now      map[byte]int
+	most     map[byte]int // at a time, by kind
 }
 
-func (l *slowLine) Read(p []byte) (int, error) { return l.out.Read(p) }
+// packets takes a stream of packets apart.
+type packets struct{ rest []byte }
+
+func (s *packets) take(p []byte, each func(kind byte, id uint32)) {
+	s.rest = append(s.rest, p...)
+	for len(s.rest) >= 9 {
+		n := int(binary.BigEndian.Uint32(s.rest)) + 4
+		if len(s.rest) < n {
+			return
+		}
+		each(s.rest[4], binary.BigEndian.Uint32(s.rest[5:]))
+		s.rest = s.rest[n:]
+	}
+}
+
+func (l *slowLine) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	l.asked.take(p, func(kind byte, id uint32) {
+		l.waiting[id] = kind
+		l.now[kind]++
+		l.most[kind] = max(l.most[kind], l.now[kind])
+	})
+	l.mu.Unlock()
+	return l.ReadWriteCloser.Write(p)
+}
+
+func (l *slowLine) Read(p []byte) (int, error) {
+	n, err := l.out.Read(p)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.answered.take(p[:n], func(_ byte, id uint32) {
+		if kind, ok := l.waiting[id]; ok {
+			delete(l.waiting, id)
+			l.now[kind]--
+		}
+	})
+	return n, err
+}
 
 func (l *slowLine) Close() error {
 	_ = l.out.Close()
 	return l.ReadWriteCloser.Close()
 }
 
-func newSlowLine(t testing.TB, delay time.Duration) io.ReadWriteCloser {
+func newSlowLine(t testing.TB, delay time.Duration) *slowLine {
 	t.Helper()
 	type part struct {
 		at time.Time
 		b  []byte
 	}
 	out, in := io.Pipe()
-	l := &slowLine{openSSH(t), out}
+	l := &slowLine{ReadWriteCloser: openSSH(t), out: out, waiting: map[uint32]byte{}, now: map[byte]int{}, most: map[byte]int{}}
 	parts := make(chan part, 1<<16)
 	var both sync.WaitGroup
 	both.Go(func() {
@@ -69,6 +116,7 @@ func newSlowLine(t testing.TB, delay time.Duration) io.ReadWriteCloser {
 // long round trip: what does not depend on each other goes at the same time.
 func TestManyAtATime(t *testing.T) {
 	const delay, dirs = 50 * time.Millisecond, 60
+	const fxpRmdir, fxpSymlink = 15, 20 // package sftp sends these
 	src, dst := t.TempDir(), t.TempDir()
 	for i := range dirs {
 		dir := filepath.Join(src, fmt.Sprintf("d%d", i%6), fmt.Sprintf("e%d", i))
@@ -77,10 +125,19 @@ func TestManyAtATime(t *testing.T) {
 		must(t, os.Symlink("file", filepath.Join(dir, "link")))
 		must(t, os.Chtimes(dir, mtime(1), mtime(1)))
 	}
-	near, far := localfs.NewHost(), newHost(t, func(t testing.TB) io.ReadWriteCloser { return newSlowLine(t, delay) }, Options{})
-	timed := func(what string, from, to engine.Host, job engine.Job) {
+	var lines []*slowLine
+	near, far := localfs.NewHost(), newHost(t, func(t testing.TB) io.ReadWriteCloser {
+		l := newSlowLine(t, delay)
+		lines = append(lines, l)
+		return l
+	}, Options{})
+	copied := func(what string, from, to engine.Host, job engine.Job, kinds ...byte) {
 		t.Helper()
-		began := time.Now()
+		for _, l := range lines {
+			l.mu.Lock()
+			clear(l.most)
+			l.mu.Unlock()
+		}
 		_, events, err := run(t, from, to, job)
 		must(t, err)
 		for _, e := range events {
@@ -88,20 +145,27 @@ func TestManyAtATime(t *testing.T) {
 				t.Error(e.Err)
 			}
 		}
-		// One after the other each directory would take five round trips and more.
-		if took := time.Since(began); took > 2*dirs*delay {
-			t.Errorf("%s takes %v", what, took)
+		for _, kind := range kinds {
+			most := 0
+			for _, l := range lines {
+				l.mu.Lock()
+				most = max(most, l.most[kind])
+				l.mu.Unlock()
+			}
+			if most < 8 {
+				t.Errorf("%s has only %d requests of kind %d under way at a time", what, most, kind)
+			}
 		}
 	}
-	timed("a push", near, far, archive(src, dst))
+	copied("a push", near, far, archive(src, dst), fxpMkdir, fxpSymlink, fxpOpen)
 	wantSame(t, src, dst, true)
 	back := t.TempDir()
-	timed("a pull", far, near, archive(dst, back))
+	copied("a pull", far, near, archive(dst, back), fxpOpendir, fxpOpen, fxpReadlink)
 	wantSame(t, src, back, true)
 	must(t, os.RemoveAll(filepath.Join(src, "d1")))
 	job := archive(src, dst)
 	job.Delete, job.ForceDelete = true, true
-	timed("a deletion", near, far, job)
+	copied("a deletion", near, far, job, fxpRemove, fxpRmdir)
 	wantSame(t, src, dst, true)
 }
 
@@ -116,14 +180,14 @@ func TestUnmadeDirectory(t *testing.T) {
 	must(t, os.Symlink("x", filepath.Join(src, "bad/sub/link")))
 	var first atomic.Bool
 	far := newHost(t, func(t testing.TB) io.ReadWriteCloser {
-		return newEvil(t, on(fxpMkdir, func(kind byte, id, rest []byte) []byte {
+		return newEvil(t, evilsftp.On(fxpMkdir, func(kind byte, id, rest []byte) []byte {
 			if first.CompareAndSwap(false, true) { // parents come first, in the order of their names
 				if err := os.Remove(filepath.Join(dst, "bad")); err != nil {
 					t.Error(err)
 				}
-				return frame(fxpStatus, id, u32(codePermission), str("no"), str(""))
+				return evilsftp.Frame(fxpStatus, id, evilsftp.U32(codePermission), evilsftp.Str("no"), evilsftp.Str(""))
 			}
-			return frame(kind, id, rest)
+			return evilsftp.Frame(kind, id, rest)
 		}))
 	}, Options{Parallel: 1})
 	_, events, err := run(t, localfs.NewHost(), far, archive(src, dst))

@@ -252,6 +252,7 @@ func (d *dest) commit(ctx context.Context, in *incoming, f NewFile, size int64, 
 	id, shown := in.id, in.shown
 	if changed {
 		in.want.Sec, in.want.Nsec = 0, 0
+		in.attrs |= manifest.AttrTimes // even if times are not kept: with that of now --update would not touch it any more
 	}
 	f.Commit(ctx, size, &in.want, in.attrs, func(err error) {
 		if err == nil {

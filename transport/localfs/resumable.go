@@ -142,8 +142,7 @@ func (f *newFile) finishEarly(keep bool) (err error) {
 		}
 		f.t.dirty.mark(f.d)
 	case !keep || f.end.Load() == 0 || lost != nil:
-		err = f.remove()
-		f.dropSidecar()
+		err = f.drop()
 	case f.how.Visible && f.show():
 		f.dropSidecar()
 	case f.resumable && f.end.Load() >= delta.ChunkSize:
@@ -155,11 +154,20 @@ func (f *newFile) finishEarly(keep bool) (err error) {
 	case f.temp == "" && f.how.Visible:
 		err = f.retouch()
 	default:
-		err = f.remove()
-		f.dropSidecar()
+		err = f.drop()
 	}
 	f.release()
 	return f.t.fail("discard", f.path, err)
+}
+
+// drop removes what was made, and its sidecar: but not the mark of a file that
+// was made under its own name and cannot be removed, for it says what that is.
+func (f *newFile) drop() error {
+	err := f.remove()
+	if err == nil || f.temp != "" {
+		f.dropSidecar()
+	}
+	return err
 }
 
 // giveBack gives back what was reserved for the rest of the file: the disk may be

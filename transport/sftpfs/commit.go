@@ -219,19 +219,27 @@ func (f *newFile) finishEarly(keep bool) (err error) {
 			err = f.setTime(ctx, f.spoiledTime()) // and the mark stays
 		}
 	case !keep || f.end.Load() == 0 || lost != nil:
-		err = f.removeMade(ctx)
-		f.dropSidecar()
+		err = f.dropMade(ctx)
 	case f.how.Visible && f.show(ctx):
 		f.dropSidecar()
 	case f.resumable && f.end.Load() >= delta.ChunkSize: // it stays for a later run
 	case f.temp == "" && f.how.Visible:
 		err = f.setTime(ctx, f.spoiledTime())
 	default:
-		err = f.removeMade(ctx)
-		f.dropSidecar()
+		err = f.dropMade(ctx)
 	}
 	f.release()
 	return f.t.fail("discard", f.path, err)
+}
+
+// dropMade removes what was made, and its sidecar: but not the mark of a file that
+// was made under its own name and cannot be removed, for it says what that is.
+func (f *newFile) dropMade(ctx context.Context) error {
+	err := f.removeMade(ctx)
+	if err == nil || f.temp != "" {
+		f.dropSidecar()
+	}
+	return err
 }
 
 // show gives an unfinished file its final name, unless something is there, with a

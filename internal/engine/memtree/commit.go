@@ -172,7 +172,9 @@ func (f *newFile) remove() error {
 		name = f.name
 	}
 	err := f.drop(name, f.i)
-	f.dropSidecar()
+	if err == nil || f.temp != "" { // else the mark still says what the file is
+		f.dropSidecar()
+	}
 	return err
 }
 

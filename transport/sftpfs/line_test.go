@@ -11,14 +11,12 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"gosync/internal/engine"
 	"gosync/transport/localfs"
-	"gosync/transport/sftpfs/evilsftp"
 	"gosync/walker/manifest"
 )
 
@@ -169,6 +167,28 @@ func TestManyAtATime(t *testing.T) {
 	wantSame(t, src, dst, true)
 }
 
+// changedRequests is a session whose requests are changed on their way.
+type changedRequests struct {
+	io.ReadWriteCloser
+	asked  packets
+	change func(packet []byte)
+}
+
+func (c *changedRequests) Write(p []byte) (int, error) {
+	for rest := append(c.asked.rest, p...); ; {
+		if len(rest) < 4 || len(rest) < int(binary.BigEndian.Uint32(rest))+4 {
+			c.asked.rest = bytes.Clone(rest)
+			return len(p), nil
+		}
+		n := int(binary.BigEndian.Uint32(rest)) + 4
+		c.change(rest[:n])
+		if _, err := c.ReadWriteCloser.Write(rest[:n]); err != nil {
+			return 0, err
+		}
+		rest = rest[n:]
+	}
+}
+
 // TestUnmadeDirectory has the server refuse to make a directory: that is said once,
 // nothing of what is in it is made elsewhere, and everything else arrives.
 func TestUnmadeDirectory(t *testing.T) {
@@ -178,17 +198,12 @@ func TestUnmadeDirectory(t *testing.T) {
 		must(t, os.WriteFile(filepath.Join(src, path), []byte(path), 0o644))
 	}
 	must(t, os.Symlink("x", filepath.Join(src, "bad/sub/link")))
-	var first atomic.Bool
 	far := newHost(t, func(t testing.TB) io.ReadWriteCloser {
-		return newEvil(t, evilsftp.On(fxpMkdir, func(kind byte, id, rest []byte) []byte {
-			if first.CompareAndSwap(false, true) { // parents come first, in the order of their names
-				if err := os.Remove(filepath.Join(dst, "bad")); err != nil {
-					t.Error(err)
-				}
-				return evilsftp.Frame(fxpStatus, id, evilsftp.U32(codePermission), evilsftp.Str("no"), evilsftp.Str(""))
+		return &changedRequests{ReadWriteCloser: openSSH(t), change: func(p []byte) {
+			if at := bytes.Index(p, []byte("/bad")); p[4] == fxpMkdir && at >= 0 && p[at+4] == 0 {
+				p[at-1] ^= 'x' // there is no such directory
 			}
-			return evilsftp.Frame(kind, id, rest)
-		}))
+		}}
 	}, Options{Parallel: 1})
 	_, events, err := run(t, localfs.NewHost(), far, archive(src, dst))
 	var failed []string

@@ -349,11 +349,12 @@ func (p *partial) readSidecar(ctx context.Context) error {
 }
 
 // held returns the digests of the chunks that a partial holds: those that the
-// sidecar knows, if the last of them is right and nobody else can have made both;
-// or all that are right, by reading them.
+// sidecar knows, if they were durable before it, the last of them is right and
+// nobody else can have made both; or all that are right, by reading them.
 func (t *Tree) held(ctx context.Context, s *checkpoint.State, data *handleFile) ([]delta.Digest, error) {
 	n := int(min(int64(len(s.Sums)), data.size.Load()/delta.ChunkSize))
-	if t.h.opts.Verify || n == 0 || !t.mine(ctx, data) {
+	durable := t.h.offers(extFsync) && t.how.Durability != engine.SyncNone
+	if t.h.opts.Verify || n == 0 || !durable || !t.mine(ctx, data) {
 		return s.Held(ctx, data)
 	}
 	last := make([]byte, delta.ChunkSize)

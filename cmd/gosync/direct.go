@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"gosync/transport"
+	"gosync/transport/farshell"
 )
 
 // direct has the source's machine run the copy: gosync there connects to the
@@ -86,10 +87,11 @@ func directArgs(s *settings, r *route) ([]string, error) {
 	}
 	args = append(args, r.dest.Target.String())
 	for i, a := range args {
-		if strings.ContainsAny(a, "\n\r\x00") {
-			return nil, withCode(exitUnsupported, fmt.Errorf("%q cannot be handed to the far side's shell, as --direct needs", a))
+		word, err := farshell.Word(a)
+		if err != nil {
+			return nil, withCode(exitUnsupported, fmt.Errorf("%q cannot be handed over to copy directly: %w", a, err))
 		}
-		args[i] = transport.Quote(a)
+		args[i] = word
 	}
 	return args, nil
 }

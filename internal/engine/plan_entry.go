@@ -262,6 +262,9 @@ func (p *planner) regular(ctx context.Context, dir *destDir, i int, e, dst *mani
 	if dir.spoiled(d.nameFor(dir, e)) {
 		verdict = different
 	}
+	if verdict != same && d.isItself(ctx, dir, i, dst) {
+		return p.itself(ctx, dir, i, e, dst)
+	}
 	if verdict != same && dst.Size >= e.Size && (d.job.Append || d.job.AppendVerify) && !dir.spoiled(d.nameFor(dir, e)) {
 		return nil // there is nothing to append; rsync leaves such files alone, too
 	}

@@ -69,17 +69,24 @@ func Receive(ctx context.Context, host Host, conn io.ReadWriteCloser, job Job, r
 
 // Copy runs a job with both ends on host.
 func Copy(ctx context.Context, host Host, job Job, rep Report) (Summary, error) {
-	return Between(ctx, host, host, job, rep)
+	return between(ctx, host, host, job, rep, true)
 }
 
 // Between runs a job with both ends in this process, each on a host of its own.
 // Where one of them is another machine's (its trees are [Distant]) files go whole,
 // and that what arrived is what was sent rests on its protocol.
 func Between(ctx context.Context, from, to Host, job Job, rep Report) (Summary, error) {
+	return between(ctx, from, to, job, rep, false)
+}
+
+// between is Between. one says that from and to are one machine, on which two paths
+// may lead to the same file.
+func between(ctx context.Context, from, to Host, job Job, rep Report, one bool) (Summary, error) {
 	start := time.Now()
 	_, afar := from.(Distant)
-	f, err := plant(ctx, from, &job, afar)
-	if err != nil {
+	f := newForest(from, &job)
+	f.itself = one
+	if err := f.plant(ctx, afar); err != nil {
 		return Summary{}, err
 	}
 	defer f.close() // read only: nothing to lose
@@ -106,6 +113,9 @@ func Between(ctx context.Context, from, to Host, job Job, rep Report) (Summary, 
 	s := newSource(from, near, &job, f, r, rep.Progress)
 	d := newDest(to, far, &job, r, nil, seed(to)) // the source counts for both
 	s.alone, d.alone, d.user = true, true, rep.Confirm
+	if one {
+		d.twin = s
+	}
 	if job.BandwidthLimit == 0 {
 		d.local = s // content need not pass the pipe
 	}

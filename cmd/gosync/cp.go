@@ -94,6 +94,7 @@ func oneJob(a, b transport.Target) bool {
 // run returns the job for sources that are all in one place.
 func (c *cpLine) run(sources []transport.Target, dest transport.Target) cpRun {
 	s := *c.s
+	s.direct = s.direct && sources[0].Remote && dest.Remote // -R means nothing else to scp either
 	if sources[0].Remote && sources[0].Port != 0 || dest.Remote && dest.Port != 0 {
 		s.port = 0 // what an address says counts more than -P
 	}

@@ -187,6 +187,10 @@ func parseCp(args []string) (*cpLine, []string, error) {
 		case arg == "--help":
 			c.help = true
 			return c, nil, nil
+		case arg == "--"+expandFlag:
+			c.s.expand = true
+			args = args[1:]
+			continue
 		case arg == "--":
 			return c, args[1:], nil
 		case len(arg) < 2 || arg[0] != '-':

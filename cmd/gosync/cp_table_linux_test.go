@@ -115,6 +115,9 @@ func cpLocalRows() []cpRow {
 		{args: "-rp dir new"},
 		{args: "-r dirl dang ff in"},
 		{args: "la new"},
+		{args: "a a", fail: true},
+		{args: "la a", fail: true},
+		{args: "-r dir/. dir", fail: true},
 	}
 }
 

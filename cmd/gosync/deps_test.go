@@ -49,7 +49,9 @@ func imports() map[string][]string {
 		"transport/localfs": {"github.com/landlock-lsm/go-landlock", "golang.org/x/text", "internal/engine", "delta", "walker", "walker/manifest", "walker/meta", "walker/glob", "delta/checkpoint", unix},
 		"transport/sftpfs":  {"internal/engine", "delta", "walker", "walker/manifest", "walker/glob", "delta/checkpoint", sftp},
 
-		"transport/scpfs": {"internal/engine", "transport/wire", "walker/manifest"},
+		"transport/farshell": {},
+
+		"transport/scpfs": {"internal/engine", "transport/wire", "transport/farshell", "walker/manifest"},
 
 		"transport": {"internal/engine", "transport/wire", "transport/localfs", "transport/sftpfs", "transport/scpfs", "transport/sshconn"},
 
@@ -58,7 +60,7 @@ func imports() map[string][]string {
 
 		"cmd/gosync": {
 			"walker/filter", "walker/manifest", "internal/engine", "internal/shell", "internal/sshserver",
-			"transport", "transport/localfs", "transport/sftpfs", "transport/sshconn", "transport/wire", pflag, progressbar, xterm,
+			"transport", "transport/farshell", "transport/localfs", "transport/sftpfs", "transport/sshconn", "transport/wire", pflag, progressbar, xterm,
 		},
 
 		// Support for tests.

@@ -26,7 +26,7 @@ func (e *env) direct(ctx context.Context, s *settings, r *route, p *printer) err
 		return err
 	}
 	if how.Via == transport.ViaSFTP || how.Via == transport.ViaSCP {
-		return usageErrorf("--direct needs gosync on the source's machine, so --via=%s does not go with it", how.Via)
+		return usageErrorf("to copy directly needs gosync on the source's machine, so %s alone does not do", how.Via)
 	}
 	how.Via = transport.ViaAgent
 	far, err := e.parts.open(ctx, r.sources[0].Target, how)
@@ -53,45 +53,6 @@ func (e *env) direct(ctx context.Context, s *settings, r *route, p *printer) err
 		return end
 	}
 	return err
-}
-
-// directArgs are the arguments for gosync on the source's machine, fit for a shell.
-func directArgs(s *settings, r *route) ([]string, error) {
-	var args []string
-	for _, g := range s.given {
-		switch g.flag.name {
-		case "files-from", "exclude-from", "include-from", "filter":
-			if g.flag.name != "filter" || strings.ContainsAny(g.text, ".") && strings.HasPrefix(strings.TrimSpace(g.text), ".") {
-				return nil, withCode(exitUnsupported, fmt.Errorf("--%s names a file of this machine, which does not go with --direct", g.flag.name))
-			}
-		}
-		if g.flag.category != catRemote {
-			args = append(args, g.arg())
-		}
-	}
-	for _, name := range []string{"timeout", "retries"} { // they are about that connection
-		for _, g := range s.given {
-			if g.flag.category == catRemote && g.flag.name == name {
-				args = append(args, g.arg())
-			}
-		}
-	}
-	args = append(args, "--")
-	for _, t := range r.sources {
-		path := t.Path
-		if strings.HasPrefix(path, "~") || path == "" {
-			path = "./" + strings.TrimPrefix(strings.TrimPrefix(path, "~"), "/") // the shell starts at home
-		}
-		args = append(args, path)
-	}
-	args = append(args, r.dest.Target.String())
-	for i, a := range args {
-		if strings.ContainsAny(a, "\n\r\x00") {
-			return nil, withCode(exitUnsupported, fmt.Errorf("%q cannot be handed to the far side's shell, as --direct needs", a))
-		}
-		args[i] = transport.Quote(a)
-	}
-	return args, nil
 }
 
 // lines prints what another gosync prints, safe for a terminal whatever it is.

@@ -102,11 +102,11 @@ type givenFlag struct {
 func (g *givenFlag) arg() string {
 	name := "--" + g.flag.name
 	switch {
-	case g.flag.name == "":
-		return "-" + g.flag.short + g.text
 	case !g.on:
 		return "--" + g.flag.negations()[0]
-	case g.flag.arg == "" || g.text == "" && g.flag.optional == "":
+	case g.flag.name == "":
+		return "-" + g.flag.short + g.text
+	case g.flag.arg == "":
 		return name
 	}
 	return name + "=" + g.text

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"gosync/internal/engine"
 	"gosync/transport"
 )
 
@@ -34,6 +36,25 @@ func (r *route) paths() []string {
 		paths = append(paths, s.Path)
 	}
 	return paths
+}
+
+// expand does with sources that are here what a server does with a client's.
+func (r *route) expand(ctx context.Context, host engine.Host) error {
+	var all []target
+	for _, t := range r.sources {
+		if t.Remote {
+			return usageErrorf("--%s is for sources that are here", expandFlag)
+		}
+		paths, err := host.Expand(ctx, t.Path)
+		if err != nil {
+			return withCode(exitSelect, fmt.Errorf("the source %s: %w", t.arg, err))
+		}
+		for _, p := range paths {
+			all = append(all, target{Target: transport.Target{Path: p}, arg: p})
+		}
+	}
+	r.sources = all
+	return nil
 }
 
 // newRoute makes sense of the operands.

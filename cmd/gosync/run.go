@@ -157,10 +157,6 @@ func (e *env) sync(ctx context.Context, s *settings, operands []string) error {
 	if err := s.finish(r.local()); err != nil {
 		return err
 	}
-	job, err := e.job(s, r)
-	if err != nil {
-		return err
-	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	con := newConsole(e.stdout, e.stderr, e.outTerm, func(err error) {
@@ -172,6 +168,15 @@ func (e *env) sync(ctx context.Context, s *settings, operands []string) error {
 	}
 	if s.direct {
 		return e.conclude(ctx, p, new(engine.Summary), e.direct(ctx, s, r, p))
+	}
+	if s.expand {
+		if err := r.expand(ctx, e.parts.host()); err != nil {
+			return err
+		}
+	}
+	job, err := e.job(s, r)
+	if err != nil {
+		return err
 	}
 	rep := engine.Report{Event: p.event, Progress: new(engine.Progress)}
 	rep.Confirm = e.confirmer(s, con, func() { cancel(errInterrupted) })

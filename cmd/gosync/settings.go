@@ -75,6 +75,7 @@ type settings struct {
 	noDeploy   bool
 	agentDir   string
 	direct     bool // from one host to another: the first does it, without this one
+	expand     bool // this is that first host: the sources come from another's command line
 
 	connTimeout  time.Duration
 	timeoutGiven bool // --timeout was: it is meant to end the run

@@ -386,6 +386,9 @@ func outputFlags() []flag {
 	}
 }
 
+// expandFlag is the option that --direct gives to gosync on the source's machine.
+const expandFlag = "expand-sources"
+
 func remoteFlags() []flag {
 	return append([]flag{
 		{
@@ -454,6 +457,7 @@ func remoteFlags() []flag {
 				return err
 			},
 		},
+		{name: expandFlag, hidden: true, category: catRemote, doc: "expand ~ and wildcards in sources", set: on(func(s *settings) *bool { return &s.expand })},
 		{name: "sftp-server", hidden: true, category: catRemote, doc: "be an SFTP server", set: on(func(s *settings) *bool { return &s.sftpServer })},
 		{name: "server", hidden: true, category: catRemote, doc: "be the far side", set: on(func(s *settings) *bool { return &s.server })},
 	}, restrictFlags()...)

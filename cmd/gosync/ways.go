@@ -149,12 +149,28 @@ func (w *ways) overSCP(ctx context.Context, f fars, job engine.Job, rep engine.R
 		return engine.Summary{}, withCode(exitUnsupported, fmt.Errorf("scp cannot do %s, and the far side has nothing better", strings.Join(refused, ", ")))
 	}
 	if w.p.attempt == 0 {
+		w.tellLosses(&job, wayOf(from) == transport.ViaSCP)
 		w.p.header(w.r.pull())
 	}
 	if wayOf(to) == transport.ViaSCP {
 		return w.e.parts.sendStream(ctx, w.files(from), job, to.SCP, rep)
 	}
 	return w.e.parts.receiveStream(ctx, w.files(to), job, from.SCP, rep)
+}
+
+// tellLosses says what the options ask for and scp cannot do, whether it was chosen
+// or is all that there is. That everything is sent is not news to who has chosen
+// it; others have been told when the way was taken.
+func (w *ways) tellLosses(job *engine.Job, pull bool) {
+	lost := engine.StreamLoses(job, pull)
+	if len(lost) == 0 {
+		return
+	}
+	host := w.r.dest.Host
+	if pull {
+		host = w.r.sources[0].Host
+	}
+	w.p.con.message(display("gosync: " + host + ": over scp " + strings.Join(lost, "; ")))
 }
 
 // explainGreeting adds what a user can do about a far side without gosync.

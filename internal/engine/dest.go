@@ -25,6 +25,7 @@ type dest struct {
 	alone     bool                                            // the other end is in this process and needs no farewell
 	requested *requested                                      // on a pull
 	limits    Limits                                          // of a server
+	twin      *source                                         // the other end, where it is on the same machine
 	local     *source                                         // the other end, where it is in this process and files can be copied directly
 	user      func(ctx context.Context, question string) bool // asks the user of this process; nil where there is none
 	group     *errgroup.Group

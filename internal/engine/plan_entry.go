@@ -270,6 +270,9 @@ func (p *planner) regular(ctx context.Context, dir *destDir, i int, e, dst *mani
 	}
 	verdict := d.judge(e, dst)
 	spoiled := dir.spoiled(d.nameFor(dir, e), dst)
+	if (spoiled || verdict != same) && d.isItself(ctx, dir, i, dst) {
+		return p.itself(ctx, dir, i, e, dst)
+	}
 	if spoiled {
 		verdict = different
 		d.timeSpoiled(ctx, dir, e, dst)

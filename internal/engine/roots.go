@@ -16,6 +16,7 @@ import (
 type forest struct {
 	host   Host
 	job    *Job
+	itself bool              // the destination is on the same machine, so that a source may be, or hold, it
 	trees  map[string]Source // by path, so that many files of one directory share a tree
 	root   *walker.Node
 	places map[place]int // positions among the children
@@ -33,13 +34,23 @@ type forest struct {
 // plant builds the forest of a job. What cannot be found is recorded, not
 // returned: the run goes on without it.
 func plant(ctx context.Context, host Host, job *Job, expand bool) (*forest, error) {
+	f := newForest(host, job)
+	return f, f.plant(ctx, expand)
+}
+
+func newForest(host Host, job *Job) *forest {
 	f := &forest{host: host, job: job, trees: map[string]Source{}, places: map[place]int{}, asked: map[string][]walker.Origin{}, root: &walker.Node{}}
 	f.root.Entry.Type = manifest.Directory
+	return f
+}
+
+func (f *forest) plant(ctx context.Context, expand bool) error {
+	host, job := f.host, f.job
 	if job.Clean {
-		return f, nil
+		return nil
 	}
 	if len(job.Sources) == 0 {
-		return nil, wire.Errorf(wire.CodeUsage, "no source given")
+		return wire.Errorf(wire.CodeUsage, "no source given")
 	}
 	if job.Files != nil {
 		if expand && len(job.Sources) == 1 { // ~ is a directory of the far side
@@ -47,7 +58,7 @@ func plant(ctx context.Context, host Host, job *Job, expand bool) (*forest, erro
 				job.Sources = paths
 			}
 		}
-		return f, f.plantFiles(ctx)
+		return f.plantFiles(ctx)
 	}
 	for _, arg := range job.Sources {
 		paths := []string{arg}
@@ -60,11 +71,11 @@ func plant(ctx context.Context, host Host, job *Job, expand bool) (*forest, erro
 		}
 		for _, p := range paths {
 			if err := f.add(ctx, p); err != nil {
-				return f, err
+				return err
 			}
 		}
 	}
-	return f, nil
+	return nil
 }
 
 func (f *forest) fail(op, path string, err error) {
@@ -170,6 +181,10 @@ func (f *forest) addContent(ctx context.Context, node *walker.Node, at, path str
 		f.fail("change_dir", path, errors.New("not a directory"))
 		return
 	}
+	if err := f.intoItself(ctx, &e, "."); err != nil {
+		f.fail("copy", path, err)
+		return
+	}
 	if !f.job.Recursive && !f.job.Dirs {
 		f.skip(".", path)
 		return
@@ -213,6 +228,10 @@ func (f *forest) leaf(ctx context.Context, path, dir, name string) *walker.Node 
 	}
 	if f.job.LikeCp && !e.IsDir() && !f.job.copies(&e) {
 		f.fail("copy", path, errNotRegular)
+		return nil
+	}
+	if err := f.intoItself(ctx, &e, name); err != nil {
+		f.fail("copy", path, err)
 		return nil
 	}
 	where := dir

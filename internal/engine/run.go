@@ -69,17 +69,24 @@ func Receive(ctx context.Context, host Host, conn io.ReadWriteCloser, job Job, r
 
 // Copy runs a job with both ends on host.
 func Copy(ctx context.Context, host Host, job Job, rep Report) (Summary, error) {
-	return Between(ctx, host, host, job, rep)
+	return between(ctx, host, host, job, rep, true)
 }
 
 // Between runs a job with both ends in this process, each on a host of its own.
 // Where one of them is another machine's (its trees are [Distant]) files go whole,
 // and that what arrived is what was sent rests on its protocol.
 func Between(ctx context.Context, from, to Host, job Job, rep Report) (Summary, error) {
+	return between(ctx, from, to, job, rep, false)
+}
+
+// between is Between. one says that from and to are one machine, on which two paths
+// may lead to the same file.
+func between(ctx context.Context, from, to Host, job Job, rep Report, one bool) (Summary, error) {
 	start := time.Now()
 	_, afar := from.(Distant)
-	f, err := plant(ctx, from, &job, afar)
-	if err != nil {
+	f := newForest(from, &job)
+	f.itself = one
+	if err := f.plant(ctx, afar); err != nil {
 		return Summary{}, err
 	}
 	defer f.close() // read only: nothing to lose
@@ -106,6 +113,9 @@ func Between(ctx context.Context, from, to Host, job Job, rep Report) (Summary, 
 	s := newSource(from, near, &job, f, r, rep.Progress)
 	d := newDest(to, far, &job, r, nil, seed(to)) // the source counts for both
 	s.alone, d.alone, d.user = true, true, rep.Confirm
+	if one {
+		d.twin = s
+	}
 	if job.BandwidthLimit == 0 {
 		d.local = s // content need not pass the pipe
 	}
@@ -203,71 +213,6 @@ func Told(err error) bool {
 // jobTime is how long a client may take from its greeting to the end of its job,
 // which follows at once.
 const jobTime = 2 * time.Minute
-
-// nameLimit bounds the names of --files-from that a server takes, in bytes.
-const nameLimit = 256 << 20
-
-// names packs the names of --files-from into messages.
-func names(files []string) (msgs []wire.Msg) {
-	m := &wire.Names{}
-	size := 0
-	for _, n := range files {
-		if size += len(n) + 5; size > wire.MaxFrame/2 {
-			msgs, m, size = append(msgs, m), &wire.Names{}, len(n)
-		}
-		m.Names = append(m.Names, n)
-	}
-	m.Last = true
-	return append(msgs, m)
-}
-
-// readNames reads the names that follow a job.
-func readNames(c *wire.Conn) ([]string, error) {
-	files, size := []string{}, 0
-	for {
-		m := new(wire.Names)
-		if err := readOne(c, m); err != nil {
-			return nil, err
-		}
-		for _, n := range m.Names {
-			size += len(n)
-		}
-		if files = append(files, m.Names...); size > nameLimit {
-			return nil, wire.Errorf(wire.CodeMemory, "the names of --files-from exceed %d bytes", nameLimit)
-		}
-		if m.Last {
-			return files, nil
-		}
-	}
-}
-
-// readOne reads a message of one type.
-func readOne(c *wire.Conn, m wire.Msg) error {
-	f, err := c.Next()
-	if err != nil {
-		return err
-	}
-	payload, err := f.Payload()
-	if err != nil {
-		return err
-	}
-	if f.Type != m.Type() {
-		return fmt.Errorf("%w: message %d in place of %d", wire.ErrProtocol, f.Type, m.Type())
-	}
-	return wire.DecodeInto(m, payload)
-}
-
-func readJob(c *wire.Conn) (*Job, bool, error) {
-	m := new(wire.Job)
-	if err := readOne(c, m); err != nil {
-		return nil, false, err
-	}
-	job, err := decodeJob(m)
-	if err == nil && m.Source && m.HasFiles {
-		job.Files, err = readNames(c)
-	}
-	return job, m.Source, err
-}
 
 func serveSource(ctx context.Context, host Host, c *wire.Conn, job *Job) error {
 	r := newReporter((&farReporter{c: c}).source, nil)
@@ -424,113 +369,4 @@ func conclude(r *reporter, err error, done *wire.Done) error {
 		return ErrDeleteLimit
 	}
 	return nil
-}
-
-// farReporter sends events to the client.
-type farReporter struct {
-	c     *wire.Conn
-	items []wire.Item
-}
-
-// itemBatch is how many items go into one message.
-const itemBatch = 512
-
-// source delivers the events of a source: errors and remarks.
-func (f *farReporter) source(ctx context.Context, ev Event) error {
-	switch ev := ev.(type) {
-	case ErrorEvent:
-		return f.c.Send(ctx, toTrouble(ev.Err))
-	case SkipEvent:
-		return f.c.Send(ctx, &wire.Trouble{Note: true, Err: wire.Error{Path: ev.Path, Text: ev.Reason}})
-	}
-	return nil
-}
-
-// dest delivers the events of a destination.
-func (f *farReporter) dest(ctx context.Context, ev Event) error {
-	if it, ok := ev.(ItemEvent); ok {
-		f.items = append(f.items, wire.Item{ID: it.id, Change: it.Change})
-		if len(f.items) < itemBatch {
-			return nil
-		}
-		return f.flush(ctx)
-	}
-	if err := f.flush(ctx); err != nil {
-		return err
-	}
-	switch ev := ev.(type) {
-	case DeleteEvent:
-		p := ev.Path
-		if ev.Dir {
-			p += "/"
-		}
-		return f.c.Send(ctx, &wire.Removed{Paths: []string{p}})
-	case SkipEvent:
-		return f.c.Send(ctx, &wire.Removed{Paths: []string{ev.Path}, Skip: true, Reason: ev.Reason})
-	case ErrorEvent:
-		return f.c.Send(ctx, toTrouble(ev.Err))
-	case PlanEvent:
-		return f.c.Send(ctx, &wire.Planned{})
-	case NoteEvent:
-		return f.c.Send(ctx, &wire.Trouble{Note: true, Err: wire.Error{Text: ev.Text}})
-	}
-	return nil
-}
-
-func (f *farReporter) flush(ctx context.Context) error {
-	if len(f.items) == 0 {
-		return nil
-	}
-	m := &wire.Items{Items: f.items}
-	f.items = nil
-	return f.c.Send(ctx, m)
-}
-
-// summary returns what a sending run did.
-func (s *source) summary(start time.Time) Summary {
-	var sum Summary
-	sum.addTotals(&s.totals)
-	sum.addDone(&s.done)
-	sum.Literal = s.literal.Load()
-	sum.ListBytes, sum.ListTime = s.listed.Load(), time.Duration(s.listTime.Load())
-	sum.BytesSent, sum.BytesReceived = s.conn.Sent(), s.conn.Received()
-	sum.Errors, sum.Vanished = s.rep.errs.Load(), s.rep.vanished.Load()
-	sum.Elapsed = time.Since(start)
-	return sum
-}
-
-// summary returns what a receiving run did.
-func (d *dest) summary(start time.Time) Summary {
-	var sum Summary
-	sum.addTotals(&d.listEnd.Totals)
-	sum.addDone(&d.sum)
-	sum.Literal = d.literal.Load()
-	sum.ListBytes = d.listed.Load()
-	sum.BytesSent, sum.BytesReceived = d.conn.Sent(), d.conn.Received()
-	sum.Errors, sum.Vanished = d.rep.errs.Load(), d.rep.vanished.Load()
-	sum.Elapsed = time.Since(start)
-	return sum
-}
-
-// literalLocal is the content that did not pass the pipe of a local run.
-func (d *dest) literalLocal() int64 {
-	if d.local == nil {
-		return 0
-	}
-	return d.literal.Load()
-}
-
-func (s *Summary) addTotals(t *wire.Totals) {
-	s.Files, s.Regular, s.Dirs, s.Links = t.Files, t.Regular, t.Dirs, t.Links
-	s.Devices, s.Specials, s.TotalSize = t.Devices, t.Specials, t.Size
-}
-
-func (s *Summary) addDone(d *wire.Done) {
-	c, g := &d.Created, &d.Deleted
-	s.Created, s.CreatedRegular, s.CreatedDirs, s.CreatedLinks = c.Files, c.Regular, c.Dirs, c.Links
-	s.CreatedDevices, s.CreatedSpecials = c.Devices, c.Specials
-	s.Deleted, s.DeletedRegular, s.DeletedDirs, s.DeletedLinks = g.Files, g.Regular, g.Dirs, g.Links
-	s.DeletedDevices, s.DeletedSpecials = g.Devices, g.Specials
-	s.Transferred, s.TransferredSize, s.Matched = d.Transferred, d.TransferredSize, d.Matched
-	s.DeleteLimited = d.Limited
 }

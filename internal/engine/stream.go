@@ -153,20 +153,22 @@ func StreamRefuses(job *Job, pull bool) (names []string) {
 }
 
 // StreamLoses names what a job asks for that does not cross a stream, without harm
-// to what does: the caller says it, and the run goes on.
+// to what does: the caller says it, once, and the run goes on.
 func StreamLoses(job *Job, pull bool) (names []string) {
 	o := &job.Options
 	for _, c := range []struct {
 		set  bool
 		name string
 	}{
-		{o.Links && !pull, "symbolic links are left out"},
-		{o.Links && pull, "symbolic links come as what they lead to"},
+		{o.Links && !o.CopyLinks && !pull, "symbolic links are left out"},
+		{o.Links && !o.CopyLinks && pull, "symbolic links come as what they lead to"},
 		{o.Devices || o.Specials, "devices and special files are left out"},
 		{o.Owner || o.Group, "owners and groups are not kept"},
-		{o.Compress, "--compress is not possible"},
-		{o.Sparse && !pull, "--sparse is not possible"},
-		{!o.IgnoreTimes, "files that have not changed are sent again"},
+		{o.Compress, "nothing is compressed"},
+		{o.Sparse && !pull, "no holes are made"},
+		{o.SizeOnly, "files of equal size are sent again"},
+		{o.InPlace && !pull, "a file with hard links is changed under all its names"},
+		{o.Durability == SyncEach && !pull, "nothing waits until data is durable"},
 	} {
 		if c.set {
 			names = append(names, c.name)

@@ -304,6 +304,35 @@ func TestStreamRefuses(t *testing.T) {
 	}
 }
 
+// TestStreamLoses: what is lost is named, and nothing else is.
+func TestStreamLoses(t *testing.T) {
+	for _, c := range []struct {
+		set        func(*engine.Job)
+		push, pull string
+	}{
+		{func(*engine.Job) {}, "", ""},
+		{func(j *engine.Job) { j.Recursive, j.Perms, j.Times = true, true, true }, "", ""},
+		{func(j *engine.Job) { j.Links = true }, "symbolic links are left out", "symbolic links come as what they lead to"},
+		{func(j *engine.Job) { j.Links, j.CopyLinks = true, true }, "", ""},
+		{func(j *engine.Job) { j.Owner = true }, "owners and groups are not kept", "owners and groups are not kept"},
+		{func(j *engine.Job) { j.Specials = true }, "devices and special files are left out", "devices and special files are left out"},
+		{func(j *engine.Job) { j.Compress = true }, "nothing is compressed", "nothing is compressed"},
+		{func(j *engine.Job) { j.SizeOnly = true }, "files of equal size are sent again", "files of equal size are sent again"},
+		{func(j *engine.Job) { j.Sparse = true }, "no holes are made", ""},
+		{func(j *engine.Job) { j.InPlace = true }, "a file with hard links is changed under all its names", ""},
+		{func(j *engine.Job) { j.Durability = engine.SyncEach }, "nothing waits until data is durable", ""},
+	} {
+		job := engine.Job{Sources: []string{"x"}}
+		c.set(&job)
+		if got := strings.Join(engine.StreamLoses(&job, false), "; "); got != c.push {
+			t.Errorf("push: %q, want %q", got, c.push)
+		}
+		if got := strings.Join(engine.StreamLoses(&job, true), "; "); got != c.pull {
+			t.Errorf("pull: %q, want %q", got, c.pull)
+		}
+	}
+}
+
 // TestReceiveStreamFaults: errors of the destination.
 func TestReceiveStreamFaults(t *testing.T) {
 	for _, c := range []struct {

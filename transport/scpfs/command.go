@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"gosync/internal/engine"
+	"gosync/transport/farshell"
 	"gosync/transport/wire"
 )
 
@@ -43,84 +44,14 @@ func withPath(cmd, path string, glob bool) (string, error) {
 	if path == "" {
 		path = "."
 	}
-	if strings.ContainsAny(path, "\n\r\x00") {
-		return "", wire.Errorf(wire.CodeUnsupported, "%q holds a line break or a zero byte, which SCP cannot carry safely: use --via=sftp", path)
-	}
 	if path[0] == '-' {
 		cmd += " --"
 	}
-	return cmd + " " + quote(path, glob), nil
-}
-
-// quote writes a path as one word for sh, bash, dash, zsh, fish and tcsh. They
-// agree on little: inside single quotes fish takes backslashes for escapes and tcsh
-// an exclamation mark for history, so these stand outside, escaped. What means
-// nothing to any of them is not quoted, since boxes without a shell may not know
-// quotes.
-func quote(path string, glob bool) string {
-	var b strings.Builder
-	n := tilde(path)
-	b.WriteString(path[:n])
-	quoted := false
-	mode := func(on bool) {
-		if quoted != on {
-			b.WriteByte('\'')
-			quoted = on
-		}
+	word, err := farshell.Path(path, glob)
+	if err != nil {
+		return "", wire.Errorf(wire.CodeUnsupported, "scp with %q: %w: use --via=sftp", path, err)
 	}
-	open := false // a bracket is
-	for i := n; i < len(path); i++ {
-		c := path[i]
-		switch {
-		case glob && (c == '*' || c == '?' || c == ']' && open):
-			mode(false)
-			b.WriteByte(c)
-			open = open && c != ']'
-		case glob && c == '[' && strings.IndexByte(path[i:], ']') > 0:
-			mode(false)
-			b.WriteByte(c)
-			open = true
-			if path[i+1] == '!' { // not "^", which is a pipe to very old shells, and unknown to dash
-				b.WriteByte('!')
-				i++
-			}
-		case c == '\'' || c == '\\' || c == '!':
-			mode(false)
-			b.WriteByte('\\')
-			b.WriteByte(c)
-		case plain(c) && !quoted:
-			b.WriteByte(c)
-		case plain(c) && glob:
-			mode(false) // a range in brackets must not be quoted
-			b.WriteByte(c)
-		default:
-			mode(true)
-			b.WriteByte(c)
-		}
-	}
-	mode(false)
-	return b.String()
-}
-
-// plain reports whether a character means nothing to any shell, wherever it stands.
-func plain(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("_-./,:+@", c) >= 0
-}
-
-// tilde returns the length of a leading ~ or ~user, 0 where the path has none.
-func tilde(path string) int {
-	if path == "" || path[0] != '~' {
-		return 0
-	}
-	user, _, _ := strings.Cut(path[1:], "/")
-	for i := range len(user) {
-		c := user[i]
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_'
-		if !letter && (i == 0 || !(c >= '0' && c <= '9' || c == '-' || c == '.')) {
-			return 0
-		}
-	}
-	return 1 + len(user)
+	return cmd + " " + word, nil
 }
 
 // isPattern reports whether a shell may find several things for a path.

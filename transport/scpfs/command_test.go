@@ -64,13 +64,17 @@ func plainQuotes(s string) string {
 		switch c := s[i]; {
 		case c == '\'' && (i == 0 || s[i-1] != '\\'):
 			in = !in
-		case in && !plain(c):
+		case in && !strings.ContainsRune(".-_/", rune(c)) && !isAlnum(c):
 			b.WriteString("<" + string(c) + ">")
 		default:
 			b.WriteByte(c)
 		}
 	}
 	return b.String()
+}
+
+func isAlnum(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 }
 
 // TestShells has each shell read the words: it must find what was meant, and execute

@@ -5,6 +5,7 @@ import (
 	"path"
 	"strings"
 
+	"gosync/transport/farshell"
 	"gosync/transport/wire"
 	"gosync/walker/manifest"
 )
@@ -115,7 +116,7 @@ func newRequest(p string, recursive bool) request {
 	r.several = isPattern(trimmed)
 	r.pattern = isPattern(r.name)
 	r.itself = r.name == "." || r.name == ".."
-	r.any = tilde(trimmed) == len(trimmed)
+	r.any = farshell.Home(trimmed) == len(trimmed)
 	return r
 }
 

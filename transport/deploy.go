@@ -32,7 +32,6 @@ type DeployOptions struct {
 // Deployed is an agent on the far side.
 type Deployed struct {
 	Path string // below the far side's home directory, such as .cache/gosync/agent-1.0-0123456789abcdef
-	Home string // the home directory
 	Sent int64  // bytes that it took, compressed; 0: it was there already
 	Why  string
 }
@@ -96,7 +95,6 @@ type deployment struct {
 // farSide is what the probe has found.
 type farSide struct {
 	system system
-	home   string
 	gzip   bool
 }
 
@@ -106,7 +104,7 @@ func (d *deployment) run(ctx context.Context) (Deployed, error) {
 	if err != nil {
 		return Deployed{}, err
 	}
-	how := Deployed{Path: ".cache/gosync/" + d.agent.name, Home: d.far.home, Why: d.opts.Why}
+	how := Deployed{Path: ".cache/gosync/" + d.agent.name, Why: d.opts.Why}
 	switch have {
 	case "good":
 	case "unknown":
@@ -134,7 +132,7 @@ func (d *deployment) probe(ctx context.Context) (have string, err error) {
 	if d.far.system, known = systemOf(v["os"], v["arch"]); !known {
 		return "", noAgentFor(v["os"]+" "+v["arch"], nil)
 	}
-	d.far.home, d.far.gzip = v["home"], v["gzip"] == "yes"
+	d.far.gzip = v["gzip"] == "yes"
 	if d.agent != nil && d.far.system == here {
 		return v["have"], nil
 	}

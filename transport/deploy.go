@@ -14,6 +14,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"time"
 
 	"gosync/transport/sshconn"
 )
@@ -27,6 +28,8 @@ type DeployOptions struct {
 	Getenv   func(string) string      // for XDG_DATA_HOME and HOME; nil: os.Getenv
 	Why      string                   // why an agent is needed, for the message; "": "no gosync there"
 	Log      *slog.Logger             // nil: no log
+
+	FirstAnswer time.Duration // as in Options
 }
 
 // Deployed is an agent on the far side.
@@ -325,5 +328,5 @@ func (d *deployment) start(ctx context.Context, command string) (*exchange, erro
 	if err != nil {
 		return nil, err
 	}
-	return newExchange(s, d.link.Shared()), nil
+	return newExchange(s, d.link.Shared(), d.opts.FirstAnswer), nil
 }

@@ -69,7 +69,10 @@ type Options struct {
 	Release  string         // of this program, a part of the agent's name
 	SFTP     sftpfs.Options // for ViaSFTP
 	Timeout  time.Duration  // how long an answer may take before the protocol's own timers count; 0: any time
-	Say      func(string)   // is told each step down the ladder; nil: nobody
+	// FirstAnswer takes the place of Timeout before the first byte of what connects by itself, the ssh program or the
+	// command of -e: meanwhile somebody may be typing a password. 0: any time.
+	FirstAnswer time.Duration
+	Say         func(string) // is told each step down the ladder; nil: nobody
 
 	ConnectTimeout time.Duration                                                     // 0: the configuration's; ssh(1) gets it as an option
 	Log            *slog.Logger                                                      // nil: no log

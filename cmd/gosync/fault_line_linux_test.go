@@ -246,6 +246,7 @@ func silence(t *testing.T, c *tally) {
 	}
 	c.remark("gave up at most %v after the last byte, with --timeout=%d", worst.Round(time.Millisecond), limit)
 	stopped(t, c)
+	stalledServers(t, c)
 }
 
 // stopped stops the far side without ending it.

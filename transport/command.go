@@ -36,14 +36,10 @@ type Process struct {
 	kill   func()        // once
 }
 
-// StartCommand runs argv with [-l user] host and the remote words appended, as rsync does; there is no -- before the
+// startCommand runs argv with [-l user] host and the remote words appended, as rsync does; there is no -- before the
 // host, which not every remote shell knows, and so host and user must not start with a dash: they are checked by the
-// rules of OpenSSH. Each of remote is one argument. The messages of the command are kept for errors, and dropped
-// otherwise. When ctx is cancelled the command is given a moment to end, and killed then.
-func StartCommand(ctx context.Context, argv []string, host, user string, remote ...string) (*Process, error) {
-	return startCommand(ctx, argv, host, user, remote, nil)
-}
-
+// rules of OpenSSH. Each of remote is one argument. The messages of the command go to stderr and are kept for errors.
+// When ctx is cancelled the command is given a moment to end, and killed then.
 func startCommand(ctx context.Context, argv []string, host, user string, remote []string, stderr io.Writer) (*Process, error) {
 	args, err := commandLine(argv, host, user, remote)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"time"
 
 	"gosync/transport/sshconn"
 )
@@ -27,12 +28,13 @@ type DeployOptions struct {
 	Getenv   func(string) string      // for XDG_DATA_HOME and HOME; nil: os.Getenv
 	Why      string                   // why an agent is needed, for the message; "": "no gosync there"
 	Log      *slog.Logger             // nil: no log
+
+	FirstAnswer time.Duration // as in Options
 }
 
 // Deployed is an agent on the far side.
 type Deployed struct {
 	Path string // below the far side's home directory, such as .cache/gosync/agent-1.0-0123456789abcdef
-	Home string // the home directory
 	Sent int64  // bytes that it took, compressed; 0: it was there already
 	Why  string
 }
@@ -96,7 +98,6 @@ type deployment struct {
 // farSide is what the probe has found.
 type farSide struct {
 	system system
-	home   string
 	gzip   bool
 }
 
@@ -106,7 +107,7 @@ func (d *deployment) run(ctx context.Context) (Deployed, error) {
 	if err != nil {
 		return Deployed{}, err
 	}
-	how := Deployed{Path: ".cache/gosync/" + d.agent.name, Home: d.far.home, Why: d.opts.Why}
+	how := Deployed{Path: ".cache/gosync/" + d.agent.name, Why: d.opts.Why}
 	switch have {
 	case "good":
 	case "unknown":
@@ -134,7 +135,7 @@ func (d *deployment) probe(ctx context.Context) (have string, err error) {
 	if d.far.system, known = systemOf(v["os"], v["arch"]); !known {
 		return "", noAgentFor(v["os"]+" "+v["arch"], nil)
 	}
-	d.far.home, d.far.gzip = v["home"], v["gzip"] == "yes"
+	d.far.gzip = v["gzip"] == "yes"
 	if d.agent != nil && d.far.system == here {
 		return v["have"], nil
 	}
@@ -327,5 +328,5 @@ func (d *deployment) start(ctx context.Context, command string) (*exchange, erro
 	if err != nil {
 		return nil, err
 	}
-	return newExchange(s, d.link.Shared()), nil
+	return newExchange(s, d.link.Shared(), d.opts.FirstAnswer), nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -21,21 +22,26 @@ type exchange struct {
 	Stream
 	answer *answer
 	timer  *time.Timer
+	limit  atomic.Int64 // of the timer
 	late   atomic.Bool
 }
 
-// newExchange watches s. Where connecting belongs to starting the command,
-// somebody may be typing a password, and nothing is too late before the first byte.
-func newExchange(s Stream, connected bool) *exchange {
+// newExchange watches s. Where connecting belongs to starting the command, somebody may be typing a password: then the
+// first byte may take as long as first says, 0 for any time.
+func newExchange(s Stream, connected bool, first time.Duration) *exchange {
 	x := &exchange{Stream: s}
 	x.answer = newAnswer(x)
-	x.timer = time.AfterFunc(deployPatience, func() {
+	if connected {
+		first = deployPatience
+	}
+	x.limit.Store(int64(first))
+	if first <= 0 {
+		first = math.MaxInt64
+	}
+	x.timer = time.AfterFunc(first, func() {
 		x.late.Store(true)
 		_ = s.Close() // what counts is that it was late
 	})
-	if !connected {
-		x.timer.Stop()
-	}
 	return x
 }
 
@@ -53,10 +59,11 @@ func (x *exchange) Write(p []byte) (int, error) {
 
 func (x *exchange) moved(n int, err error) error {
 	if n > 0 {
+		x.limit.Store(int64(deployPatience))
 		x.timer.Reset(deployPatience)
 	}
 	if err != nil && x.late.Load() {
-		err = fmt.Errorf("%w: nothing has moved for %v", wire.ErrTimeout, deployPatience)
+		err = fmt.Errorf("%w: nothing has moved for %v", wire.ErrTimeout, time.Duration(x.limit.Load()))
 	}
 	return err
 }

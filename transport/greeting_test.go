@@ -119,3 +119,23 @@ func TestGreetingCancelled(t *testing.T) {
 		t.Errorf("the stream is open: %v", err)
 	}
 }
+
+// TestGreetingCommandSilent: what connects by itself has the first answer's time, in each way, and no other time counts.
+func TestGreetingCommandSilent(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	ssh := filepath.Join(dir, "ssh") // by its name one that knows of subsystems
+	mustWrite(t, ssh, "#!/bin/sh\nexec sleep 100\n", 0o700)
+	for _, via := range []Via{ViaAuto, ViaAgent, ViaSFTP, ViaSCP} {
+		o := Options{
+			Rsh: []string{ssh}, Via: via, RemoteCommand: []string{"gosync"}, NoDeploy: true,
+			Timeout: time.Millisecond, FirstAnswer: time.Second,
+		}
+		o.SFTP.Timeout = o.Timeout
+		start := time.Now()
+		_, err := Open(t.Context(), Target{Remote: true, Host: "h"}, o)
+		if took := time.Since(start); !errors.Is(err, wire.ErrTimeout) || took < time.Second || took > 30*time.Second {
+			t.Errorf("%s: %v after %v", via, err, took)
+		}
+	}
+}

@@ -8,8 +8,11 @@ import (
 	"os/exec"
 	"path"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"gosync/transport/sshconn"
+	"gosync/transport/wire"
 )
 
 // A Link reaches one far side and starts what serves there: commands, and
@@ -67,7 +70,7 @@ func Reach(ctx context.Context, t Target, o Options) (Link, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &clientLink{client: client, stderr: o.Stderr}, nil
+	return &clientLink{client: client, stderr: o.Stderr, limit: o.Timeout}, nil
 }
 
 // dial connects by the client in this process. reason is not empty where the ssh
@@ -114,6 +117,7 @@ func reachByCommand(t Target, o *Options, port int) (Link, error) {
 type clientLink struct {
 	client *sshconn.Client
 	stderr io.Writer
+	limit  time.Duration // how long the server may take to start something; 0: any time
 }
 
 func (l *clientLink) Shared() bool { return true }
@@ -121,19 +125,33 @@ func (l *clientLink) Shared() bool { return true }
 func (l *clientLink) Close() error { return l.client.Close() }
 
 func (l *clientLink) Exec(ctx context.Context, command string) (Stream, error) {
-	s, err := l.client.Start(ctx, command)
-	if err != nil {
-		return nil, err
-	}
-	return newSSHStream(s, l.stderr), nil
+	return l.start(func() (*sshconn.Session, error) { return l.client.Start(ctx, command) })
 }
 
 func (l *clientLink) Subsystem(ctx context.Context, name string) (Stream, error) {
-	s, err := l.client.StartSubsystem(ctx, name)
-	if err != nil {
-		if errors.Is(err, sshconn.ErrRefused) {
-			err = fmt.Errorf("%w: %w", ErrNoSubsystem, err)
-		}
+	s, err := l.start(func() (*sshconn.Session, error) { return l.client.StartSubsystem(ctx, name) })
+	if errors.Is(err, sshconn.ErrRefused) {
+		err = fmt.Errorf("%w: %w", ErrNoSubsystem, err)
+	}
+	return s, err
+}
+
+// start starts a session. A server that does not even answer that it was started has no
+// more to give: only the end of the connection ends the wait.
+func (l *clientLink) start(begin func() (*sshconn.Session, error)) (Stream, error) {
+	var late atomic.Bool
+	if l.limit > 0 {
+		t := time.AfterFunc(l.limit, func() {
+			late.Store(true)
+			_ = l.client.Close() // what counts is that it was late
+		})
+		defer t.Stop()
+	}
+	s, err := begin()
+	switch {
+	case err != nil && late.Load():
+		return nil, fmt.Errorf("%w: the server has not answered for %v", wire.ErrTimeout, l.limit)
+	case err != nil:
 		return nil, err
 	}
 	return newSSHStream(s, l.stderr), nil

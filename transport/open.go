@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"gosync/transport/scpfs"
 	"gosync/transport/sftpfs"
@@ -38,6 +40,8 @@ type Far struct {
 	Files *sftpfs.Host  // with ViaSFTP
 	SCP   *scpfs.Remote // with ViaSCP
 	Link  Link          // starts more
+
+	Release string // of gosync there, with ViaAgent
 
 	// Again are the options for another connection to the same far side in this
 	// run: what has been found out is not tried again, nor told.
@@ -236,10 +240,7 @@ func (l *ladder) start(ctx context.Context, command, program string) (*Far, erro
 	if err != nil {
 		return nil, err
 	}
-	if l.link.Shared() { // else somebody may be typing a password
-		s = beImpatient(s, l.o.Timeout)
-	}
-	s, _, err = awaitGreeting(ctx, s)
+	s, hello, err := awaitGreeting(ctx, beImpatient(s, l.firstAnswer()))
 	if err != nil {
 		return nil, err
 	}
@@ -250,7 +251,15 @@ func (l *ladder) start(ctx context.Context, command, program string) (*Far, erro
 	}
 	again := l.o
 	again.Via, again.NoDeploy, again.Say, again.RemoteCommand = ViaAgent, true, nil, []string{command}
-	return &Far{Via: ViaAgent, Agent: s, Again: again, program: program}, nil
+	return &Far{Via: ViaAgent, Agent: s, Release: hello.Release, Again: again, program: program}, nil
+}
+
+// firstAnswer is how long the first byte of what is started may take; 0 is any time.
+func (l *ladder) firstAnswer() time.Duration {
+	if l.link.Shared() {
+		return l.o.Timeout
+	}
+	return l.o.FirstAnswer
 }
 
 // deploy sends gosync there and starts it. It does nothing where that is not
@@ -261,6 +270,7 @@ func (l *ladder) deploy(ctx context.Context) (*Far, error) {
 	}
 	command, how, err := Deploy(ctx, l.link, DeployOptions{
 		Version: l.o.Release, AgentDir: l.o.AgentDir, Why: strings.Join(l.reasons, "; "), Log: l.o.Log,
+		FirstAnswer: l.o.FirstAnswer,
 	})
 	if err != nil {
 		return nil, err
@@ -283,11 +293,18 @@ func (l *ladder) sftp(ctx context.Context) (*Far, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := sftpfs.New(ctx, s, l.o.SFTP)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
+	o := l.o.SFTP
+	if o.FirstAnswer = l.firstAnswer(); o.FirstAnswer == 0 {
+		o.FirstAnswer = -1 // any time
+	}
+	files, err := sftpfs.New(ctx, s, o)
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case errors.Is(err, os.ErrDeadlineExceeded): // as with every other way
+		return nil, fmt.Errorf("%w: %w", wire.ErrTimeout, err)
+	default:
 		return nil, fmt.Errorf("%w: no sftp subsystem: %w", errNoWay, err)
 	}
 	l.stepDown("using SFTP: whole-file copies, compared by size and time")
@@ -309,7 +326,7 @@ func (l *ladder) scp(ctx context.Context) (*Far, error) {
 	if err != nil {
 		return nil, err
 	}
-	s = beImpatient(s, l.o.Timeout)
+	s = beImpatient(s, l.firstAnswer())
 	var answer [1]byte
 	_, err = s.Read(answer[:])
 	if err == nil && answer[0] == 0 {

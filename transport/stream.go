@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"strconv"
-	"strings"
 	"time"
 
 	"gosync/transport/sftpfs"
@@ -70,7 +69,10 @@ type Options struct {
 	Release  string         // of this program, a part of the agent's name
 	SFTP     sftpfs.Options // for ViaSFTP
 	Timeout  time.Duration  // how long an answer may take before the protocol's own timers count; 0: any time
-	Say      func(string)   // is told each step down the ladder; nil: nobody
+	// FirstAnswer takes the place of Timeout before the first byte of what connects by itself, the ssh program or the
+	// command of -e: meanwhile somebody may be typing a password. 0: any time.
+	FirstAnswer time.Duration
+	Say         func(string) // is told each step down the ladder; nil: nobody
 
 	ConnectTimeout time.Duration                                                     // 0: the configuration's; ssh(1) gets it as an option
 	Log            *slog.Logger                                                      // nil: no log
@@ -84,36 +86,6 @@ const (
 	SSHNative  = "native"  // the client in this process, with or without a running master
 	SSHCommand = "command" // the ssh program
 )
-
-// Connect starts the remote command on the target's host. Closing the stream ends
-// the connection. Errors are those of Reach, sshconn.Client.Start and StartCommand.
-func Connect(ctx context.Context, t Target, o Options) (Stream, error) {
-	if len(o.RemoteCommand) == 0 {
-		return nil, errors.New("no remote command is given")
-	}
-	link, err := Reach(ctx, t, o)
-	if err != nil {
-		return nil, err
-	}
-	s, err := link.Exec(ctx, strings.Join(o.RemoteCommand, " "))
-	if err != nil {
-		_ = link.Close() // the error that counts is the one before
-		return nil, err
-	}
-	return &linkStream{Stream: s, link: link}, nil
-}
-
-// A linkStream is a stream that has its link for itself.
-type linkStream struct {
-	Stream
-	link Link
-}
-
-// Close implements Stream.
-func (s *linkStream) Close() error {
-	err := s.link.Close() // first: it ends what waits for a far side that does not answer
-	return errors.Join(err, s.Stream.Close())
-}
 
 // rshArgv adds to the command of -e what ssh(1) needs to know of the options. Other programs have no such options that
 // could be known.
@@ -201,12 +173,6 @@ func (s *sshStream) Wait() error {
 
 func (s *sshStream) Close() error {
 	err := s.session.Close()
-	t := time.NewTimer(closeGrace)
-	defer t.Stop()
-	select {
-	case <-s.drained:
-		_ = s.session.Wait() // frees the watch on the context; how it ended is for Wait to tell
-	case <-t.C: // the far side does not answer: the end of the connection will end it
-	}
+	<-s.drained
 	return err
 }

@@ -24,10 +24,15 @@ type way struct {
 	opts transport.Options
 }
 
-func connect(t *testing.T, ctx context.Context, w way, command string) transport.Stream {
+// connect starts a command over a link of its own, as Open does.
+func connect(t testing.TB, ctx context.Context, w way, command string) transport.Stream {
 	t.Helper()
-	w.opts.RemoteCommand = []string{command}
-	s, err := transport.Connect(ctx, transport.Target{Remote: true, Host: "box"}, w.opts)
+	link, err := transport.Reach(ctx, transport.Target{Remote: true, Host: "box"}, w.opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { link.Close() })
+	s, err := link.Exec(ctx, command)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,6 +170,13 @@ func TestCommandArguments(t *testing.T) {
 	if err := os.WriteFile(script, []byte("#!/bin/sh\nprintf '%s\\n' \"$@\"\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
+	reach := func(user, host string, rsh ...string) (transport.Stream, error) {
+		link, err := transport.Reach(t.Context(), transport.Target{Remote: true, User: user, Host: host}, transport.Options{Rsh: rsh})
+		if err != nil {
+			return nil, err
+		}
+		return link.Exec(t.Context(), "gosync --server")
+	}
 	for _, test := range []struct {
 		user, host string
 		want       []string
@@ -172,7 +184,7 @@ func TestCommandArguments(t *testing.T) {
 		{"", "h", []string{"-v", "h", "gosync", "--server"}},
 		{"bob", "::1", []string{"-v", "-l", "bob", "::1", "gosync", "--server"}},
 	} {
-		p, err := transport.StartCommand(t.Context(), []string{script, "-v"}, test.host, test.user, "gosync", "--server")
+		p, err := reach(test.user, test.host, script, "-v")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -185,12 +197,12 @@ func TestCommandArguments(t *testing.T) {
 		}
 	}
 	for _, bad := range [][2]string{{"", "-oProxyCommand=id"}, {"-oX", "h"}, {"", ""}, {"u", "h;id"}} {
-		if p, err := transport.StartCommand(t.Context(), []string{script}, bad[1], bad[0], "true"); err == nil {
+		if p, err := reach(bad[0], bad[1], script); err == nil {
 			p.Close()
 			t.Errorf("%q started", bad)
 		}
 	}
-	if _, err := transport.StartCommand(t.Context(), []string{filepath.Join(t.TempDir(), "none")}, "h", "", "true"); !errors.Is(err, os.ErrNotExist) {
+	if _, err := reach("", "h", filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("missing program: %v", err)
 	}
 }
@@ -198,10 +210,7 @@ func TestCommandArguments(t *testing.T) {
 // A process that outlives the command keeps its stderr open, as the master of shared ssh connections does.
 func TestCommandLeavesProcessBehind(t *testing.T) {
 	t.Parallel()
-	p, err := transport.StartCommand(t.Context(), []string{"/bin/sh", "-c", "sleep 120 >/dev/null & echo $!; echo late >&2; exit 3"}, "h", "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := connect(t, t.Context(), way{opts: transport.Options{Rsh: []string{"/bin/sh", "-c", "sleep 120 >/dev/null & echo $!; echo late >&2; exit 3"}}}, "")
 	out, err := io.ReadAll(p)
 	if err != nil {
 		t.Fatal(err)
@@ -218,24 +227,21 @@ func TestCommandLeavesProcessBehind(t *testing.T) {
 	if !ok || e.Status != 3 || e.Stderr != "late" {
 		t.Fatalf("%v", err)
 	}
-	p.Close()
 }
 
-func TestConnectRefuses(t *testing.T) {
+func TestReachRefuses(t *testing.T) {
 	t.Parallel()
 	host := transport.Target{Remote: true, Host: "h"}
-	command := []string{"true"}
 	for name, test := range map[string]struct {
 		t transport.Target
 		o transport.Options
 	}{
-		"local":      {transport.Target{Path: "x"}, transport.Options{RemoteCommand: command}},
-		"no command": {host, transport.Options{}},
-		"port":       {host, transport.Options{RemoteCommand: command, Rsh: []string{"docker", "exec"}, Port: 22}},
-		"config":     {host, transport.Options{RemoteCommand: command, Rsh: []string{"rsh"}, SSHConfig: "x"}},
+		"local":  {transport.Target{Path: "x"}, transport.Options{}},
+		"port":   {host, transport.Options{Rsh: []string{"docker", "exec"}, Port: 22}},
+		"config": {host, transport.Options{Rsh: []string{"rsh"}, SSHConfig: "x"}},
 	} {
-		if s, err := transport.Connect(t.Context(), test.t, test.o); err == nil {
-			s.Close()
+		if link, err := transport.Reach(t.Context(), test.t, test.o); err == nil {
+			link.Close()
 			t.Errorf("%s: connected", name)
 		}
 	}
@@ -245,12 +251,7 @@ func BenchmarkPush(b *testing.B) {
 	s := sshtest.Start(b, sshtest.Options{})
 	for _, w := range []way{{"in-process", transport.Options{SSHConfig: s.Config}}, {"ssh", transport.Options{SSHConfig: s.Config, Rsh: []string{"ssh"}}}} {
 		b.Run(w.name, func(b *testing.B) {
-			w.opts.RemoteCommand = []string{"cat >/dev/null"}
-			st, err := transport.Connect(b.Context(), transport.Target{Remote: true, Host: "box"}, w.opts)
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer st.Close()
+			st := connect(b, b.Context(), w, "cat >/dev/null")
 			buf := make([]byte, 256<<10)
 			b.SetBytes(int64(len(buf)))
 			b.ReportAllocs()
@@ -267,12 +268,7 @@ func BenchmarkPull(b *testing.B) {
 	s := sshtest.Start(b, sshtest.Options{})
 	for _, w := range []way{{"in-process", transport.Options{SSHConfig: s.Config}}, {"ssh", transport.Options{SSHConfig: s.Config, Rsh: []string{"ssh"}}}} {
 		b.Run(w.name, func(b *testing.B) {
-			w.opts.RemoteCommand = []string{"cat /dev/zero"}
-			st, err := transport.Connect(b.Context(), transport.Target{Remote: true, Host: "box"}, w.opts)
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer st.Close()
+			st := connect(b, b.Context(), w, "cat /dev/zero")
 			buf := make([]byte, 256<<10)
 			b.SetBytes(int64(len(buf)))
 			b.ReportAllocs()
@@ -290,9 +286,12 @@ func BenchmarkConnect(b *testing.B) {
 	s := sshtest.Start(b, sshtest.Options{})
 	for _, w := range []way{{"in-process", transport.Options{SSHConfig: s.Config}}, {"ssh", transport.Options{SSHConfig: s.Config, Rsh: []string{"ssh"}}}} {
 		b.Run(w.name, func(b *testing.B) {
-			w.opts.RemoteCommand = []string{"true"}
 			for b.Loop() {
-				st, err := transport.Connect(b.Context(), transport.Target{Remote: true, Host: "box"}, w.opts)
+				link, err := transport.Reach(b.Context(), transport.Target{Remote: true, Host: "box"}, w.opts)
+				if err != nil {
+					b.Fatal(err)
+				}
+				st, err := link.Exec(b.Context(), "true")
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -300,6 +299,7 @@ func BenchmarkConnect(b *testing.B) {
 					b.Fatal(err)
 				}
 				st.Close()
+				link.Close()
 			}
 		})
 	}

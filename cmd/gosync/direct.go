@@ -10,6 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"gosync/internal/engine"
 	"gosync/transport"
 )
 
@@ -34,10 +35,19 @@ func (e *env) direct(ctx context.Context, s *settings, r *route, p *printer) err
 		return &connectError{err}
 	}
 	defer far.Close() // what matters has been said
-	stream, err := far.Link.Exec(ctx, far.Program()+" "+strings.Join(args, " "))
+	beat, limit := heartbeatFlag(s.Timeout), s.Timeout
+	if far.Release != engine.Release { // it may not know the option
+		beat, limit = "", 0
+	}
+	command, err := far.Link.Exec(ctx, far.Program()+beat+" "+strings.Join(args, " "))
 	if err != nil {
 		return &connectError{err}
 	}
+	first := limit
+	if !far.Link.Shared() {
+		first = how.FirstAnswer
+	}
+	stream := listen(command, limit, first)
 	defer stream.Close()    // it has ended, or is given up
 	_ = stream.CloseWrite() // nobody can be asked
 	err = p.con.lines(stream)
@@ -47,6 +57,8 @@ func (e *env) direct(ctx context.Context, s *settings, r *route, p *printer) err
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
+	case stream.err() != nil:
+		return stream.err()
 	case errors.As(end, &exit) && exit.Status > 0:
 		return withCode(exit.Status, fmt.Errorf("the run on %s failed", r.sources[0].Host))
 	case end != nil:
@@ -61,7 +73,7 @@ func (c *console) lines(r io.Reader) error {
 	for {
 		line, err := br.ReadSlice('\n')
 		if len(line) > 0 {
-			c.print(plainText(string(line)))
+			c.print(plainText(withoutBeats(string(line))))
 		}
 		switch {
 		case errors.Is(err, io.EOF):

@@ -103,6 +103,8 @@ func exitCode(err error, engine func(error) int) int {
 		return int(unfit.Code())
 	case errors.As(err, &greeting):
 		return greetingCode(greeting)
+	case errors.As(err, &connecting) && errors.Is(err, wire.ErrTimeout):
+		return exitTimeout
 	case errors.As(err, &connecting) && lost(connecting.err):
 		return exitConnect
 	case errors.As(err, &connecting):

@@ -17,20 +17,6 @@ import (
 // evilMemory is how many bytes a client may take that is talked to by a server that lies.
 const evilMemory = 256 << 20
 
-// evilSFTPServer is a program of these tests: sshd starts it as its sftp subsystem, with the name of a case.
-func evilSFTPServer() {
-	for _, c := range evilsftp.Cases() {
-		if len(os.Args) > 1 && c.Name == os.Args[1] {
-			if err := evilsftp.Serve(os.Stdin, os.Stdout, c.Change); err != nil {
-				fmt.Fprintln(os.Stderr, err)
-			}
-			return
-		}
-	}
-	fmt.Fprintln(os.Stderr, "no such case")
-	os.Exit(1)
-}
-
 // evilSFTP is row 47: the run ends, with an error that says whose mistake it is; nothing is anywhere but in the
 // destination, and nothing is deleted because of a listing that is broken.
 func evilSFTP(t *testing.T, c *tally) {

@@ -162,6 +162,7 @@ func (e *env) sync(ctx context.Context, s *settings, operands []string) error {
 	con := newConsole(e.stdout, e.stderr, e.outTerm, func(err error) {
 		cancel(withCode(exitOutput, fmt.Errorf("writing the output: %w", err)))
 	})
+	defer con.beat(s.heartbeat)()
 	p := &printer{con: con, s: s, far: &messages{con: con}}
 	if !r.local() && s.retries > 0 {
 		p.shown = map[uint64]int{}
@@ -231,7 +232,7 @@ func (e *env) connectOptions(s *settings, p *printer) (transport.Options, error)
 		o.RemoteCommand[0] = s.remotePath
 	}
 	o.Via, o.NoDeploy, o.AgentDir, o.Release = s.via, s.noDeploy, s.agentDir, engine.Release
-	o.Timeout = s.Timeout
+	o.Timeout, o.FirstAnswer = s.Timeout, s.firstAnswer(sshconn.CanAsk)
 	o.Say = func(text string) { p.con.message("gosync: " + display(text)) }
 	switch {
 	case s.verbose > 2:

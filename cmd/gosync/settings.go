@@ -89,11 +89,27 @@ type settings struct {
 
 	help, version, server bool
 	sftpServer            bool
+	heartbeat             time.Duration // between signs of life on standard output; 0: none
 	restrict              restriction
 }
 
 // defaultTimeout is the timeout where none is given.
 const defaultTimeout = time.Minute
+
+// firstTimeout is the timeout, where none is given, before the first byte of a command that connects by itself.
+const firstTimeout = 2 * time.Minute
+
+// firstAnswer is how long a command that connects by itself may take before it says something; 0 is any time. Unless
+// the user has set a limit somebody may think about a password for as long as it takes.
+func (s *settings) firstAnswer(canAsk func() bool) time.Duration {
+	switch {
+	case s.timeoutGiven || s.Timeout == 0:
+		return s.Timeout
+	case canAsk():
+		return 0
+	}
+	return firstTimeout
+}
 
 // newSettings returns the settings of an empty command line.
 func newSettings() *settings {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"time"
 
 	"gosync/internal/engine"
 	"gosync/transport"
@@ -459,6 +460,13 @@ func remoteFlags() []flag {
 		},
 		{name: expandFlag, hidden: true, category: catRemote, doc: "expand ~ and wildcards in sources", set: on(func(s *settings) *bool { return &s.expand })},
 		{name: "sftp-server", hidden: true, category: catRemote, doc: "be an SFTP server", set: on(func(s *settings) *bool { return &s.sftpServer })},
+		{
+			name: "heartbeat", arg: "TIME", hidden: true, category: catRemote, doc: "print signs of life",
+			set: func(s *settings, _ bool, text string) (err error) {
+				s.heartbeat, err = time.ParseDuration(text)
+				return err
+			},
+		},
 		{name: "server", hidden: true, category: catRemote, doc: "be the far side", set: on(func(s *settings) *bool { return &s.server })},
 	}, restrictFlags()...)
 }

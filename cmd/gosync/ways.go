@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"gosync/internal/engine"
 	"gosync/transport"
+	"gosync/transport/wire"
 )
 
 // ways is how a run reaches the far sides that it has: one, or two where source
@@ -44,7 +46,10 @@ func (f fars) close(err error, engine func(error) int) error {
 		}
 		if far.Files != nil && err != nil {
 			if lost := far.Files.Err(); lost != nil {
-				err = lost // what followed is only its consequence
+				err = lost                                   // what followed is only its consequence
+				if errors.Is(lost, os.ErrDeadlineExceeded) { // the session's own word for it
+					err = fmt.Errorf("%w: %w", wire.ErrTimeout, lost)
+				}
 			}
 		}
 		_ = far.Close() // everything that matters has been acknowledged

@@ -255,10 +255,3 @@ func (w *Writer) Stop() error {
 	defer w.mu.Unlock()
 	return w.lost
 }
-
-// Landing reports how many chunks have landed, noted or not.
-func (w *Writer) Landing() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.noted + len(w.fresh)
-}

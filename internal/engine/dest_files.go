@@ -120,8 +120,9 @@ func (d *dest) register(dir *destDir, i int, e, dst *manifest.Entry, was trace) 
 	in.attrs = d.allAttrs(&in.want)
 	if dst != nil {
 		in.basis = dst.Size
+		// What a run may have left unfinished is compared, not trusted.
 		in.append = !was.spoiled && dst.Size < e.Size && dst.Size > 0 &&
-			(d.job.Append || d.job.AppendVerify || d.local != nil && d.job.Partial && isUnfinished(dst))
+			(d.job.AppendVerify || d.job.Append && !isUnfinished(dst))
 		in.delta = !in.append && !d.job.WholeFile && !d.distant() && dst.Size >= minDelta && e.Size >= minDelta
 	}
 	in.mend = was.spoiled

@@ -33,12 +33,30 @@ func (x *simOracle) predict() {
 		if _, ok := x.src[p]; ok || x.o.Delete || x.displaced(p) {
 			continue
 		}
-		x.want[p] = wanted{simNode: d, contents: [][]byte{d.Data}, anyTime: d.Type == manifest.Directory}
+		w := wanted{simNode: d, contents: [][]byte{d.Data}, anyTime: d.Type == manifest.Directory}
+		if x.sharesAttrs(d) {
+			w.anyTime, w.anyMode, w.anyOwner = true, true, true
+		}
+		x.want[p] = w
 	}
 	for p, s := range x.src {
 		d, there := x.dst[p]
 		x.want[p] = x.entry(p, s, d, there && d.Type == s.Type)
 	}
+}
+
+// sharesAttrs reports whether d is linked to a file that takes part in the runs: what
+// that gets of attributes d gets too, unless its content is replaced.
+func (x *simOracle) sharesAttrs(d simNode) bool {
+	if d.group == 0 {
+		return false
+	}
+	for q, other := range x.dst {
+		if s, ok := x.src[q]; ok && other.group == d.group && s.Type == d.Type {
+			return true
+		}
+	}
+	return false
 }
 
 // displaced reports whether something above p is no directory in the source.

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pkg/sftp"
+
 	"gosync/internal/engine"
 	"gosync/transport/localfs"
 	"gosync/transport/sftpfs/evilsftp"
@@ -152,6 +154,42 @@ func TestSilent(t *testing.T) {
 	tree, err = slow.Source(t.Context(), root)
 	must(t, err)
 	if _, err := tree.Open(t.Context(), "file"); !errors.Is(err, os.ErrDeadlineExceeded) || !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+// TestSilentFromTheStart has a server not say its version, and not answer what goes through package sftp.
+func TestSilentFromTheStart(t *testing.T) {
+	mute := func(_, kind byte, body []byte) []byte {
+		if kind == fxpVersion {
+			return nil
+		}
+		return evilsftp.Frame(kind, body)
+	}
+	const (
+		limit    = 300 * time.Millisecond
+		realpath = 16 // of package sftp alone
+	)
+	for _, o := range []Options{{Timeout: limit}, {Timeout: time.Hour, FirstAnswer: limit}, {FirstAnswer: limit}} {
+		start := time.Now()
+		_, err := New(t.Context(), newEvil(t, mute), o)
+		if took := time.Since(start); !errors.Is(err, os.ErrDeadlineExceeded) || took < limit || took > limit+20*time.Second {
+			t.Errorf("%+v: %v after %v", o, err, took)
+		}
+	}
+	// Any time is any time.
+	ctx, cancel := context.WithTimeout(t.Context(), 2*limit)
+	defer cancel()
+	if _, err := New(ctx, newEvil(t, mute), Options{Timeout: limit / 4, FirstAnswer: -1}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the error is %v", err)
+	}
+	h, err := New(t.Context(), newEvil(t, evilsftp.On(realpath, func(byte, []byte, []byte) []byte { return nil })), Options{Timeout: limit})
+	must(t, err)
+	defer h.Close()
+	if err := h.s.do(t.Context(), func(c *sftp.Client) error {
+		_, err := c.RealPath(".")
+		return err
+	}); !errors.Is(h.Err(), os.ErrDeadlineExceeded) {
 		t.Errorf("the error is %v", err)
 	}
 }

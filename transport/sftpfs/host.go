@@ -1,6 +1,7 @@
 package sftpfs
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -36,6 +37,11 @@ type Options struct {
 	// Timeout ends the session when the server does not answer for so long; 0 for
 	// never.
 	Timeout time.Duration
+
+	// FirstAnswer takes the place of Timeout until the server has greeted: where rw
+	// connects by itself somebody may be typing a password. 0 for Timeout, negative
+	// for never.
+	FirstAnswer time.Duration
 
 	// Without are extensions of the server that are not used.
 	Without []string
@@ -92,7 +98,7 @@ var (
 // only. The error wraps [ErrProtocol] if no SFTP server is there, and
 // io.ErrUnexpectedEOF if the connection ended.
 func New(ctx context.Context, rw io.ReadWriteCloser, o Options) (*Host, error) {
-	s, err := newSession(ctx, rw, o.Timeout)
+	s, err := newSession(ctx, rw, o.Timeout, cmp.Or(o.FirstAnswer, o.Timeout))
 	if err != nil {
 		return nil, fail("start", "sftp", err)
 	}

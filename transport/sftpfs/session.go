@@ -21,8 +21,9 @@ import (
 // either gets it.
 type session struct {
 	rw      io.ReadWriteCloser
-	client  *sftp.Client
+	client  *sftp.Client // nil before the server has greeted
 	timeout time.Duration
+	first   time.Duration // in its place before that; 0: none
 
 	out  chan []byte   // whole packets
 	done chan struct{} // closed when the session is over
@@ -34,6 +35,7 @@ type session struct {
 
 	mu      sync.Mutex
 	waiting map[uint32]*request
+	calls   int // of package sftp that are under way
 	last    uint32
 	err     error // why it is over
 
@@ -61,16 +63,16 @@ type reply struct {
 }
 
 // newSession starts a session on rw, which it owns.
-func newSession(ctx context.Context, rw io.ReadWriteCloser, timeout time.Duration) (*session, error) {
+func newSession(ctx context.Context, rw io.ReadWriteCloser, timeout, first time.Duration) (*session, error) {
 	s := &session{
-		rw: rw, timeout: timeout, out: make(chan []byte, queued), done: make(chan struct{}), waiting: map[uint32]*request{},
+		rw: rw, timeout: timeout, first: first, out: make(chan []byte, queued), done: make(chan struct{}), waiting: map[uint32]*request{},
 	}
 	s.packets.New = func() any { return new([]byte) }
 	s.fromServer, s.toClient = io.Pipe()
 	s.heard.Store(time.Now().UnixNano())
 	s.wg.Go(func() { s.fail(s.receive()) })
 	s.wg.Go(func() { s.fail(s.send()) })
-	if timeout > 0 {
+	if timeout > 0 || first > 0 {
 		s.wg.Go(s.watch)
 	}
 	stop := context.AfterFunc(ctx, func() { s.fail(context.Cause(ctx)) })
@@ -147,25 +149,37 @@ func (s *session) cause() error {
 
 // watch ends the session when the server does not answer for too long.
 func (s *session) watch() {
-	ticker := time.NewTicker(max(s.timeout/8, time.Millisecond))
+	shortest := max(s.timeout, s.first)
+	if s.timeout > 0 && s.first > 0 {
+		shortest = min(s.timeout, s.first)
+	}
+	ticker := time.NewTicker(max(shortest/8, time.Millisecond))
 	defer ticker.Stop()
-	idle := true
+	idle := false // the version is waited for from the beginning
 	for {
 		select {
 		case <-s.done:
 			return
 		case now := <-ticker.C:
-			s.mu.Lock()
-			waits := len(s.waiting) > 0
-			s.mu.Unlock()
+			waits, limit := s.awaited()
 			if !waits || idle {
 				s.heard.CompareAndSwap(s.heard.Load(), now.UnixNano())
 			}
-			if idle = !waits; waits && now.UnixNano()-s.heard.Load() > int64(s.timeout) {
+			if idle = !waits; waits && limit > 0 && now.UnixNano()-s.heard.Load() > int64(limit) {
 				s.fail(errSlow)
 			}
 		}
 	}
+}
+
+// awaited reports whether the server has to say something, and how long that may take; 0 is any time.
+func (s *session) awaited() (waits bool, limit time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.client == nil {
+		return true, s.first
+	}
+	return len(s.waiting) > 0 || s.calls > 0, s.timeout
 }
 
 // send writes packets until the session is over.
@@ -373,6 +387,7 @@ func (s *session) version(r io.Reader) error {
 	if d.err != nil {
 		return d.err
 	}
+	s.heard.Store(time.Now().UnixNano())
 	_, err := s.toClient.Write(p)
 	return err
 }
@@ -411,7 +426,14 @@ func (s *session) do(ctx context.Context, f func(c *sftp.Client) error) error {
 		return s.lockedCause()
 	}
 	result := make(chan error, 1)
-	s.wg.Go(func() { result <- f(s.client) })
+	s.calls++
+	s.wg.Go(func() {
+		err := f(s.client)
+		s.mu.Lock()
+		s.calls--
+		s.mu.Unlock()
+		result <- err
+	})
 	s.mu.Unlock()
 	select {
 	case err := <-result:

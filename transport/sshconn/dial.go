@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,13 +31,20 @@ const (
 type Client struct {
 	conn   *ssh.Client
 	tcp    *tcpConn
-	under  io.Closer   // what the connection goes through, nil for nothing
 	keeper *keeper     // nil: none
 	stop   func() bool // ends the watch on the context
 	info   Resolved
 	master bool // through a running ssh
 
 	served atomic.Bool // there has been a session
+
+	once   sync.Once
+	failed error         // of Close
+	closed chan struct{} // closed by Close
+
+	mu   sync.Mutex
+	over bool           // nothing is started any more
+	wg   sync.WaitGroup // goroutines of sessions
 }
 
 // Dial connects to the host that c describes and logs in: Resolve, then Master, then Connect. Cancelling ctx ends it, and
@@ -114,7 +122,7 @@ func (d *dialer) dial(ctx context.Context) (*Client, error) {
 }
 
 func (d *dialer) attempt(ctx context.Context, checker *hostKeyChecker, ask func(string, bool) (string, error)) (*Client, error) {
-	tcp, under, err := d.connect(ctx)
+	tcp, err := d.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -128,12 +136,9 @@ func (d *dialer) attempt(ctx context.Context, checker *hostKeyChecker, ask func(
 	if err != nil {
 		stop()
 		d.tcp.Close()
-		if under != nil {
-			_ = under.Close() // the error that counts is the one before
-		}
 		return nil, d.explain(err, checker, auth)
 	}
-	c := &Client{conn: ssh.NewClient(conn, chans, reqs), tcp: d.tcp, under: under, stop: stop, info: *d.r}
+	c := &Client{conn: ssh.NewClient(conn, chans, reqs), tcp: d.tcp, stop: stop, info: *d.r, closed: make(chan struct{})}
 	if d.r.ServerAliveInterval > 0 {
 		c.keeper = startKeeper(c, d.log)
 	}
@@ -294,17 +299,37 @@ func isTimeout(err error) bool {
 // Info tells what the connection was made with.
 func (c *Client) Info() Resolved { return c.info }
 
+// own runs functions in goroutines that Close waits for. It reports false, and runs none, when Close was called.
+func (c *Client) own(functions ...func()) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over {
+		return false
+	}
+	for _, f := range functions {
+		c.wg.Go(f)
+	}
+	return true
+}
+
 // Close ends the connection and everything that runs on it.
 func (c *Client) Close() error {
+	c.once.Do(func() { c.failed = c.end() })
+	return c.failed
+}
+
+func (c *Client) end() error {
 	c.stop()
+	c.mu.Lock()
+	c.over = true
+	c.mu.Unlock()
+	close(c.closed)
 	err := c.conn.Close()
 	_ = c.conn.Wait() // the reason of the end is ours
 	if c.keeper != nil {
 		c.keeper.end()
 	}
-	if c.under != nil {
-		err = errors.Join(err, c.under.Close())
-	}
+	c.wg.Wait()
 	if errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) || errors.Is(err, os.ErrClosed) {
 		return nil
 	}

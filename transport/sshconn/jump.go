@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"slices"
 	"strings"
@@ -12,47 +11,46 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// connect opens the line to the server: through jump hosts, through a proxy command, or directly. What comes second is
-// what the line rests on, to be closed after it; nil for nothing.
-func (d *dialer) connect(ctx context.Context) (*tcpConn, io.Closer, error) {
+// connect opens the line to the server: through jump hosts, through a proxy command, or directly.
+func (d *dialer) connect(ctx context.Context) (*tcpConn, error) {
 	switch {
 	case len(d.r.ProxyJump) > 0:
 		return d.jump(ctx)
 	case d.r.ProxyCommand != "":
 		p, err := startProxy(ctx, d.r.ProxyCommand, d.log)
 		if err != nil {
-			return nil, nil, d.fail(ErrConnect, fmt.Errorf("proxy command: %w", err), "")
+			return nil, d.fail(ErrConnect, fmt.Errorf("proxy command: %w", err), "")
 		}
-		return newTCPConn(p, false), nil, nil
+		return newTCPConn(p, false), nil
 	}
 	nd := net.Dialer{Timeout: d.r.ConnectTimeout}
 	if d.r.BindAddress != "" {
 		ip, err := net.DefaultResolver.LookupIPAddr(ctx, d.r.BindAddress)
 		if err != nil {
-			return nil, nil, d.fail(ErrConnect, fmt.Errorf("BindAddress: %w", err), "")
+			return nil, d.fail(ErrConnect, fmt.Errorf("BindAddress: %w", err), "")
 		}
 		nd.LocalAddr = &net.TCPAddr{IP: ip[0].IP, Zone: ip[0].Zone}
 	}
 	c, err := nd.DialContext(ctx, d.r.AddressFamily, d.r.Address())
 	if err != nil {
-		return nil, nil, d.fail(ErrConnect, err, connectHint(err))
+		return nil, d.fail(ErrConnect, err, connectHint(err))
 	}
-	return newTCPConn(c, false), nil, nil
+	return newTCPConn(c, false), nil
 }
 
 // jump connects to the last jump host, by way of those before it, and has that one open the line.
-func (d *dialer) jump(ctx context.Context) (*tcpConn, io.Closer, error) {
+func (d *dialer) jump(ctx context.Context) (*tcpConn, error) {
 	hop, r, err := d.hop(ctx)
 	if err != nil {
-		return nil, nil, d.byWay(err)
+		return nil, d.byWay(err)
 	}
 	client := Master(ctx, hop, r)
 	if client == nil {
 		if reason := NeedsCommand(ctx, r); reason != "" {
-			return nil, nil, d.fail(ErrConfig, fmt.Errorf("%w: jump host %s is set up with %s", ErrCommandOnly, r.Host, reason), "use --ssh=command")
+			return nil, d.fail(ErrConfig, fmt.Errorf("%w: jump host %s is set up with %s", ErrCommandOnly, r.Host, reason), "use --ssh=command")
 		}
 		if client, err = Connect(ctx, hop, r); err != nil {
-			return nil, nil, d.byWay(err)
+			return nil, d.byWay(err)
 		}
 	}
 	limited, cancel := context.WithTimeout(ctx, d.r.ConnectTimeout)
@@ -64,10 +62,20 @@ func (d *dialer) jump(ctx context.Context) (*tcpConn, io.Closer, error) {
 		if oe, ok := errors.AsType[*ssh.OpenChannelError](err); ok && oe.Reason == ssh.Prohibited {
 			hint = fmt.Sprintf("the jump host %s does not forward (AllowTcpForwarding)", r.Host)
 		}
-		return nil, nil, d.fail(ErrConnect, fmt.Errorf("by way of %s: %w", r.Host, err), hint)
+		return nil, d.fail(ErrConnect, fmt.Errorf("by way of %s: %w", r.Host, err), hint)
 	}
-	return newTCPConn(c, true), client, nil
+	return newTCPConn(&hopConn{c, client}, true), nil
 }
+
+// A hopConn is a line through a jump host, to which it has the connection for itself. Closing the line alone would leave
+// a read blocked until the jump host has answered, and might not even be possible.
+type hopConn struct {
+	net.Conn
+	hop *Client
+}
+
+// Close implements net.Conn.
+func (c *hopConn) Close() error { return c.hop.Close() }
 
 // hop is the configuration of the last jump host. It has its own; what is set for the target counts there as little as
 // it does with ssh(1), but the hosts before it are those of the target.

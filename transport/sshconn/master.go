@@ -63,5 +63,5 @@ func master(ctx context.Context, r *Resolved) (*Client, error) {
 		tcp.Close()
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
-	return &Client{conn: ssh.NewClient(conn, chans, reqs), tcp: tcp, stop: stop, info: *r, master: true}, nil
+	return &Client{conn: ssh.NewClient(conn, chans, reqs), tcp: tcp, stop: stop, info: *r, master: true, closed: make(chan struct{})}, nil
 }

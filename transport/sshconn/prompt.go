@@ -100,6 +100,17 @@ func askTerminal(ctx context.Context, text string, echo bool) (answer string, er
 // errInterrupted ends the whole connection: the user does not want the next question.
 var errInterrupted = errors.New("interrupted at the prompt")
 
+// CanAsk reports whether a program that this one starts can ask the user something: on the controlling terminal, or by
+// SSH_ASKPASS.
+func CanAsk() bool {
+	f, err := openTerminal()
+	if err != nil {
+		return os.Getenv("SSH_ASKPASS") != ""
+	}
+	_ = f.Close() // nothing was written
+	return true
+}
+
 func openTerminal() (*os.File, error) {
 	if runtime.GOOS == "windows" {
 		return os.OpenFile("CONIN$", os.O_RDWR, 0)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -14,7 +15,7 @@ import (
 // at the same time. All output shares one window: whoever reads Stdout must see to it that Stderr is read as well, or
 // the command stalls after 2 MiB of messages.
 type Session struct {
-	Stdin  io.WriteCloser // Close sends end of file
+	Stdin  io.WriteCloser // Close sends end of file behind what was written
 	Stdout io.Reader      // io.EOF where the command has ended its output, io.ErrUnexpectedEOF where the connection broke
 	Stderr io.Reader
 
@@ -23,6 +24,7 @@ type Session struct {
 	stop func() bool   // ends the watch on the context
 	done chan struct{} // closed when the far side has closed the channel
 	end  error         // how it ended; valid after done
+	*pipes
 }
 
 // Start runs command by the login shell of the far side. Cancelling ctx closes the whole connection, for only that is
@@ -103,9 +105,11 @@ func (c *Client) open(ctx context.Context, request, name string) (*Session, erro
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{Stdin: stdin{ch}, Stderr: ch.Stderr(), ch: ch, tcp: c.tcp, done: make(chan struct{})}
-	s.Stdout = stdout{s}
-	go s.serve(reqs) // ends when the channel or the connection does
+	s := &Session{ch: ch, tcp: c.tcp, done: make(chan struct{}), pipes: newPipes()}
+	s.Stdin, s.Stdout, s.Stderr = s.in.w, s.out.r, s.errs.r
+	if !c.own(func() { s.serve(reqs) }) {
+		return nil, net.ErrClosed // and with the connection the channel
+	}
 	ok, err := ch.SendRequest(request, true, ssh.Marshal(struct{ Name string }{name}))
 	if err == nil && !ok {
 		err = fmt.Errorf("%w (%s request)", ErrRefused, request)
@@ -116,6 +120,9 @@ func (c *Client) open(ctx context.Context, request, name string) (*Session, erro
 	if err != nil {
 		_ = ch.Close() // the error that counts is the one before
 		return nil, err
+	}
+	if !c.own(s.pumpIn, s.pumpOut, s.pumpErrs, func() { s.hangUp(c.closed) }) {
+		return nil, net.ErrClosed
 	}
 	return s, nil
 }
@@ -161,33 +168,27 @@ func signalNumber(name string) int {
 }
 
 // Wait waits for the end of the command and returns nil for exit status 0, an *ExitError for another end, or an error
-// that wraps io.ErrUnexpectedEOF where the far side did not say how it ended. It does not wait for Stdout to be read.
-// It may be called more than once and by several goroutines.
+// that wraps io.ErrUnexpectedEOF where the far side did not say how it ended, which it may not have done when Close
+// returns. It does not wait for Stdout to be read. It may be called more than once and by several goroutines.
 func (s *Session) Wait() error {
-	<-s.done
+	select {
+	case <-s.done:
+	case <-s.left:
+	}
 	s.stop()
-	return s.end
+	select {
+	case <-s.done:
+		return s.end
+	default:
+		return fmt.Errorf("the remote command was given up and goes on: %w", io.ErrUnexpectedEOF)
+	}
 }
 
 // Close abandons the command: it closes the channel, whereupon the far side sees end of file on its streams. The
-// connection stays. Output that has arrived can still be read.
+// connection stays. Reads, writes and waits that are under way end, whatever the far side does; it is given a moment to
+// take what was written and to end. Close may be called by any goroutine, and more than once.
 func (s *Session) Close() error {
-	s.stop()
-	if err := s.ch.Close(); err != nil && !errors.Is(err, io.EOF) && !s.tcp.ended.Load() {
-		return fmt.Errorf("closing the remote command: %w", err)
-	}
-	return nil
-}
-
-// stdin is the write half of a channel: closing it leaves the other half open.
-type stdin struct{ ch ssh.Channel }
-
-func (s stdin) Write(p []byte) (int, error) { return s.ch.Write(p) }
-
-func (s stdin) Close() error {
-	if err := s.ch.CloseWrite(); err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("closing the remote command's input: %w", err)
-	}
+	s.once.Do(s.leave)
 	return nil
 }
 

@@ -147,6 +147,7 @@ func (f *newFile) dropSidecar() {
 	}
 	// If it stays it is a mark of nothing, which the next run removes.
 	_ = f.drop(manifest.SidecarName(f.name), f.side)
+	_ = f.t.d.locked(func() error { f.side.holder = nil; return nil })
 	f.side = nil
 }
 

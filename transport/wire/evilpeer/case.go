@@ -46,7 +46,6 @@ type Case struct {
 	Check  func(dst string) error // what else must be true of the destination
 	Passes bool                   // what the honest end says against the victim reaches it
 	Ends   bool                   // nothing but time ends the run: only memory is looked at
-	Known  string                 // why the case fails today
 	Shown  string                 // an expression for what the program prints
 }
 

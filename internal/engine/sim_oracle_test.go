@@ -142,7 +142,7 @@ func (x *simOracle) judge(s, d simNode) byte {
 		return 's'
 	case x.o.IgnoreTimes || s.Sec != d.Sec:
 		return 'd'
-	case sameInstant(s, d):
+	case sameInstant(s, d), len(s.Data) == 0:
 		return 's'
 	}
 	return '?'

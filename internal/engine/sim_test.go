@@ -580,7 +580,7 @@ const simSeeds = 1000
 func TestSimulationFound(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	noise := simNoise()
-	for _, seed := range []uint64{4816, 6637, 12823, 12891, 13613, 15327, 19349, 23558, 31241, 32978, 34132, 35383, 35946, 39227, 40926, 46196, 47393, 49433, 59036} {
+	for _, seed := range []uint64{4816, 6637, 12823, 12891, 13613, 15327, 19349, 23558, 31241, 32978, 34132, 35383, 35946, 39227, 40926, 46196, 47393, 49433, 59036, 73550} {
 		if m, err := simulate(t, seed, noise, false); err != nil {
 			t.Errorf("seed %d: %v\n%v", seed, err, m)
 		}

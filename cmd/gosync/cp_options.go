@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"gosync/transport"
 )
@@ -189,6 +190,13 @@ func parseCp(args []string) (*cpLine, []string, error) {
 			return c, nil, nil
 		case arg == "--"+expandFlag:
 			c.s.expand = true
+			args = args[1:]
+			continue
+		case strings.HasPrefix(arg, heartbeatPrefix):
+			var err error
+			if c.s.heartbeat, err = time.ParseDuration(arg[len(heartbeatPrefix):]); err != nil {
+				return nil, nil, usageErrorf("%s: %v", display(arg), err)
+			}
 			args = args[1:]
 			continue
 		case arg == "--":

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -18,7 +19,8 @@ import (
 // destination with the keys and the ssh configuration of that machine. What it
 // prints is printed here, and its exit status is this run's.
 func (e *env) direct(ctx context.Context, s *settings, r *route, p *printer) error {
-	args, err := directArgs(s, r)
+	beat, limit := heartbeatFlag(s.Timeout), s.Timeout
+	args, err := directArgs(s, r, beat)
 	if err != nil {
 		return err
 	}
@@ -34,12 +36,12 @@ func (e *env) direct(ctx context.Context, s *settings, r *route, p *printer) err
 	if err != nil {
 		return &connectError{err}
 	}
-	defer far.Close() // what matters has been said
-	beat, limit := heartbeatFlag(s.Timeout), s.Timeout
+	defer far.Close()                  // what matters has been said
 	if far.Release != engine.Release { // it may not know the option
-		beat, limit = "", 0
+		limit = 0
+		args = slices.DeleteFunc(args, func(a string) bool { return a == beat })
 	}
-	command, err := far.Link.Exec(ctx, far.Program()+beat+" "+strings.Join(args, " "))
+	command, err := far.Link.Exec(ctx, far.Program()+" "+strings.Join(args, " "))
 	if err != nil {
 		return &connectError{err}
 	}

@@ -14,11 +14,14 @@ import (
 
 // directArgs are the arguments for gosync on the source's machine, fit for a shell
 // there. That run has the source on its own machine, and expands it as a server
-// does.
-func directArgs(s *settings, r *route) ([]string, error) {
+// does. beat is the option that has it show signs of life, "" for none.
+func directArgs(s *settings, r *route, beat string) ([]string, error) {
 	args, err := s.directOptions()
 	if err != nil {
 		return nil, err
+	}
+	if beat != "" {
+		args = append(args, beat)
 	}
 	args = append(args, "--"+expandFlag, "--")
 	for _, t := range r.sources {

@@ -172,7 +172,16 @@ func TestDirectSilent(t *testing.T) {
 	b := newStallBench(t, "exit 1")
 	serve := `case "$*" in *--server*) exec ` + b.gosync + ` "$@";; esac; `
 	args := b.args("-a", "--direct", b.sshd.Alias+":"+b.path("src"), b.sshd.Alias+":"+b.path("dst"))
-	b.script(t, "gosync", serve+"kill -STOP $$")
+	b.script(t, "gosync", serve+"echo $$ >"+b.path("stopped")+"; kill -STOP $$")
+	t.Cleanup(func() { // it takes no other signal, and its line's end is none
+		text, err := os.ReadFile(b.path("stopped"))
+		pid, perr := strconv.Atoi(strings.TrimSpace(string(text)))
+		if err != nil || perr != nil {
+			t.Errorf("who was stopped is not known: %v, %v", err, perr)
+			return
+		}
+		_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
+	})
 	status, after, output := b.run(t, nil, args...)
 	wantTimeout(t, "--direct", status, after, output)
 	b.script(t, "gosync", serve+`case "$*" in *--heartbeat=500ms*) ;; *) exit 9;; esac; for i in 1 2 3 4 5 6 7 8; do printf '\000'; sleep 0.5; done; echo done`)

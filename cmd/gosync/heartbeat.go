@@ -18,6 +18,9 @@ import (
 // heartbeat is a sign of life: no line that is meant to be read holds it.
 const heartbeat = "\x00"
 
+// heartbeatPrefix begins the option that asks for signs of life.
+const heartbeatPrefix = "--heartbeat="
+
 // beats is how many signs of life are expected in the time that ends a run.
 const beats = 4
 
@@ -27,7 +30,7 @@ func heartbeatFlag(limit time.Duration) string {
 	if limit <= 0 {
 		return ""
 	}
-	return " --heartbeat=" + (limit / beats).String()
+	return heartbeatPrefix + (limit / beats).String()
 }
 
 // beat prints signs of life until stop is called.

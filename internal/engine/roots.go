@@ -148,7 +148,7 @@ func (f *forest) isHollow(ctx context.Context, d *walker.Dir) bool {
 		return false
 	}
 	for _, o := range f.asked[d.Path] {
-		if entries, err := o.Tree.List(ctx, o.Dir); err == nil && len(entries) == 0 {
+		if entries, err := o.Tree.List(ctx, o.Dir); err != nil || len(entries) == 0 { // it may be going away just now
 			return true
 		}
 	}

@@ -158,8 +158,11 @@ func (f *newFile) copyOld() {
 }
 
 // beginInPlace opens the file itself for writing, and reports false where a
-// temporary must be used. Whether the file has other names SFTP does not tell.
+// temporary must be used.
 func (f *newFile) beginInPlace() (bool, error) {
+	if f.t.isShared(f.path) {
+		return false, nil
+	}
 	waiting := f.t.newWait(f.path)
 	for !f.hold(f.path) {
 		if err := waiting.step(f.ctx); err != nil {

@@ -41,8 +41,9 @@
 //
 // Times are whole seconds of 1970 to 2106; others become the first or the last of
 // these, with an error. Inode numbers and counts of links are not told: hard links
-// are not found in a source, are made anew by every run at a destination, and a file
-// that is written in place changes under its other names, too. Owners are numbers.
+// are not found in a source and are made anew by every run at a destination. That a
+// file has other names, and so is replaced and not written in place, is known where
+// the server lists directories as OpenSSH does. Owners are numbers.
 // Devices and FIFOs cannot be made. Holes are not found. Whether the session's user
 // is root is found out when a destination is opened to be changed; until then, and in
 // a dry run, it counts as not.

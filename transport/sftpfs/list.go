@@ -35,11 +35,12 @@ type lister struct {
 	path string // as the server takes it
 	max  int    // entries
 
-	found []manifest.Entry
-	bare  []string // names that came without attributes
-	size  int      // of the names
-	dots  int      // . and ..
-	bad   error    // the first thing that was left out
+	found  []manifest.Entry
+	shared []string // files that have other names, too
+	bare   []string // names that came without attributes
+	size   int      // of the names
+	dots   int      // . and ..
+	bad    error    // the first thing that was left out
 }
 
 // list returns what the directory holds. With an error come the entries that are
@@ -140,6 +141,9 @@ func (l *lister) take(n named) {
 		return
 	}
 	l.found = append(l.found, e)
+	if n.shared && e.IsRegular() {
+		l.shared = append(l.shared, e.Name)
+	}
 }
 
 // refuse notes that a name is left out, so that the directory does not count as
@@ -168,7 +172,7 @@ func (l *lister) describe(ctx context.Context) error {
 		case err != nil:
 			l.refuse(name, err.Error())
 		default:
-			l.take(named{name, a})
+			l.take(named{name: name, attrs: a})
 		}
 	}
 	return nil

@@ -34,10 +34,12 @@ func (h *Host) offers(name string) bool {
 }
 
 // inOrder reports whether the server does one request after another, as OpenSSH
-// does, of whose extensions this is the one that nobody else has. The protocol
-// permits that a request overtakes another: a change of a file's time could come
+// does, which is known by its extensions: others have some of them, not all. The
+// protocol permits that a request overtakes another: a change of a file's time could come
 // before what was written, say. There each has to be waited for.
-func (h *Host) inOrder() bool { return h.offers(extLsetstat) }
+func (h *Host) inOrder() bool {
+	return h.offers(extLsetstat) && h.offers(extLimits) && h.offers(extExpand)
+}
 
 // learnLimits finds out how much one request may carry.
 func (h *Host) learnLimits(ctx context.Context) error {

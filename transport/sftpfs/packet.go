@@ -1,9 +1,11 @@
 package sftpfs
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"gosync/walker/manifest"
@@ -211,8 +213,20 @@ func (a *attrs) entry(name string) (e manifest.Entry, err error) {
 
 // named is a name of a directory as it came.
 type named struct {
-	name string
+	name   string
+	shared bool // a file that has other names, too, where the server tells
 	attrs
+}
+
+// isShared looks at the number of links, the second word of what ls -l would print.
+// The protocol does not say what is in there, but OpenSSH and others do as ls does.
+func isShared(long []byte) bool {
+	words := bytes.Fields(long[:min(len(long), 64)])
+	if len(words) < 3 || len(words[0]) < 10 || words[0][0] != '-' {
+		return false
+	}
+	n, err := strconv.ParseUint(string(words[1]), 10, 32)
+	return err == nil && n > 1
 }
 
 // names takes a NAME packet apart. Nothing of it is checked but its form.
@@ -223,12 +237,12 @@ func (d *decoder) names(add func(named) error) error {
 	}
 	for range n {
 		name := d.string(maxPacket)
-		d.bytes(maxPacket) // what ls -l would print
+		long := d.bytes(maxPacket) // what ls -l would print
 		a := d.attrs()
 		if d.err != nil {
 			return d.err
 		}
-		if err := add(named{name, a}); err != nil {
+		if err := add(named{name, isShared(long), a}); err != nil {
 			return err
 		}
 	}

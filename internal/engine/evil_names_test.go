@@ -137,6 +137,10 @@ func TestEvilHome(t *testing.T) {
 		{"home", "~", nil, wire.Roots{Complete: true}, []*wire.ListingRecord{root(directory("ann")), {Dir: 1}}, false},
 		{"two homes", "~", nil, wire.Roots{Complete: true}, []*wire.ListingRecord{root(directory("ann"), directory("keep"))}, true},
 		{"the content of a home", "~bob", nil, wire.Roots{Complete: true, HasRoot: true, Root: directory("")}, []*wire.ListingRecord{root()}, true},
+		{"below a home", "~/x", func(o *engine.Options) { o.Relative = true }, wire.Roots{Complete: true}, []*wire.ListingRecord{root(directory("keep")), {Dir: 1, Incomplete: true, Entries: []manifest.Entry{directory("x")}}, {Dir: 2, Parent: 1}}, false},
+		{"below a home, and beside it", "~/x", func(o *engine.Options) { o.Relative = true }, wire.Roots{Complete: true}, []*wire.ListingRecord{root(directory("keep")), {Dir: 1, Incomplete: true, Entries: []manifest.Entry{directory("w"), directory("x")}}, {Dir: 2, Parent: 1, Incomplete: true}, {Dir: 3, Parent: 1, Entry: 1}}, false},
+		{"below a home, and beside it twice", "~/x", func(o *engine.Options) { o.Relative = true }, wire.Roots{Complete: true}, []*wire.ListingRecord{root(directory("keep")), {Dir: 1, Incomplete: true, Entries: []manifest.Entry{directory("v"), directory("w"), directory("x")}}, {Dir: 2, Parent: 1}, {Dir: 3, Parent: 1, Entry: 1}, {Dir: 4, Parent: 1, Entry: 2}}, true},
+		{"a home as the whole", "~/x", func(o *engine.Options) { o.Relative = true }, wire.Roots{Complete: true}, []*wire.ListingRecord{root(directory("keep")), {Dir: 1, Entries: []manifest.Entry{directory("x")}}, {Dir: 2, Parent: 1}}, true},
 		{"a part, honest", "keep/x", func(o *engine.Options) { o.Relative = true }, wire.Roots{Complete: true}, []*wire.ListingRecord{root(directory("keep")), {Dir: 1, Incomplete: true, Entries: []manifest.Entry{directory("x")}}, {Dir: 2, Parent: 1}}, false},
 		{"a part as the whole", "keep/x", func(o *engine.Options) { o.Relative = true }, wire.Roots{Complete: true}, []*wire.ListingRecord{root(directory("keep")), {Dir: 1, Entries: []manifest.Entry{directory("x")}}, {Dir: 2, Parent: 1}}, true},
 	} {
@@ -166,7 +170,7 @@ func TestEvilHome(t *testing.T) {
 				switch {
 				case !x.refused:
 					out.wantExit(t, wire.CodeOK)
-				case relayed || x.source != "keep/x": // the destination itself knows better, and deletes nothing
+				case relayed || x.source != "keep/x" && x.name != "a home as the whole": // the destination itself knows better, and deletes nothing
 					out.wantRefused(t)
 				}
 			})

@@ -17,11 +17,12 @@ import (
 // of *requested, nil, lets everything pass: this end does not know what was
 // asked for, or it is the source too.
 type requested struct {
-	root     bool       // attributes of the transfer's root may come
-	names    askedFor   // paths without wildcards
-	homes    int        // home directories, whose names only the far side knows
-	tops     []string   // what it calls them, as it has turned out
-	patterns [][]string // paths with wildcards, by components
+	root     bool           // attributes of the transfer's root may come
+	names    askedFor       // paths without wildcards
+	homes    [][]string     // what was asked for of home directories, whose paths only the far side knows
+	tops     []string       // how these paths begin, as it has turned out
+	ways     map[string]int // names that led to them, of each directory on the way
+	patterns [][]string     // paths with wildcards, by components
 	filter   *filter.Set
 }
 
@@ -83,7 +84,8 @@ func (r *requested) add(s string, job *Job) {
 	case job.Files != nil:
 		s = clampPath(s)
 	case strings.HasPrefix(s, "~") && (job.Relative && !strings.Contains(s, "/./") || !strings.Contains(s, "/")):
-		r.homes++
+		_, below, _ := strings.Cut(strings.TrimRight(s, "/"), "/")
+		r.homes = append(r.homes, components(below))
 		return
 	}
 	if !job.Relative {
@@ -118,20 +120,49 @@ func (r *requested) ask(parts []string, job *Job) {
 	r.names.add(parts)
 }
 
-// isHome reports whether the first component of a path is the name of a home
-// directory that was asked for, or of what that lies in.
-func (r *requested) isHome(have []string) bool {
-	return len(have) > 0 && slices.Contains(r.tops, have[0])
+// isHome reports whether a path may be that of a home directory that was asked for,
+// lead there, or lie below it. below says that it lies in what was asked for.
+func (r *requested) isHome(have []string) (is, below bool) {
+	if len(have) == 0 || !slices.Contains(r.tops, have[0]) {
+		return false, false
+	}
+	for _, want := range r.homes {
+		for i := 1; i+len(want) <= len(have); i++ {
+			if len(want) == 0 || slices.EqualFunc(want, have[i:i+len(want)], matches) {
+				return true, true
+			}
+		}
+	}
+	return true, slices.ContainsFunc(r.homes, func(want []string) bool { return len(want) == 0 })
 }
 
-// takeHome takes a name in the transfer's root that was not asked for as that of a
-// home directory, if one was asked for that has no name yet.
+// takeHome takes a name in the transfer's root that was not asked for as the
+// beginning of the path of a home directory, if one was asked for that has no name
+// yet.
 func (r *requested) takeHome(name string) bool {
-	if len(r.tops) >= r.homes {
+	if len(r.tops) >= len(r.homes) {
 		return false
 	}
 	r.tops = append(r.tops, name)
 	return true
+}
+
+// takeWay takes a name in a directory that leads to home directories: each was asked
+// for by one path.
+func (r *requested) takeWay(dir string) bool {
+	if is, _ := r.isHome(components(dir)); !is || r.ways[dir] >= len(r.homes) {
+		return false
+	}
+	if r.ways == nil {
+		r.ways = map[string]int{}
+	}
+	r.ways[dir]++
+	return true
+}
+
+func (r *requested) inHome(have []string) bool {
+	_, below := r.isHome(have)
+	return below
 }
 
 // covers reports whether everything in the directory at a path of the transfer
@@ -142,7 +173,7 @@ func (r *requested) covers(path string) bool {
 	}
 	have := components(path)
 	_, whole := r.names.find(have)
-	return whole || r.isHome(have) || r.matchesAny(have, func(want int) bool { return want <= len(have) })
+	return whole || r.inHome(have) || r.matchesAny(have, func(want int) bool { return want <= len(have) })
 }
 
 // implies reports whether a path is a parent of something that was asked for.
@@ -189,7 +220,7 @@ func (r *requested) checkNames(dir *destDir) error {
 	}
 	for i := range dir.entries {
 		path := shownPath(dir, &dir.entries[i])
-		if !r.covers(path) && !r.implies(path) && !(dir.shown == "" && r.takeHome(path)) {
+		if !r.covers(path) && !r.implies(path) && !(dir.shown == "" && r.takeHome(path)) && !r.takeWay(dir.shown) {
 			return fmt.Errorf("%w: %q comes and was not asked for", wire.ErrProtocol, path)
 		}
 	}

@@ -197,7 +197,7 @@ func newCpBench(t *testing.T) *cpBench {
 		t.Fatal(err)
 	}
 	// A bash that takes itself for one inside of another leaves ~/.bashrc alone, which may take seconds.
-	b.sshd = sshtest.Start(t, sshtest.Options{Path: []string{filepath.Dir(b.gosync)}, Env: []string{"GORACE=" + quickExit, "SHLVL=2"}})
+	b.sshd = sshtest.Start(t, sshtest.Options{Path: []string{filepath.Dir(b.gosync)}, Env: []string{"GORACE=" + quickExit}})
 	u, err := user.Current()
 	if err != nil {
 		t.Fatal(err)

@@ -28,7 +28,7 @@ func newSSHBench(t *testing.T, o sshtest.Options) *sshBench {
 	if err := os.Mkdir(s.home, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	o.Env = append(o.Env, "HOME="+s.home, "SHLVL=2") // a login shell that is not the first reads no .bashrc
+	o.Env = append(o.Env, "HOME="+s.home)
 	s.sshd = sshtest.Start(t, o)
 	b.env = []string{"HOME=" + s.home, "SSH_AUTH_SOCK=", "SSH_ASKPASS=", "DISPLAY=", "WAYLAND_DISPLAY="}
 	b.alone = true

@@ -55,7 +55,7 @@ const scpCommand = "'scp -'*"
 
 func matrixSSHD(t *testing.T, kind string) *matrixPlace {
 	home := t.TempDir()
-	o := sshtest.Options{Env: []string{"HOME=" + home, "SHLVL=2"}}
+	o := sshtest.Options{Env: []string{"HOME=" + home}}
 	switch kind {
 	case kindSFTP:
 		o.Extra = []string{"ForceCommand internal-sftp"}

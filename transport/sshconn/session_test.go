@@ -15,7 +15,7 @@ import (
 // One that is still used is not waited for long, and the error shows no more of a script than its beginning.
 func TestFewSessions(t *testing.T) {
 	t.Parallel()
-	srv := sshtest.Start(t, sshtest.Options{Extra: []string{"MaxSessions 1"}, Env: []string{"SHLVL=2"}}) // no .bashrc is read
+	srv := sshtest.Start(t, sshtest.Options{Extra: []string{"MaxSessions 1"}})
 	client, err := sshconn.Dial(t.Context(), sshconn.Config{Host: srv.Alias, ConfigFile: srv.Config, Prompt: noPrompt, SSH: "none"})
 	if err != nil {
 		t.Fatal(err)

@@ -158,6 +158,8 @@ func (s *Server) writeFiles(t testing.TB, o Options) {
 		d.WriteString("Subsystem sftp internal-sftp\n")
 	}
 	env := append([]string{"PATH=" + strings.Join(append(slices.Clone(o.Path), "/usr/local/bin", "/usr/bin", "/bin"), ":")}, o.Env...)
+	// A bash that is not the first shell reads no .bashrc: what the account has in there can take a second, and say things.
+	env = append(env, "SHLVL=2")
 	d.WriteString("SetEnv")
 	for _, e := range env {
 		fmt.Fprintf(&d, " \"%s\"", e)

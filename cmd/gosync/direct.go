@@ -54,7 +54,7 @@ func (e *env) direct(ctx context.Context, s *settings, r *route, p *printer) err
 	_ = stream.CloseWrite() // nobody can be asked
 	err = p.con.lines(stream)
 	end := stream.Wait()
-	p.far.end()
+	p.far.mute() // the server that was reached first has nothing to do
 	var exit *transport.ExitError
 	switch {
 	case ctx.Err() != nil:

@@ -13,9 +13,10 @@ import (
 // line becomes a message of its own. Package transport has made the text safe
 // to print.
 type messages struct {
-	con  *console
-	mu   sync.Mutex
-	rest []byte
+	con   *console
+	mu    sync.Mutex
+	rest  []byte
+	muted bool
 }
 
 // maxMessage bounds how much of a line without end is held back.
@@ -26,6 +27,9 @@ const maxMessage = 4 << 10
 func (m *messages) Write(b []byte) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.muted {
+		return len(b), nil
+	}
 	m.rest = append(m.rest, b...)
 	for {
 		i := bytes.IndexByte(m.rest, '\n')
@@ -51,6 +55,15 @@ func (m *messages) end() {
 		m.con.message(string(m.rest))
 		m.rest = nil
 	}
+}
+
+// mute prints what waits, and nothing of what comes: from a far side that is given
+// up, and may complain of it.
+func (m *messages) mute() {
+	m.end()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.muted = true
 }
 
 // logHandler prints log records as messages, without the time: they are for

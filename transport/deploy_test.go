@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"gosync/internal/need"
 	"gosync/transport/wire"
 )
 
@@ -156,8 +157,8 @@ func TestDeployUnsafeDirectory(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if test.root && os.Getuid() != 0 {
-				t.Skip("needs root")
+			if test.root {
+				need.Root(t, "only root can do that to a box")
 			}
 			b := newBox(t, "sh")
 			if err := test.plant(b); err != nil {
@@ -193,9 +194,7 @@ func TestDeployLinkedCache(t *testing.T) {
 // tmpfs mounts a file system over the box's home.
 func (b *farBox) tmpfs(options string) {
 	b.t.Helper()
-	if os.Getuid() != 0 {
-		b.t.Skip("needs root to mount")
-	}
+	need.Root(b.t, "only root can mount")
 	b.mount("-t", "tmpfs", "-o", options, "tmpfs", b.home)
 	b.t.Cleanup(func() {
 		if out, err := exec.Command("umount", "-l", b.home).CombinedOutput(); err != nil {

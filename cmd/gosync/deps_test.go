@@ -64,12 +64,13 @@ func imports() map[string][]string {
 		},
 
 		// Support for tests.
+		"internal/need":             {},
 		"transport/wire/evilpeer":   {"delta", "walker/manifest", "transport/wire"},
 		"internal/engine/memtree":   {"delta", "delta/checkpoint", "walker", "walker/manifest", "internal/engine"},
 		"internal/engine/treetest":  {"delta", "internal/engine", "walker/manifest"},
 		"transport/sftpfs/evilsftp": {sftp},
 		"transport/scpfs/evilscp":   {},
-		"transport/sshtest":         {cryptoSSH},
+		"transport/sshtest":         {cryptoSSH, "internal/need"},
 	}
 }
 

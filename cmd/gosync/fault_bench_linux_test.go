@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"gosync/internal/need"
 )
 
 // temporaryPrefix begins the names of files that are being written.
@@ -71,13 +73,7 @@ func (b *faultBench) path(name string) string { return filepath.Join(b.dir, name
 // needRoot skips a test that changes who it is, or mounts.
 func needRoot(t *testing.T) {
 	t.Helper()
-	if os.Geteuid() == 0 {
-		return
-	}
-	if slices.Contains(strings.Split(os.Getenv("GOSYNC_REQUIRE"), ","), "root") {
-		t.Fatal("GOSYNC_REQUIRE names root, and this is another user")
-	}
-	t.Skip("needs root")
+	need.Root(t, "only root can mount, and change who it is")
 }
 
 // file writes a file of that size.

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -139,9 +138,8 @@ func TestFaults(t *testing.T) {
 				}
 				fmt.Fprintln(t.Output(), c.line(f))
 			})
-			if f.root && os.Geteuid() != 0 {
-				c.remark("needs root")
-				t.SkipNow()
+			if f.root {
+				needRoot(t)
 			}
 			f.run(t, c)
 		})

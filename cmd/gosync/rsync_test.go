@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gosync/internal/need"
 )
 
 // requireTool skips the test where a program is missing, and fails it where GOSYNC_REQUIRE names it.
@@ -20,10 +22,7 @@ func requireTool(t *testing.T, name string) string {
 	if err == nil {
 		return path
 	}
-	if slices.Contains(strings.Split(os.Getenv("GOSYNC_REQUIRE"), ","), name) {
-		t.Fatalf("%s is required: %v", name, err)
-	}
-	t.Skipf("%s is not installed", name)
+	need.Missing(t, name, err.Error())
 	return ""
 }
 

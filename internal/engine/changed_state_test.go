@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gosync/internal/engine"
+	"gosync/internal/need"
 	"gosync/transport/wire"
 )
 
@@ -127,8 +128,13 @@ func TestReplaced(t *testing.T) {
 	} {
 		for _, file := range []string{"small", "large", "basis", "d/e/deep"} {
 			t.Run(x.name+" "+file, func(t *testing.T) {
-				if os.Geteuid() != 0 && x.name == "device" || os.Geteuid() == 0 && x.name == "unreadable file" {
-					t.Skip("needs root, or somebody else")
+				switch x.name {
+				case "device":
+					need.Root(t, "only root can make devices")
+				case "unreadable file":
+					if os.Geteuid() == 0 {
+						t.Skip("root can read everything")
+					}
 				}
 				each(t, func(t *testing.T, w way) {
 					src, dst := faultTree(t)

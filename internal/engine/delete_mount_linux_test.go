@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"gosync/internal/need"
 	"gosync/transport/wire"
 )
 
@@ -20,9 +21,7 @@ func inMountNamespace(t *testing.T) bool {
 	if os.Getenv(mark) != "" {
 		return true
 	}
-	if os.Getuid() != 0 {
-		t.Skip("mounting needs root")
-	}
+	need.Root(t, "mounting needs root")
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
 	cmd.Env = append(os.Environ(), mark+"=1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}

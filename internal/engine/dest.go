@@ -189,11 +189,7 @@ func (d *dest) dispatch(ctx context.Context, f wire.Frame) (over bool, err error
 	case wire.TypeListings:
 		return false, d.listings(ctx, f)
 	}
-	payload, err := f.Payload()
-	if err != nil {
-		return true, err
-	}
-	m, err := wire.Decode(f.Type, payload)
+	m, err := decode(f)
 	if err != nil {
 		return true, err
 	}

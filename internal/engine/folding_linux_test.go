@@ -14,6 +14,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"gosync/internal/engine"
+	"gosync/internal/need"
 	"gosync/transport/localfs"
 )
 
@@ -96,9 +97,7 @@ func (n *foldNode) Rename(ctx context.Context, name string, to fs.InodeEmbedder,
 // that cannot be done.
 func mountFolding(t *testing.T) string {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("only root can mount")
-	}
+	need.Root(t, "only root can mount")
 	top := t.TempDir()
 	below, dir := filepath.Join(top, "below"), filepath.Join(top, "mnt")
 	must(t, os.Mkdir(below, 0o755))

@@ -27,6 +27,15 @@ func receive(ctx context.Context, conn *wire.Conn, who string, handle func(conte
 	}
 }
 
+// decode takes a frame's message out of it.
+func decode(f wire.Frame) (wire.Msg, error) {
+	payload, err := f.Payload()
+	if err != nil {
+		return nil, err
+	}
+	return wire.Decode(f.Type, payload)
+}
+
 // maxEntries is how many entries a run may have.
 const maxEntries = 100_000_000
 

@@ -8,15 +8,15 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"gosync/internal/need"
 )
 
 // mountExt4 mounts a new file system, whose inodes have so many bytes, on a new
 // directory. It skips the test where that cannot be done.
 func mountExt4(t *testing.T, inode string) string {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("only root can mount")
-	}
+	need.Root(t, "only root can mount")
 	top := t.TempDir()
 	image, dir := filepath.Join(top, "image"), filepath.Join(top, "mnt")
 	must(t, os.WriteFile(image, nil, 0o600))
@@ -44,7 +44,7 @@ func TestClampedTimes(t *testing.T) {
 				// tmpfs keeps all times; the directories of tests need not.
 				src, err := os.MkdirTemp("/dev/shm", "gosync-test")
 				if err != nil {
-					t.Skip(err)
+					need.Missing(t, "shm", err.Error())
 				}
 				t.Cleanup(func() { _ = os.RemoveAll(src) })
 				for name, sec := range map[string]int64{

@@ -209,11 +209,7 @@ func (r *relay) source(ctx context.Context, f wire.Frame) (over bool, err error)
 	case wire.TypeListings:
 		return false, r.listings(ctx, f)
 	}
-	payload, err := f.Payload()
-	if err != nil {
-		return true, err
-	}
-	m, err := wire.Decode(f.Type, payload)
+	m, err := decode(f)
 	if err != nil {
 		return true, err
 	}
@@ -315,11 +311,7 @@ func (r *relay) dest(ctx context.Context, f wire.Frame) (over bool, err error) {
 	case wire.TypeNeedDirs, wire.TypeSigPart, wire.TypeAnswer, wire.TypeResend, wire.TypeCheck:
 		return false, r.from.Forward(ctx, f)
 	}
-	payload, err := f.Payload()
-	if err != nil {
-		return true, err
-	}
-	m, err := wire.Decode(f.Type, payload)
+	m, err := decode(f)
 	if err != nil {
 		return true, err
 	}

@@ -141,11 +141,7 @@ func closeOnCancel(ctx, over context.Context, conn *wire.Conn, alone bool) error
 // connection. Messages alias the frame and may be queued, so the collector takes
 // care of it. They are small.
 func (s *source) dispatch(ctx context.Context, f wire.Frame) (over bool, err error) {
-	payload, err := f.Payload()
-	if err != nil {
-		return true, err
-	}
-	m, err := wire.Decode(f.Type, payload)
+	m, err := decode(f)
 	if err != nil {
 		return true, err
 	}

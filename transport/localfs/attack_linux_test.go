@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosync/internal/engine"
+	"gosync/internal/need"
 	"gosync/walker/manifest"
 )
 
@@ -96,9 +97,7 @@ func assault(t *testing.T, root, outside string, n int, resolves bool) (leaks in
 // TestWithoutRights does as an ordinary user what needs no more rights than
 // the directories give. The thread alone loses its rights.
 func TestWithoutRights(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can become somebody else")
-	}
+	need.Root(t, "only root can become somebody else")
 	const nobody = 65534
 	base := t.TempDir()
 	must(t, os.Chmod(filepath.Dir(base), 0o755))

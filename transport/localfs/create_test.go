@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosync/internal/engine"
+	"gosync/internal/need"
 	"gosync/walker/manifest"
 )
 
@@ -283,9 +284,7 @@ func TestUmask(t *testing.T) {
 // TestSetgidDirectory: a directory may give its group to new files, so that
 // the process's own group has to be set there.
 func TestSetgidDirectory(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root may give groups away")
-	}
+	need.Root(t, "only root may give groups away")
 	root := t.TempDir()
 	dir := filepath.Join(root, "dir")
 	must(t, os.Mkdir(dir, 0o755))

@@ -16,6 +16,7 @@ import (
 
 	"gosync/delta"
 	"gosync/internal/engine"
+	"gosync/internal/need"
 	"gosync/walker/manifest"
 )
 
@@ -60,8 +61,8 @@ func TestPlanted(t *testing.T) {
 	}{{"partial", manifest.PartialName}, {"sidecar", manifest.SidecarName}} {
 		for _, tt := range plants {
 			t.Run(where.name+" "+tt.name, func(t *testing.T) {
-				if tt.root && os.Geteuid() != 0 {
-					t.Skip("only root can make it")
+				if tt.root {
+					need.Root(t, "only root can make it")
 				}
 				outside := t.TempDir()
 				victim := filepath.Join(outside, "victim")

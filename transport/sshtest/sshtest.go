@@ -22,6 +22,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"gosync/internal/need"
 )
 
 // Alias is the name of the server in the configuration.
@@ -70,10 +72,7 @@ func Require(t testing.TB, tool, program string) string {
 	if p := filepath.Join("/usr/sbin", program); isProgram(p) { // not on the PATH of ordinary users
 		return p
 	}
-	if slices.Contains(strings.Split(os.Getenv("GOSYNC_REQUIRE"), ","), tool) {
-		t.Fatalf("GOSYNC_REQUIRE names %s, but %s is missing: %v", tool, program, err)
-	}
-	t.Skipf("needs %s: %v", program, err)
+	need.Missing(t, tool, fmt.Sprintf("%s is missing: %v", program, err))
 	return ""
 }
 

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gosync/internal/need"
 )
 
 // requireRsync returns the path of rsync; without one the test is skipped, or fails if
@@ -22,10 +24,7 @@ func requireRsync(t *testing.T) string {
 	if err == nil {
 		return path
 	}
-	if slices.Contains(strings.Split(os.Getenv("GOSYNC_REQUIRE"), ","), "rsync") {
-		t.Fatal("rsync is required and missing")
-	}
-	t.Skip("no rsync")
+	need.Missing(t, "rsync", err.Error())
 	return ""
 }
 

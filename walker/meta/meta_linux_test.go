@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosync/internal/need"
 	"gosync/walker/manifest"
 )
 
@@ -29,9 +30,7 @@ func TestChmodRef(t *testing.T) {
 // TestNoSetuidWithoutOwner: who cannot give a file away must not make it run
 // with its own rights either.
 func TestNoSetuidWithoutOwner(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can become somebody else")
-	}
+	need.Root(t, "only root can become somebody else")
 	const nobody = 65534
 	dir := t.TempDir()
 	must(t, os.Chown(dir, nobody, nobody))

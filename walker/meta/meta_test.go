@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosync/internal/need"
 	"gosync/walker/manifest"
 )
 
@@ -125,9 +126,7 @@ func TestApplyKnown(t *testing.T) {
 	target := Target{FD: dirfd, Name: "no such file", Type: manifest.Regular, Has: has, Known: all}
 	must(t, Apply(&target, &same, all)) // or it would have failed
 
-	if os.Geteuid() != 0 {
-		t.Skip("only root may give files away")
-	}
+	need.Root(t, "only root may give files away")
 	must(t, unix.Chmod(path, 0o6755))
 	has, _ = at(t, dir, "file")
 	want := has

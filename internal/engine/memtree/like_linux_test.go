@@ -16,6 +16,7 @@ import (
 	"gosync/delta"
 	"gosync/internal/engine"
 	"gosync/internal/engine/memtree"
+	"gosync/internal/need"
 	"gosync/transport/localfs"
 	"gosync/walker/manifest"
 )
@@ -23,9 +24,7 @@ import (
 // TestLikeLocalfs does the same to a tree in memory and to one of this machine, and
 // compares what comes of it.
 func TestLikeLocalfs(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("memtree's user is root")
-	}
+	need.Root(t, "memtree's user is root")
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	rapid.Check(t, func(rt *rapid.T) {
 		root, err := os.MkdirTemp("", "memtree")

@@ -1,0 +1,126 @@
+package engine
+
+import (
+	"context"
+
+	"gosync/walker/filter"
+	"gosync/walker/manifest"
+)
+
+// list reads what the destination has in a directory.
+func (p *planner) list(ctx context.Context, dir *destDir) error {
+	d := p.d
+	switch {
+	case dir.failed || d.tree == nil:
+		return nil
+	case !dir.exists:
+		return p.alias(ctx, dir)
+	case d.own != nil:
+		if own := d.own.byPath[dir.path]; own != nil {
+			dir.dst = own.Entries
+			for _, name := range d.own.left[dir.path] {
+				dir.leftover(name)
+			}
+			if own.Err != nil {
+				dir.incomplete = true // as below
+				d.fail("opendir", d.name(dir), own.Err)
+			}
+			return p.match(ctx, dir)
+		}
+	}
+	entries, err := p.listDest(ctx, dir.path)
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		// What is there cannot be compared, so it cannot be deleted either;
+		// the files are sent, and fail or not.
+		dir.incomplete = true
+		d.fail("opendir", d.name(dir), err)
+	}
+	kept := entries[:0]
+	for _, e := range entries {
+		if !manifest.Temporary(e.Name) {
+			kept = append(kept, e)
+			continue
+		}
+		if err := p.removeStale(ctx, dir, e.Name); err != nil {
+			return err
+		}
+	}
+	manifest.Sort(kept)
+	dir.dst = kept
+	d.countOwn(len(kept))
+	return p.match(ctx, dir)
+}
+
+// match finds out which entries of the destination stand for those of the source,
+// and which are protected.
+func (p *planner) match(ctx context.Context, dir *destDir) error {
+	if err := p.alias(ctx, dir); err != nil {
+		return err
+	}
+	return p.protect(ctx, dir)
+}
+
+// protect marks the entries that filter rules keep from deletion.
+func (p *planner) protect(ctx context.Context, dir *destDir) error {
+	d := p.d
+	if d.scope() == nil || !d.job.Delete {
+		return nil
+	}
+	scope, err := p.scopeOf(ctx, dir)
+	if err != nil || scope == nil {
+		dir.incomplete = true // what is protected is not known, so nothing is deleted
+		if err != nil {
+			err = d.fileFailed("filter", d.name(dir), err)
+		}
+		return err
+	}
+	dir.scope = scope
+	dir.protected = make([]bool, len(dir.dst))
+	for i := range dir.dst {
+		dir.protected[i] = scope.Excluded(dir.dst[i].Name, dir.dst[i].IsDir(), filter.Receiver)
+	}
+	return nil
+}
+
+// scopeOf returns the rules in force in dir, nil where those of its parent are
+// not known.
+func (p *planner) scopeOf(ctx context.Context, dir *destDir) (*filter.Scope, error) {
+	if dir.index == 0 {
+		return p.d.scope().Open(p.mergeFile(ctx, dir))
+	}
+	parent, entry := p.parentOf(dir)
+	if parent.scope == nil {
+		return nil, nil
+	}
+	return parent.scope.Enter(parent.entries[entry].Name, p.mergeFile(ctx, dir))
+}
+
+// removeStale removes what a killed run has left in dir.
+func (p *planner) removeStale(ctx context.Context, dir *destDir, name string) error {
+	if p.d.job.DryRun {
+		dir.leftover(name)
+		return nil
+	}
+	removed, err := p.d.tree.RemoveStale(ctx, manifest.Join(dir.path, name), false)
+	if removed {
+		dir.touched.Store(true)
+	} else {
+		dir.leftover(name)
+	}
+	if err != nil {
+		return p.d.fileFailed("remove", manifest.Join(dir.shown, name), err)
+	}
+	return nil
+}
+
+// mergeLimit is the greatest size in bytes of a per-directory filter file.
+const mergeLimit = 1 << 20
+
+func (p *planner) mergeFile(ctx context.Context, dir *destDir) func(name string) ([]byte, error) {
+	return func(name string) ([]byte, error) {
+		return p.d.tree.ReadFile(ctx, manifest.Join(dir.path, name), mergeLimit)
+	}
+}

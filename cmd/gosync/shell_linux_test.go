@@ -226,7 +226,8 @@ func TestShellOnTerminal(t *testing.T) {
 	s.typed("n\r")
 	s.expect("nothing was removed")
 	s.typed("!echo from $((40+2))\r")
-	s.expect("from 42")
+	s.expect("from 42\r\n")
+	s.expect("> ") // until then the terminal is the command's, and takes ^D for its own
 	s.typed("\x04")
 	s.ends(0)
 	if strings.Contains(s.text(), "\x1b[2J") {

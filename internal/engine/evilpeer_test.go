@@ -19,9 +19,9 @@ import (
 )
 
 const (
-	evilTime   = 5 * time.Second // a victim must have ended by itself
-	evilMoment = time.Second     // ... or is ended, where nothing else does that
-	evilHeap   = 256 << 20       // bytes that a victim and its peer may take
+	evilTime   = time.Minute // a victim must have ended by itself: on a busy machine with the race detector, too
+	evilMoment = time.Second // ... or is ended, where nothing else does that
+	evilHeap   = 256 << 20   // bytes that a victim and its peer may take
 )
 
 // sceneJob returns the job of a scene.

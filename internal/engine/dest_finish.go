@@ -14,8 +14,9 @@ import (
 type linkTask struct {
 	dir   *destDir
 	entry int
-	lead  wire.ID // the group's first member
-	old   string  // its path at the destination
+	lead  wire.ID  // the group's first member
+	in    *destDir // its directory; nil where that is the same on both sides and was not planned
+	old   string   // its path at the destination
 }
 
 // link plans an entry that is a hard link to an earlier one.
@@ -50,7 +51,7 @@ func (p *planner) link(ctx context.Context, dir *destDir, i int, e, dst *manifes
 		d.mu.Unlock()
 	}
 	if !d.job.DryRun {
-		d.links = append(d.links, linkTask{dir, i, wire.ID{Dir: ld, Entry: le}, path})
+		d.links = append(d.links, linkTask{dir, i, wire.ID{Dir: ld, Entry: le}, p.byIndex[ld], path})
 	}
 	return nil
 }
@@ -158,10 +159,11 @@ func (d *dest) makeLinks(ctx context.Context) error {
 		for _, l := range links {
 			var err error
 			switch heir, ok := heirs[l.lead]; {
+			case d.unmade(l.dir): // it was said why
 			case ok:
-				l.lead, l.old = wire.ID{Dir: heir.dir.index, Entry: heir.entry}, d.pathFor(heir.dir, &heir.dir.entries[heir.entry])
+				l.lead, l.in, l.old = wire.ID{Dir: heir.dir.index, Entry: heir.entry}, heir.dir, d.pathFor(heir.dir, &heir.dir.entries[heir.entry])
 				d.links = append(d.links, l)
-			case d.isLost(l.lead):
+			case d.isLost(l):
 				heirs[l.lead] = l
 				err = d.inherit(ctx, l)
 			default:
@@ -224,10 +226,14 @@ func (d *dest) lose(id wire.ID) {
 	d.lost[id] = true
 }
 
-func (d *dest) isLost(id wire.ID) bool {
+// isLost reports whether the first member of a link's group could not be made.
+func (d *dest) isLost(l linkTask) bool {
+	if l.in != nil && (l.in.failed || d.unmade(l.in)) {
+		return true
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.lost[id]
+	return d.lost[l.lead]
 }
 
 // sameFile reports whether two paths are known to be links to one file.

@@ -191,7 +191,53 @@ func (in *incoming) create(ctx context.Context, d *dest) (NewFile, error) {
 		}
 		in.base = nil
 	}
-	return d.tree.Create(ctx, in.path, how)
+	f, err := d.tree.Create(ctx, in.path, how)
+	if err != nil || !in.append {
+		return f, err
+	}
+	if err := d.bring(ctx, in, f); err != nil {
+		removeFile(f)
+		return nil, err
+	}
+	return f, nil
+}
+
+// bring gives a file that is appended to what stays of the old one. It has that
+// already, unless the old one cannot be written in place, because it has other names
+// for instance.
+func (d *dest) bring(ctx context.Context, in *incoming, f NewFile) error {
+	stays := max(in.keepTo, int64(len(in.held))*delta.ChunkSize)
+	begun := f.Begun()
+	if begun >= stays {
+		return nil
+	}
+	if begun > 0 {
+		return fmt.Errorf("%w: it has become shorter", ErrChanged)
+	}
+	defer d.conn.Work()()
+	old, err := d.tree.Open(ctx, in.path)
+	if err != nil {
+		return err
+	}
+	defer old.Close()
+	if ok, err := f.CopyFrom(ctx, old, stays); ok || err != nil {
+		return err
+	}
+	buf := make([]byte, delta.ChunkSize)
+	for off := int64(0); off < stays; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n, err := old.ReadAt(buf[:min(int64(len(buf)), stays-off)], off)
+		if n == 0 {
+			return fmt.Errorf("%w: it ends at %d: %w", ErrChanged, off, err)
+		}
+		if _, err := f.WriteAt(buf[:n], off); err != nil {
+			return err
+		}
+		off += int64(n)
+	}
+	return nil
 }
 
 // giveUp ends a file that is not finished because the run ends, and keeps what

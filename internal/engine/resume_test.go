@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -267,29 +268,37 @@ func TestAppend(t *testing.T) {
 		{"longer is left alone", content + "more", false, content + "more"},
 		{"same length is left alone", strings.Repeat("y", len(content)), true, strings.Repeat("y", len(content))},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			each(t, func(t *testing.T, w way) {
-				src, dst := dirs(t, map[string]string{"f": content, "new": "new"}, map[string]string{"f": tt.old})
-				then := time.Now().Add(-time.Hour)
-				must(t, os.Chtimes(filepath.Join(dst, "f"), then, then))
-				job := jobFor(src, dst)
-				job.Append, job.AppendVerify = !tt.verify, tt.verify
-				out := trial{way: w, job: job}.must(t)
-				want := tt.want
-				if want == "" {
-					want = content
-				}
-				if got := string(contentOf(t, filepath.Join(dst, "f"))); got != want {
-					t.Errorf("%d bytes, want %d", len(got), len(want))
-				}
-				if tt.want == "" && strings.HasPrefix(content, tt.old) && out.sum.Literal > int64(len(content)-len(tt.old))+1<<20+10 {
-					t.Errorf("%d bytes were sent", out.sum.Literal)
-				}
-				if string(contentOf(t, filepath.Join(dst, "new"))) != "new" {
-					t.Error("a new file was not copied")
-				}
+		for _, shared := range []bool{false, true} {
+			t.Run(fmt.Sprint(tt.name, ", other names: ", shared), func(t *testing.T) {
+				each(t, func(t *testing.T, w way) {
+					src, dst := dirs(t, map[string]string{"f": content, "new": "new"}, map[string]string{"f": tt.old})
+					then := time.Now().Add(-time.Hour)
+					must(t, os.Chtimes(filepath.Join(dst, "f"), then, then))
+					if shared {
+						must(t, os.Link(filepath.Join(dst, "f"), filepath.Join(dst, "other")))
+					}
+					job := jobFor(src, dst)
+					job.Append, job.AppendVerify = !tt.verify, tt.verify
+					out := trial{way: w, job: job}.must(t)
+					want := tt.want
+					if want == "" {
+						want = content
+					}
+					if got := string(contentOf(t, filepath.Join(dst, "f"))); got != want {
+						t.Errorf("%d bytes, want %d", len(got), len(want))
+					}
+					if shared && string(contentOf(t, filepath.Join(dst, "other"))) != tt.old {
+						t.Error("another name of the file has changed")
+					}
+					if tt.want == "" && strings.HasPrefix(content, tt.old) && out.sum.Literal > int64(len(content)-len(tt.old))+1<<20+10 {
+						t.Errorf("%d bytes were sent", out.sum.Literal)
+					}
+					if string(contentOf(t, filepath.Join(dst, "new"))) != "new" {
+						t.Error("a new file was not copied")
+					}
+				})
 			})
-		})
+		}
 	}
 }
 

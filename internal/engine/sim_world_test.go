@@ -310,6 +310,9 @@ func (g *gen) large(o *engine.Options) (src, dst simTree) {
 	src, dst = simTree{"": g.node("d"), "large": n}, simTree{"": g.node("d"), "large": old}
 	if g.one(4) {
 		delete(dst, "large")
+	} else if size%4 == 0 { // what is written in place must not reach its other name
+		old.group = 1
+		dst["large"], dst["other"] = old, old
 	}
 	if g.one(2) {
 		src["small"] = g.node("f")

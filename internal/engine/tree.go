@@ -182,6 +182,12 @@ type Partial interface {
 type NewFile interface {
 	io.WriterAt
 
+	// Begun returns how many bytes of what stood under the final name the file
+	// begins with: all of them where it is written in place, none where it will
+	// take that one's place, as it can also with CreateOptions.InPlace. It is
+	// called before anything is written.
+	Begun() int64
+
 	// CopyFrom lets the kernel copy or clone the first size bytes of src, and
 	// reports false where it cannot, having written nothing that matters.
 	CopyFrom(ctx context.Context, src File, size int64) (bool, error)

@@ -122,6 +122,14 @@ func (f *newFile) learn() error {
 	return nil
 }
 
+// Begun implements [engine.NewFile].
+func (f *newFile) Begun() int64 {
+	if f.temp != "" || f.made {
+		return 0
+	}
+	return f.size
+}
+
 // beginInPlace opens the file itself for writing, and reports false where a
 // temporary must be used: other names of the file, if it has any, shall not
 // change, and what is no regular file is replaced. Two runs do not write the same

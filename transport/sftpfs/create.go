@@ -157,6 +157,14 @@ func (f *newFile) copyOld() {
 	f.old, f.size = old, old.size.Load()
 }
 
+// Begun implements [engine.NewFile].
+func (f *newFile) Begun() int64 {
+	if f.temp != "" || f.made {
+		return 0
+	}
+	return f.size
+}
+
 // beginInPlace opens the file itself for writing, and reports false where a
 // temporary must be used.
 func (f *newFile) beginInPlace() (bool, error) {

@@ -118,6 +118,14 @@ func (d *Disk) create(dir *inode, name string) *inode {
 	return i
 }
 
+// Begun implements [engine.NewFile].
+func (f *newFile) Begun() int64 {
+	if f.temp != "" || f.made {
+		return 0
+	}
+	return f.size
+}
+
 // beginInPlace opens the file itself, and reports false where a temporary must be
 // used. A file that is not there is marked before it is made, else before it is
 // first written.

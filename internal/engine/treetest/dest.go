@@ -216,6 +216,9 @@ func testInPlace(t *testing.T, d engine.Dest, root string) {
 	must(t, err)
 	f, err := d.Create(t.Context(), "file", engine.CreateOptions{InPlace: true, Sec: mtime.Unix()})
 	must(t, err)
+	if got := f.Begun(); got != 10 {
+		t.Errorf("it begins with %d bytes of the old file, want 10", got)
+	}
 	_, err = f.WriteAt([]byte("AB"), 2)
 	must(t, err)
 	if info, err := os.Lstat(path); err != nil || info.ModTime().Unix() != 0 {
@@ -253,6 +256,14 @@ func testInPlaceElsewhere(t *testing.T, d engine.Dest, root string, limits Limit
 		others = append(others, "hard")
 	}
 	within(t, func() {
+		for _, name := range append(others, "new") {
+			f, err := d.Create(t.Context(), name, engine.CreateOptions{InPlace: true, Sec: mtime.Unix()})
+			must(t, err)
+			if got := f.Begun(); got != 0 {
+				t.Errorf("%s begins with %d bytes", name, got)
+			}
+			must(t, f.Remove())
+		}
 		for _, name := range others {
 			if err := create(t, d, name, "new", engine.CreateOptions{InPlace: true, Sec: mtime.Unix()}, fileEntry(0o644), manifest.AttrMode); err != nil {
 				t.Errorf("%s: %v", name, err)

@@ -123,6 +123,7 @@ func (d *dest) basis(ctx context.Context, in *incoming) (*basisFiles, int64, err
 	}
 	if size < minDelta && len(in.held) == 0 {
 		b.close()
+		in.base = nil
 		if err == nil {
 			err = errors.New("the basis is too small")
 		}

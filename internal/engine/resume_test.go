@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -317,6 +318,21 @@ func TestAppendSparse(t *testing.T) {
 			if !bytes.Equal(contentOf(t, filepath.Join(dst, name)), contentOf(t, filepath.Join(src, name))) {
 				t.Errorf("%s holds what was there before", name)
 			}
+		}
+	})
+}
+
+// TestBasisGone finds next to nothing in the partial directory, and a file that cannot
+// be read: it is sent whole.
+func TestBasisGone(t *testing.T) {
+	each(t, func(t *testing.T, w way) {
+		content := random(1, 1<<20)
+		src, dst := dirs(t, map[string]string{"f": content}, map[string]string{"f": random(2, 1<<20+1), ".part/f": "some bytes"})
+		job := jobFor(src, dst)
+		job.Partial, job.PartialDir = true, ".part"
+		trial{way: w, job: job, host: failing("dst open", "f", syscall.EACCES)}.must(t)
+		if string(contentOf(t, filepath.Join(dst, "f"))) != content {
+			t.Error("the content differs")
 		}
 	})
 }

@@ -155,11 +155,17 @@ type doomed struct {
 func (f *doomed) step() (deadEntry, bool) {
 	e := f.list[f.next]
 	f.next++
-	if f.scope != nil && f.scope.Excluded(e.Name, e.IsDir(), filter.Receiver) || e.Ext != nil && e.Ext.Mount {
+	if f.stays(&e) {
 		f.kept = true
 		return deadEntry{}, false
 	}
 	return deadEntry{path: manifest.Join(f.self.path, e.Name), shown: manifest.Join(f.self.shown, e.Name), entry: e}, true
+}
+
+// stays reports whether an entry is not removed: the rules protect it, or another file
+// system begins there.
+func (f *doomed) stays(e *manifest.Entry) bool {
+	return f.scope != nil && f.scope.Excluded(e.Name, e.IsDir(), filter.Receiver) || e.Ext != nil && e.Ext.Mount
 }
 
 // doom lists an extraneous directory; nil where it must stay because the rules
@@ -186,7 +192,7 @@ func (p *planner) doom(ctx context.Context, self deadEntry, scope *filter.Scope)
 	slices.Reverse(order)
 	var below []string
 	for _, i := range order {
-		if f.list = append(f.list, list[i]); list[i].IsDir() {
+		if f.list = append(f.list, list[i]); list[i].IsDir() && !f.stays(&list[i]) {
 			below = append(below, manifest.Join(self.path, list[i].Name))
 		}
 	}

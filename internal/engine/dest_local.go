@@ -136,7 +136,7 @@ func (d *dest) copyFrom(ctx context.Context, in *incoming, src File, f NewFile, 
 	c.holes = d.job.Sparse && !d.job.InPlace && !in.append
 	c.notes = d.distant() && d.keeps(in.e.Size) && from%delta.ChunkSize == 0
 	err = c.run(ctx, from)
-	if err == nil && !c.holes && c.moved != c.end-from {
+	if err == nil && !c.holes && c.end == size && c.moved != c.end-from { // where it shrank it is read again
 		err = fmt.Errorf("%d of %d bytes were copied: %w", c.moved, c.end-from, io.ErrUnexpectedEOF)
 	}
 	return c.end, c.moved, err
@@ -156,11 +156,16 @@ type chunkCopy struct {
 	moved int64                  // bytes that were copied
 	next  int64                  // the chunk that Landed is to tell of next
 	sums  map[int64]delta.Digest // of those behind it that have landed
+	zeros delta.Digest           // of a chunk of them, where it was needed
+	gap   bool                   // there was a hole that takes too much to note: no chunk is told of any more
 }
 
 // chunkRoom is how much all files together have under way, in bytes. Small files
 // take little of it: behind a line many of them have to be.
 const chunkRoom = 32 * delta.ChunkSize
+
+// maxSkip is the longest hole whose chunks are noted, in bytes: each takes a record.
+const maxSkip = 64 << 30
 
 func (c *chunkCopy) run(ctx context.Context, from int64) error {
 	width := int64(1)
@@ -170,11 +175,10 @@ func (c *chunkCopy) run(ctx context.Context, from int64) error {
 	g, part := errgroup.WithContext(ctx)
 	g.SetLimit(int(width))
 	for off := from; off < c.size() && part.Err() == nil; {
-		if c.holes {
-			if start, _, err := c.src.NextData(off); err == nil && start > off {
-				off = min(start, c.size())
-				continue
-			}
+		if next := c.data(off); next > off {
+			c.skip(ctx, off, next)
+			off = next
+			continue
 		}
 		at, want := off, min(delta.ChunkSize-off%delta.ChunkSize, c.size()-off)
 		if width == 1 {
@@ -190,6 +194,40 @@ func (c *chunkCopy) run(ctx context.Context, from int64) error {
 		return err
 	}
 	return ctx.Err()
+}
+
+// data returns the next chunk from off on that is not a hole as a whole.
+func (c *chunkCopy) data(off int64) int64 {
+	if !c.holes || off%delta.ChunkSize != 0 {
+		return off
+	}
+	start, _, err := c.src.NextData(off)
+	if err != nil || start < off+delta.ChunkSize {
+		return off
+	}
+	if size := c.size(); start >= size {
+		return size
+	}
+	return start - start%delta.ChunkSize
+}
+
+// skip notes chunks that are holes and need not be written.
+func (c *chunkCopy) skip(ctx context.Context, off, end int64) {
+	if !c.notes {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if end-off > maxSkip {
+		c.gap = true
+		return
+	}
+	if c.zeros == (delta.Digest{}) {
+		c.zeros = delta.Sum(make([]byte, delta.ChunkSize))
+	}
+	for ; off+delta.ChunkSize <= end; off += delta.ChunkSize {
+		c.note(ctx, off, c.zeros)
+	}
 }
 
 func (c *chunkCopy) size() int64 {
@@ -233,7 +271,15 @@ func (c *chunkCopy) landed(ctx context.Context, off int64, content []byte, want 
 	if int64(len(content)) < want { // it shrank
 		c.end = min(c.end, off+int64(len(content)))
 	}
-	if !whole {
+	if whole {
+		c.note(ctx, off, sum)
+	}
+}
+
+// note tells of the chunk at off, and of those behind it that have waited for that.
+// c.mu is held.
+func (c *chunkCopy) note(ctx context.Context, off int64, sum delta.Digest) {
+	if c.gap {
 		return
 	}
 	c.sums[off/delta.ChunkSize] = sum

@@ -69,11 +69,13 @@ func isUnfinished(e *manifest.Entry) bool {
 	return e.Nsec == 0 && (e.Sec == 0 || e.Sec == 24*60*60)
 }
 
-// unfinishedTime is the time of a file that is not what e shall be: one of long ago
-// that is not by chance that of e.
-func unfinishedTime(e *manifest.Entry) int64 {
+// UnfinishedTime is the modification time of a file that is not whole and shall have
+// the time sec, both in seconds: one of long ago that is not by chance sec, nor so close to it
+// that a file system which keeps times roughly makes it the same. Trees give it to
+// what [CreateOptions] makes visible, and to a file while it is written in place.
+func UnfinishedTime(sec int64) int64 {
 	const day = 24 * 60 * 60
-	if e.Sec > -day/2 && e.Sec < day/2 {
+	if sec > -day/2 && sec < day/2 {
 		return day
 	}
 	return 0

@@ -299,7 +299,7 @@ func (d *dest) timeSpoiled(ctx context.Context, dir *destDir, e, dst *manifest.E
 		return
 	}
 	marked := *dst
-	marked.Sec, marked.Nsec = unfinishedTime(e), 0
+	marked.Sec, marked.Nsec = UnfinishedTime(e.Sec), 0
 	// Where it fails nothing is lost now: the file is sent. Only a run that breaks off
 	// once more could leave one behind that does not say what it is.
 	if d.tree.SetAttrs(ctx, d.pathFor(dir, e), &marked, manifest.AttrTimes) == nil && d.job.Durability != SyncNone {

@@ -44,7 +44,12 @@ func newForest(host Host, job *Job) *forest {
 	return f
 }
 
-func (f *forest) plant(ctx context.Context, expand bool) error {
+func (f *forest) plant(ctx context.Context, expand bool) (err error) {
+	defer func() {
+		if err != nil {
+			_ = f.close() // read only: nothing to lose
+		}
+	}()
 	host, job := f.host, f.job
 	if job.Clean {
 		return nil

@@ -201,7 +201,7 @@ func (f *newFile) show() bool {
 		return false
 	}
 	var st unix.Stat_t
-	if fstatAt(f.d.fd, f.name, &st) != unix.ENOENT || meta.SetTime(f.fd, f.spoiledTime(), 0) != nil {
+	if fstatAt(f.d.fd, f.name, &st) != unix.ENOENT || meta.SetTime(f.fd, engine.UnfinishedTime(f.how.Sec), 0) != nil {
 		return false
 	}
 	f.giveBack()
@@ -210,17 +210,6 @@ func (f *newFile) show() bool {
 	}
 	f.t.dirty.mark(f.d)
 	return true
-}
-
-// spoiledTime is the time of a file that is not whole, in seconds: one of long
-// ago that is not by chance that of the source, nor so close to it that a file
-// system which keeps times roughly makes it the same.
-func (f *newFile) spoiledTime() int64 {
-	const day = 24 * 60 * 60
-	if f.how.Sec > -day/2 && f.how.Sec < day/2 {
-		return day
-	}
-	return 0
 }
 
 // linkNew renames a file within a directory in two steps, of which the first

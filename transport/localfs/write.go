@@ -89,7 +89,7 @@ func (f *newFile) retouch() error {
 	if f.temp != "" {
 		return nil
 	}
-	return meta.SetTime(f.fd, f.spoiledTime(), 0)
+	return meta.SetTime(f.fd, engine.UnfinishedTime(f.how.Sec), 0)
 }
 
 // writeSparse writes p without its blocks of zeros, which become holes.

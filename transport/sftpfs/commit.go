@@ -216,7 +216,7 @@ func (f *newFile) finishEarly(keep bool) (err error) {
 	switch {
 	case f.temp == "" && !f.made:
 		if f.wrote.Load() {
-			err = f.setTime(ctx, f.spoiledTime()) // and the mark stays
+			err = f.setTime(ctx, engine.UnfinishedTime(f.how.Sec)) // and the mark stays
 		}
 	case !keep || f.end.Load() == 0 || lost != nil:
 		err = f.dropMade(ctx)
@@ -224,7 +224,7 @@ func (f *newFile) finishEarly(keep bool) (err error) {
 		f.dropSidecar()
 	case f.resumable && f.end.Load() >= delta.ChunkSize: // it stays for a later run
 	case f.temp == "" && f.how.Visible:
-		err = f.setTime(ctx, f.spoiledTime())
+		err = f.setTime(ctx, engine.UnfinishedTime(f.how.Sec))
 	default:
 		err = f.dropMade(ctx)
 	}
@@ -249,7 +249,7 @@ func (f *newFile) show(ctx context.Context) bool {
 		return false
 	}
 	_, err := f.t.h.lstat(ctx, f.t.at(f.path))
-	if !errors.Is(err, fs.ErrNotExist) || f.t.isDir(ctx, f.dir) != nil || f.setTime(ctx, f.spoiledTime()) != nil {
+	if !errors.Is(err, fs.ErrNotExist) || f.t.isDir(ctx, f.dir) != nil || f.setTime(ctx, engine.UnfinishedTime(f.how.Sec)) != nil {
 		return false
 	}
 	return f.t.h.rename(ctx, f.t.at(f.beside(f.temp)), f.t.at(f.path), true) == nil

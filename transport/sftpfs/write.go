@@ -234,21 +234,11 @@ func (f *newFile) retouch() error {
 	if f.temp != "" {
 		return nil
 	}
-	return f.setTime(f.ctx, f.spoiledTime())
+	return f.setTime(f.ctx, engine.UnfinishedTime(f.how.Sec))
 }
 
-func (f *newFile) setTime(ctx context.Context, sec uint32) error {
-	return f.t.h.make(ctx, setstat(fxpFsetstat, f.handle, attrs{flags: attrTimes, atime: f.t.now(), mtime: sec}))
-}
-
-// spoiledTime is the time of a file that is not whole, in seconds: one of long ago
-// that is not by chance that of the source.
-func (f *newFile) spoiledTime() uint32 {
-	const day = 24 * 60 * 60
-	if f.how.Sec > -day/2 && f.how.Sec < day/2 {
-		return day
-	}
-	return 0
+func (f *newFile) setTime(ctx context.Context, sec int64) error {
+	return f.t.h.make(ctx, setstat(fxpFsetstat, f.handle, attrs{flags: attrTimes, atime: f.t.now(), mtime: uint32(sec)}))
 }
 
 // Landed implements [engine.NewFile].

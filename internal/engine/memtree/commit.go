@@ -191,7 +191,7 @@ func (f *newFile) show() bool {
 		}
 		return nil
 	}), syscall.ENOENT)
-	if !free || f.setTime(f.spoiledTime()) != nil {
+	if !free || f.setTime(engine.UnfinishedTime(f.how.Sec)) != nil {
 		return false
 	}
 	err := f.alter("rename", func(dir *inode, name string) error {

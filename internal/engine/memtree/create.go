@@ -278,7 +278,7 @@ func (f *newFile) retouch() error {
 	if f.temp != "" {
 		return nil
 	}
-	return f.setTime(f.spoiledTime())
+	return f.setTime(engine.UnfinishedTime(f.how.Sec))
 }
 
 func (f *newFile) setTime(sec int64) error {
@@ -287,16 +287,6 @@ func (f *newFile) setTime(sec int64) error {
 		f.i.note()
 		return nil
 	})
-}
-
-// spoiledTime is the time of a file that is not whole: one of long ago that is not
-// by chance that of the source.
-func (f *newFile) spoiledTime() int64 {
-	const day = 24 * 60 * 60
-	if f.how.Sec > -day/2 && f.how.Sec < day/2 {
-		return day
-	}
-	return 0
 }
 
 // copyPiece is how much one operation of CopyFrom copies.

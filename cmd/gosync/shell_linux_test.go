@@ -257,7 +257,7 @@ func TestShellInterruptsTransfer(t *testing.T) {
 	s := startInteractive(t)
 	put(t, bytes.Repeat([]byte("gosync"), 5<<20), s.there, "big")
 	s.typed("sync get --bwlimit=1m . all\r")
-	s.expect("scanning")
+	s.expect("/30.0 MiB")
 	time.Sleep(time.Second)
 	s.typed("\x03")
 	s.expect("interrupted")

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // fixture is a session on a server in this process whose transfers are noted.
@@ -29,7 +30,7 @@ func newFixture(t *testing.T, way Way) *fixture {
 	var err error
 	f.Session, err = Open(t.Context(), Config{
 		Remote: remote, Host: "me@box", Dir: f.there, LocalDir: f.here, LocalHome: f.here, Out: &f.out, Err: &f.err, Display: escaped, Version: "v0",
-		Shell: func(text string) []string { return []string{"/bin/sh", "-c", text} },
+		Shell: func(text string) []string { return []string{"/bin/sh", "-c", text} }, ShellOut: &f.out, ShellErr: &f.err, Flush: func() error { return nil },
 		Transfer: func(_ context.Context, args []string) error {
 			f.transfers = append(f.transfers, strings.NewReplacer(f.there, "THERE", f.here, "HERE").Replace(strings.Join(args, " ")))
 			return f.fails
@@ -264,6 +265,17 @@ func TestTransfers(t *testing.T) {
 	f.fails = errors.New("exit 30")
 	if _, err := f.batch(t, "get a"); !errors.Is(err, f.fails) {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestCommandInTheBackground has a session whose output is no file.
+func TestCommandInTheBackground(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, serverWay(t))
+	begun := time.Now()
+	out, err := f.batch(t, "!sleep 20 & echo begun", "lpwd")
+	if took := time.Since(begun); out != "begun\nHERE\n" || err != nil || took > 10*time.Second {
+		t.Errorf("%q, %v, after %v", out, err, took)
 	}
 }
 

@@ -102,6 +102,7 @@ func (e *env) shellConfig(c *subcommand, far *farSide, remote *shell.Remote, con
 	t := far.target
 	cfg := shell.Config{
 		Remote: remote, Host: hostText(t), Dir: t.Path, Out: consoleOut{con}, Err: messageOut{con}, Display: display,
+		ShellOut: e.stdout, ShellErr: e.stderr, Flush: con.flush,
 		Version: versionText(), Transfer: far.transferrer(c.reach), Operands: operandIndex, Chdir: os.Chdir,
 		Target: func(p string) string {
 			u := t

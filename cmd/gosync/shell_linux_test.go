@@ -252,6 +252,30 @@ func TestShellOnTerminal(t *testing.T) {
 	s.ends(0)
 }
 
+// TestShellCommandsHaveTheTerminal runs commands of the user here.
+func TestShellCommandsHaveTheTerminal(t *testing.T) {
+	t.Parallel()
+	s := startInteractive(t)
+	s.typed("!test -t 0 && test -t 1 && test -t 2 && echo all $((40+2))\r")
+	s.expect("all 42\r\n")
+	s.expect("> ")
+	s.typed("!printf 'on%s' e >&2; printf ' line\\n' >&2\r")
+	s.expect("one line\r\n")
+	s.expect("> ")
+	begun := time.Now()
+	s.runs("!sleep 20 &")
+	if took := time.Since(begun); took > 10*time.Second {
+		t.Errorf("what runs in the background was waited for, %v", took)
+	}
+	s.typed("!PS1=deeper'> ' exec sh -i\r")
+	s.expect("deeper> ")
+	s.typed("echo from $((41+2)); exit\r")
+	s.expect("from 43\r\n")
+	s.expect("> ")
+	s.typed("\x04")
+	s.ends(0)
+}
+
 func TestShellInterruptsTransfer(t *testing.T) {
 	t.Parallel()
 	s := startInteractive(t)

@@ -33,6 +33,7 @@ func (f *farSide) transferrer(reach []string) shell.Transfer {
 		case s.server || s.sftpServer || s.help || s.version:
 			return usageErrorf("that option makes no sense here")
 		}
+		s.LiteralPaths = true // the session has looked for wildcards, and knows the names
 		if err := sub.sync(ctx, s, operands); err != nil {
 			return withCode(exitCode(err, sub.parts.exitCode), err)
 		}

@@ -18,6 +18,7 @@ import (
 // asked for.
 func TestEvilNames(t *testing.T) {
 	relative := func(j *engine.Job) { j.Relative = true }
+	literal := func(j *engine.Job) { j.LiteralPaths = true }
 	filesFrom := func(names ...string) func(j *engine.Job) {
 		return func(j *engine.Job) { j.Files, j.Relative = names, true }
 	}
@@ -36,6 +37,10 @@ func TestEvilNames(t *testing.T) {
 		{"class", []string{"p/[a-c]x"}, nil, "bx", "dx"},
 		{"class turned round", []string{"p/[!a-c]x"}, nil, "dx", "bx"},
 		{"a quoted wildcard", []string{`p/\*`}, nil, "*", "x"},
+		{"a literal wildcard", []string{"p/*.jpg"}, literal, "*.jpg", "x.jpg"},
+		{"a literal class", []string{"p/[a]"}, literal, "[a]", "a"},
+		{"a literal backslash", []string{`p/\*`}, literal, `\*`, "*"},
+		{"a literal tilde", []string{"~"}, literal, "~", "x"},
 		{"below the home directory", []string{"~/photos"}, nil, "photos", ".bashrc"},
 		{"with parents", []string{"p/q/r"}, relative, "p", "q"},
 		{"with parents from a dot", []string{"p/./q/r"}, relative, "q", "p"},

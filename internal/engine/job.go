@@ -55,6 +55,7 @@ func (o *Options) flags() []struct {
 		{"like-cp", &o.LikeCp},
 		{"into-dir", &o.IntoDir},
 		{"by-name", &o.ByName},
+		{"literal-paths", &o.LiteralPaths},
 	}
 }
 

@@ -194,3 +194,44 @@ func TestItems(t *testing.T) {
 		}
 	}
 }
+
+// TestLiteralPaths has paths that are names for who has written the job, and would be something else for the far side's
+// shell.
+func TestLiteralPaths(t *testing.T) {
+	base := map[string]string{"s*/[f]": "it", "s*/f": "another", "s1/[f]": "a third", `s1/\*`: "a star", "s1/x": "x", "d?/": "", "d1/keep": "keep", "~/h": "below a tilde"}
+	for _, x := range []struct {
+		source, dest string
+		relative     bool
+		want         []string
+	}{
+		{"s*/[f]", "d?", false, []string{"d?/[f]=it"}},
+		{"s*/", "d?/", false, []string{"d?/[f]=it", "d?/f=another"}},
+		{`s1/\*`, "new?", false, []string{"new?=a star"}},
+		{"s*", "[d]1", false, []string{"[d]1/s*/[f]=it", "[d]1/s*/f=another"}},
+		{"~/", "d?", false, []string{"d?/h=below a tilde"}},
+		{"~", "d?", false, []string{"d?/~/h=below a tilde"}},
+		{"~/h", "d?", true, []string{"d?/~/h=below a tilde"}},
+		{"s*/f", "~", false, []string{"~/f=another"}},
+	} {
+		t.Run(x.source+" to "+x.dest, func(t *testing.T) {
+			each(t, func(t *testing.T, w way) {
+				top := t.TempDir()
+				t.Setenv("HOME", t.TempDir()) // what is put there is missing below top
+				t.Chdir(top)
+				tree(t, top, base)
+				want := contents(t, top)
+				job := engine.Job{Options: archive(), Sources: []string{x.source}, Dest: x.dest}
+				job.LiteralPaths, job.Relative = true, x.relative
+				job.Delete, job.MaxDelete, job.ForceDelete = strings.HasSuffix(x.source, "/"), -1, true
+				trial{way: w, job: job}.do(t.Context()).wantExit(t, wire.CodeOK)
+				for _, s := range x.want {
+					p, c, _ := strings.Cut(s, "=")
+					want[p] = c
+				}
+				if got := contents(t, top); !maps.Equal(got, want) {
+					t.Errorf("have %v\nwant %v", got, want)
+				}
+			})
+		})
+	}
+}

@@ -19,6 +19,8 @@ type Options struct {
 	HardLinks bool // reproduce hard links among the files of the run
 	CopyLinks bool // the source shows what symlinks lead to in their place; see [Follower]
 
+	LiteralPaths bool // sources and destination are names: no ~ and no wildcards are looked for in them
+
 	LikeCp  bool // name and treat what is copied as cp and scp do: see like_cp.go
 	IntoDir bool // with LikeCp: the destination is a directory that things go into, made where it is missing
 	ByName  bool // with LikeCp: the destination is what the one source is to be called, whatever is there

@@ -83,7 +83,7 @@ func (r *requested) add(s string, job *Job) {
 	switch {
 	case job.Files != nil:
 		s = clampPath(s)
-	case strings.HasPrefix(s, "~") && (job.Relative && !strings.Contains(s, "/./") || !strings.Contains(s, "/")):
+	case !job.LiteralPaths && strings.HasPrefix(s, "~") && (job.Relative && !strings.Contains(s, "/./") || !strings.Contains(s, "/")):
 		_, below, _ := strings.Cut(strings.TrimRight(s, "/"), "/")
 		r.homes = append(r.homes, components(below))
 		return
@@ -111,9 +111,10 @@ func (r *requested) add(s string, job *Job) {
 	r.ask(parts, job)
 }
 
-// ask adds a path; names of --files-from are never patterns.
+// ask adds a path; names of --files-from are never patterns, nor is anything in a job
+// of literal paths.
 func (r *requested) ask(parts []string, job *Job) {
-	if job.Files == nil && strings.ContainsAny(strings.Join(parts, "/"), `*?[\`) {
+	if job.Files == nil && !job.LiteralPaths && strings.ContainsAny(strings.Join(parts, "/"), `*?[\`) {
 		r.patterns = append(r.patterns, parts)
 		return
 	}

@@ -59,7 +59,7 @@ func (f *forest) plant(ctx context.Context, expand bool) (err error) {
 	}
 	if job.Files != nil {
 		if expand && len(job.Sources) == 1 { // ~ is a directory of the far side
-			if paths, err := host.Expand(ctx, job.Sources[0]); err == nil && len(paths) == 1 {
+			if paths, err := job.expand(ctx, host, job.Sources[0]); err == nil && len(paths) == 1 {
 				job.Sources = paths
 			}
 		}
@@ -69,7 +69,7 @@ func (f *forest) plant(ctx context.Context, expand bool) (err error) {
 		paths := []string{arg}
 		if expand {
 			var err error
-			if paths, err = host.Expand(ctx, arg); err != nil {
+			if paths, err = job.expand(ctx, host, arg); err != nil {
 				f.fail("expand", arg, err)
 				continue
 			}
@@ -81,6 +81,14 @@ func (f *forest) plant(ctx context.Context, expand bool) (err error) {
 		}
 	}
 	return nil
+}
+
+// expand returns the paths that one of the job's stands for on its machine.
+func (j *Job) expand(ctx context.Context, host Host, path string) ([]string, error) {
+	if j.LiteralPaths {
+		return []string{path}, nil
+	}
+	return host.Expand(ctx, path)
 }
 
 func (f *forest) fail(op, path string, err error) {

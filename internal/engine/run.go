@@ -91,7 +91,7 @@ func between(ctx context.Context, from, to Host, job Job, rep Report, one bool) 
 	}
 	defer f.close() // read only: nothing to lose
 	if _, afar := to.(Distant); afar {
-		if paths, err := to.Expand(ctx, job.Dest); err == nil && len(paths) == 1 {
+		if paths, err := job.expand(ctx, to, job.Dest); err == nil && len(paths) == 1 {
 			job.Dest = paths[0]
 		}
 	}
@@ -236,7 +236,7 @@ func serveDest(ctx context.Context, host Host, c *wire.Conn, job *Job, limits Li
 	far := &farReporter{c: c}
 	r := newReporter(far.dest, far.flush)
 	go r.run(ctx) // stop waits for it
-	paths, err := host.Expand(ctx, job.Dest)
+	paths, err := job.expand(ctx, host, job.Dest)
 	if err == nil && len(paths) == 1 {
 		job.Dest = paths[0]
 	}

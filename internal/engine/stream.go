@@ -24,6 +24,7 @@ type StreamHow struct {
 	Perms     bool // permissions are kept as they are sent, whatever the umask
 	Times     bool // times are wanted with each entry
 	Directory bool // the path must be a directory that is there; to send only
+	Literal   bool // the path is a name: no ~ and no wildcards are looked for in it
 }
 
 // StreamTo starts sessions that take files.

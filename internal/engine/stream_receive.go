@@ -128,9 +128,9 @@ func (s *streamReceiver) source(ctx context.Context, path string) error {
 		path = "."
 	}
 	_, _, s.content = splitPath(path)
-	s.content = s.content || strings.HasPrefix(path, "~") && !strings.Contains(path, "/")
+	s.content = s.content || !s.job.LiteralPaths && strings.HasPrefix(path, "~") && !strings.Contains(path, "/")
 	done := s.line.wait()
-	how := StreamHow{Recursive: s.job.Recursive, Perms: s.job.Perms, Times: s.job.Times}
+	how := StreamHow{Recursive: s.job.Recursive, Perms: s.job.Perms, Times: s.job.Times, Literal: s.job.LiteralPaths}
 	src, err := startStream(ctx, s.from.Traffic, func() (StreamSource, error) { return s.from.Source(ctx, path, how) })
 	done()
 	if err != nil {
@@ -209,7 +209,7 @@ func (s *streamReceiver) start(ctx context.Context, path string, rec StreamRecor
 	s.opened = true
 	e := &rec.Entry
 	s.rootMsg = &wire.Roots{Complete: true}
-	if len(s.job.Sources) == 1 && !s.from.Pattern(path) && rec.Kind == StreamFile {
+	if len(s.job.Sources) == 1 && (s.job.LiteralPaths || !s.from.Pattern(path)) && rec.Kind == StreamFile {
 		s.rootMsg.Single, s.rootMsg.Name = true, e.Name
 	}
 	if err := s.open(ctx); err != nil {

@@ -107,7 +107,7 @@ func (s *streamSender) run(ctx context.Context) error {
 
 // how is how sessions are started.
 func (s *streamSender) how(dir bool) StreamHow {
-	return StreamHow{Recursive: dir, Directory: dir, Perms: s.job.Perms, Times: s.job.Times}
+	return StreamHow{Recursive: dir, Directory: dir, Perms: s.job.Perms, Times: s.job.Times, Literal: s.job.LiteralPaths}
 }
 
 // open starts the first session: at a directory, which is made if it is not there,
@@ -147,7 +147,7 @@ func (s *streamSender) open(ctx context.Context, roots *wire.Roots) error {
 func (s *streamSender) rootName() (above, name string, ok bool) {
 	clean := strings.TrimRight(s.dest, "/")
 	above, name, _ = splitPath(clean)
-	return above, name, manifest.ValidName(name) == nil && !(strings.HasPrefix(clean, "~") && name == clean)
+	return above, name, manifest.ValidName(name) == nil && !(!s.job.LiteralPaths && strings.HasPrefix(clean, "~") && name == clean)
 }
 
 // openAbove starts the first session in the directory above the destination, of

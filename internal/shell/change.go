@@ -53,7 +53,30 @@ func (s *Session) runRmdir(ctx context.Context, args []word) error {
 	if len(paths) == 0 {
 		return wrongArguments("rmdir")
 	}
-	return s.forEach(ctx, paths, s.cfg.Remote.rmdir)
+	return s.forEach(ctx, paths, func(ctx context.Context, p string) error {
+		if strings.HasSuffix(p, "/") {
+			var err error
+			if p, _, err = s.lookAtItself(ctx, p); err != nil {
+				return err
+			}
+		}
+		return s.cfg.Remote.rmdir(ctx, p)
+	})
+}
+
+// lookAtItself describes what is to be removed, and returns its path without slashes
+// at the end. They have systems follow a symlink, while what the user sees there is
+// the symlink: with them only a directory will do.
+func (s *Session) lookAtItself(ctx context.Context, p string) (string, Entry, error) {
+	bare := strings.TrimRight(p, "/")
+	if bare == "" {
+		bare = "/"
+	}
+	e, err := s.cfg.Remote.Lstat(ctx, bare)
+	if err == nil && bare != p && !e.Mode.IsDir() {
+		err = &fs.PathError{Op: "remove", Path: p, Err: errors.New("not a directory")}
+	}
+	return bare, e, err
 }
 
 func (s *Session) runRm(ctx context.Context, args []word) error {
@@ -69,7 +92,7 @@ func (s *Session) runRm(ctx context.Context, args []word) error {
 		return wrongArguments("rm")
 	}
 	return s.forEach(ctx, paths, func(ctx context.Context, p string) error {
-		e, err := s.cfg.Remote.Lstat(ctx, p)
+		p, e, err := s.lookAtItself(ctx, p)
 		switch {
 		case set['f'] && errors.Is(err, fs.ErrNotExist):
 			return nil

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"time"
 )
 
 func (s *Session) runLcd(ctx context.Context, args []word) error {
@@ -54,20 +56,36 @@ func (s *Session) runLmkdir(ctx context.Context, args []word) error {
 	})
 }
 
+// leftBehind is how long the output of a command is copied that it has left something
+// in the background with, which may write there for ever.
+const leftBehind = time.Second
+
 // local runs a command of the user here, or an interactive shell. It has the
 // terminal; an interrupt reaches it by itself.
 func (s *Session) local(ctx context.Context, text string) error {
+	if err := s.cfg.Flush(); err != nil {
+		return fmt.Errorf("writing the output: %w", err)
+	}
 	argv := s.cfg.Shell(text)
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Dir = s.lcwd
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.cfg.In, s.cfg.Out, s.cfg.Err
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.cfg.In, s.cfg.ShellOut, s.cfg.ShellErr
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	if !isFile(cmd.Stdout) || !isFile(cmd.Stderr) { // else an editor that takes Ctrl-C for its own would be killed
+		cmd.WaitDelay = leftBehind
+	}
 	err := cmd.Run()
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case err != nil:
+	case err != nil && !errors.Is(err, exec.ErrWaitDelay):
 		return fmt.Errorf("!%s: %w", text, err)
 	}
 	return nil
+}
+
+// isFile reports whether a command can have w itself.
+func isFile(w io.Writer) bool {
+	_, ok := w.(*os.File)
+	return ok
 }

@@ -27,7 +27,12 @@ type Config struct {
 	LocalHome string                     // what ~ means here
 	Chdir     func(dir string) error     // called for lcd; nil: nothing
 	Shell     func(text string) []string // argv for !text, for ! alone where text is ""
-	In        io.Reader                  // of those commands; nil: nothing
+
+	// What those commands read and write. A file is theirs itself, so that a terminal
+	// is one to them; Flush is called before. In may be nil: they read nothing.
+	In                 io.Reader
+	ShellOut, ShellErr io.Writer
+	Flush              func() error
 
 	Out, Err io.Writer
 	Width    func() int // columns of the screen that Out is; nil if it is none

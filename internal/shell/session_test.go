@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // fixture is a session on a server in this process whose transfers are noted.
@@ -29,7 +30,7 @@ func newFixture(t *testing.T, way Way) *fixture {
 	var err error
 	f.Session, err = Open(t.Context(), Config{
 		Remote: remote, Host: "me@box", Dir: f.there, LocalDir: f.here, LocalHome: f.here, Out: &f.out, Err: &f.err, Display: escaped, Version: "v0",
-		Shell: func(text string) []string { return []string{"/bin/sh", "-c", text} },
+		Shell: func(text string) []string { return []string{"/bin/sh", "-c", text} }, ShellOut: &f.out, ShellErr: &f.err, Flush: func() error { return nil },
 		Transfer: func(_ context.Context, args []string) error {
 			f.transfers = append(f.transfers, strings.NewReplacer(f.there, "THERE", f.here, "HERE").Replace(strings.Join(args, " ")))
 			return f.fails
@@ -188,6 +189,42 @@ func TestRemoveAsks(t *testing.T) {
 	}
 }
 
+// TestSlashBehindASymlink has a slash, which makes systems follow a symlink, behind what is to be removed or moved.
+func TestSlashBehindASymlink(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, serverWay(t))
+	write(t, "", f.there, "d", "kept")
+	write(t, "", f.there, "file")
+	write(t, "", f.there, "e", "x")
+	for _, l := range [][2]string{{"d", "link"}, {"empty", "none"}, {"nowhere", "dangling"}} {
+		if err := os.Symlink(l[0], filepath.Join(f.there, l[1])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(f.there, "empty"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{
+		"rm -r link/", "rm -rf link//", "rm link/", "rm -rf l*/", "rmdir none/", "rm -r none/", "rm -r dangling/", "rm -rf dangling/", "rm file/", "rm -r file/",
+	} {
+		if out, err := f.batch(t, line); err == nil || !strings.Contains(err.Error(), "not a directory") {
+			t.Errorf("%s: %q, %v", line, out, err)
+		}
+	}
+	for _, name := range []string{"d/kept", "link/kept", "none/.", "empty/.", "file"} {
+		if _, err := os.Stat(filepath.Join(f.there, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	out, err := f.batch(t, "rm -r e/", "rmdir empty/", "mv link/ moved", "rm moved dangling none file", "rm -f nope/", "ls")
+	if out != "d\n" || err != nil {
+		t.Errorf("%q, %v", out, err)
+	}
+	if _, err := os.Stat(filepath.Join(f.there, "d", "kept")); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRecursiveChangesFollowNoSymlinks(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, serverWay(t))
@@ -264,6 +301,17 @@ func TestTransfers(t *testing.T) {
 	f.fails = errors.New("exit 30")
 	if _, err := f.batch(t, "get a"); !errors.Is(err, f.fails) {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestCommandInTheBackground has a session whose output is no file.
+func TestCommandInTheBackground(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, serverWay(t))
+	begun := time.Now()
+	out, err := f.batch(t, "!sleep 20 & echo begun", "lpwd")
+	if took := time.Since(begun); out != "begun\nHERE\n" || err != nil || took > 10*time.Second {
+		t.Errorf("%q, %v, after %v", out, err, took)
 	}
 }
 

@@ -10,7 +10,8 @@ import (
 
 // SinkCommand returns the command that takes files into path on the far side: a
 // line for its login shell, whichever that is. A leading ~ or ~user is left for that
-// to expand, everything else is quoted. The error has [wire.CodeUnsupported].
+// to expand unless how.Literal, everything else is quoted. The error has
+// [wire.CodeUnsupported].
 func SinkCommand(path string, how engine.StreamHow) (string, error) {
 	cmd := "scp"
 	if how.Recursive {
@@ -22,11 +23,11 @@ func SinkCommand(path string, how engine.StreamHow) (string, error) {
 	if how.Directory {
 		cmd += " -d"
 	}
-	return withPath(cmd+" -t", path, false)
+	return withPath(cmd+" -t", path, how.Literal, false)
 }
 
 // SourceCommand returns the command that gives what is at path, in which the
-// wildcards * ? and [] are left for the shell to expand.
+// wildcards * ? and [] are left for the shell to expand, too, unless how.Literal.
 func SourceCommand(path string, how engine.StreamHow) (string, error) {
 	cmd := "scp"
 	if how.Recursive {
@@ -35,12 +36,12 @@ func SourceCommand(path string, how engine.StreamHow) (string, error) {
 	if how.Perms || how.Times {
 		cmd += " -p"
 	}
-	return withPath(cmd+" -f", path, true)
+	return withPath(cmd+" -f", path, how.Literal, true)
 }
 
 // withPath adds the path to a command. As in scp itself "--" is there only where
 // it is needed: boxes that know nothing but SCP may not know it.
-func withPath(cmd, path string, glob bool) (string, error) {
+func withPath(cmd, path string, literal, glob bool) (string, error) {
 	if path == "" {
 		path = "."
 	}
@@ -48,6 +49,9 @@ func withPath(cmd, path string, glob bool) (string, error) {
 		cmd += " --"
 	}
 	word, err := farshell.Path(path, glob)
+	if literal {
+		word, err = farshell.Word(path)
+	}
 	if err != nil {
 		return "", wire.Errorf(wire.CodeUnsupported, "scp with %q: %w: use --via=sftp", path, err)
 	}

@@ -44,6 +44,15 @@ func TestCommands(t *testing.T) {
 			}
 		}
 	}
+	for path, want := range map[string]string{
+		"~": "'~'", "~bob/x": "'~'bob/x", "*.[ch]": "'*.['ch']'", "[!a]": `'['\!'a]'`, `a\*`: `a\\'*'`, "": ".", "-*": "-- -'*'", "plain": "plain",
+	} {
+		sink, err := SinkCommand(path, engine.StreamHow{Literal: true})
+		source, err2 := SourceCommand(path, engine.StreamHow{Literal: true})
+		if plainQuotes(sink) != plainQuotes("scp -t "+want) || plainQuotes(source) != plainQuotes("scp -f "+want) || err != nil || err2 != nil {
+			t.Errorf("%q is a name: %s, %v and %s, %v, want %s", path, sink, err, source, err2, want)
+		}
+	}
 	got, err := SinkCommand("x", engine.StreamHow{Recursive: true, Perms: true, Directory: true, Times: true})
 	if err != nil || got != "scp -r -p -d -t x" {
 		t.Errorf("%q %v", got, err)

@@ -5,6 +5,7 @@ import (
 	"path"
 	"strings"
 
+	"gosync/internal/engine"
 	"gosync/transport/farshell"
 	"gosync/transport/wire"
 	"gosync/walker/manifest"
@@ -107,15 +108,18 @@ type request struct {
 	recursive bool
 }
 
-func newRequest(p string, recursive bool) request {
+func newRequest(p string, how engine.StreamHow) request {
 	if strings.Trim(p, "/") == "" { // the root has no name
-		return request{itself: true, recursive: recursive}
+		return request{itself: true, recursive: how.Recursive}
 	}
 	trimmed := strings.TrimRight(p, "/")
-	r := request{name: path.Base(trimmed), recursive: recursive}
+	r := request{name: path.Base(trimmed), recursive: how.Recursive}
+	r.itself = r.name == "." || r.name == ".."
+	if how.Literal {
+		return r
+	}
 	r.several = isPattern(trimmed)
 	r.pattern = isPattern(r.name)
-	r.itself = r.name == "." || r.name == ".."
 	r.any = farshell.Home(trimmed) == len(trimmed)
 	return r
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"gosync/internal/engine"
 	"gosync/transport/wire"
 	"gosync/walker/manifest"
 )
@@ -83,9 +84,19 @@ func TestRequests(t *testing.T) {
 		{"[]", "[]", false, true},
 		{"[]", "x", false, false},
 	} {
-		r := newRequest(c.path, true)
+		r := newRequest(c.path, engine.StreamHow{Recursive: true})
 		if err := r.check(c.name, c.dir, 1); (err == nil) != c.ok {
 			t.Errorf("%q, %q: %v", c.path, c.name, err)
+		}
+	}
+	for path, other := range map[string]string{"*": "x", "a/[b]": "b", "~": "x", "~bob": "bob", `\*`: "*"} {
+		r := newRequest(path, engine.StreamHow{Literal: true})
+		own := path[strings.LastIndexByte(path, '/')+1:]
+		if err := r.check(own, false, 1); err != nil {
+			t.Errorf("%q is a name: %v", path, err)
+		}
+		if r.check(other, false, 1) == nil || r.check(own, false, 2) == nil {
+			t.Errorf("%q is a name, and more comes than that", path)
 		}
 	}
 }

@@ -73,7 +73,7 @@ func (r *Remote) Source(ctx context.Context, path string, how engine.StreamHow) 
 	if err != nil {
 		return nil, err
 	}
-	s := newSource(c, newRequest(path, how.Recursive))
+	s := newSource(c, newRequest(path, how))
 	s.accept()
 	return s, nil
 }

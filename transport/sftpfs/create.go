@@ -168,9 +168,6 @@ func (f *newFile) Begun() int64 {
 // beginInPlace opens the file itself for writing, and reports false where a
 // temporary must be used.
 func (f *newFile) beginInPlace() (bool, error) {
-	if f.t.isShared(f.path) {
-		return false, nil
-	}
 	waiting := f.t.newWait(f.path)
 	for !f.hold(f.path) {
 		if err := waiting.step(f.ctx); err != nil {
@@ -184,6 +181,14 @@ func (f *newFile) beginInPlace() (bool, error) {
 	case err != nil:
 		return false, err
 	case typeOf(a.perm) != manifest.Regular:
+		f.letGo()
+		return false, nil
+	}
+	shared, err := f.t.isShared(f.ctx, f.dir, f.name)
+	if err != nil {
+		return false, err
+	}
+	if shared {
 		f.letGo()
 		return false, nil
 	}

@@ -35,10 +35,13 @@ type lister struct {
 	path string // as the server takes it
 	max  int    // entries
 
+	onlyShared bool // nothing but shared is wanted
+
 	found  []manifest.Entry
-	shared []string // files that have other names, too
+	shared []string // files that have other names, too: sharedNames of them, or one more if there are more
 	bare   []string // names that came without attributes
-	size   int      // of the names
+	count  int      // of the names
+	size   int      // of the names, in bytes
 	dots   int      // . and ..
 	bad    error    // the first thing that was left out
 }
@@ -46,14 +49,7 @@ type lister struct {
 // list returns what the directory holds. With an error come the entries that are
 // good.
 func (l *lister) list(ctx context.Context) ([]manifest.Entry, error) {
-	b, err := l.h.s.call(ctx, fxpOpendir, onHandle(l.path), fxpHandle)
-	if err != nil {
-		return nil, err
-	}
-	d := decoder{b: b}
-	handle := d.string(maxHandle)
-	err = l.read(ctx, handle)
-	l.h.forget(handle)
+	err := l.scan(ctx)
 	if err == nil {
 		err = l.describe(ctx)
 	}
@@ -65,6 +61,19 @@ func (l *lister) list(ctx context.Context) ([]manifest.Entry, error) {
 		err = l.bad
 	}
 	return l.found, err
+}
+
+// scan reads the names.
+func (l *lister) scan(ctx context.Context) error {
+	b, err := l.h.s.call(ctx, fxpOpendir, onHandle(l.path), fxpHandle)
+	if err != nil {
+		return err
+	}
+	d := decoder{b: b}
+	handle := d.string(maxHandle)
+	err = l.read(ctx, handle)
+	l.h.forget(handle)
+	return err
 }
 
 // read reads until the server says that it is over. The first two requests go at
@@ -123,8 +132,15 @@ func (l *lister) add(n named) error {
 		return nil
 	}
 	l.size += len(n.name)
-	if len(l.found)+len(l.bare) >= l.max || l.size > maxNames {
-		return fmt.Errorf("%w: more than %d entries", ErrListing, len(l.found)+len(l.bare))
+	if l.count >= l.max || l.size > maxNames {
+		return fmt.Errorf("%w: more than %d entries", ErrListing, l.count)
+	}
+	l.count++
+	if l.onlyShared {
+		if n.shared && len(l.shared) <= sharedNames {
+			l.shared = append(l.shared, n.name)
+		}
+		return nil
 	}
 	if n.flags&attrPerm == 0 {
 		l.bare = append(l.bare, n.name)
@@ -141,9 +157,6 @@ func (l *lister) take(n named) {
 		return
 	}
 	l.found = append(l.found, e)
-	if n.shared && e.IsRegular() {
-		l.shared = append(l.shared, e.Name)
-	}
 }
 
 // refuse notes that a name is left out, so that the directory does not count as

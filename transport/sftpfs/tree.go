@@ -36,8 +36,9 @@ type Tree struct {
 	looks map[string]*looking  // directories that are being looked at
 	lists map[string]time.Time // directories that were listed, and when
 	give  map[string]owner     // whom new files belong to, by directory
-	many  map[string]struct{}  // files that have other names, too, of a destination
 	live  map[*newFile]struct{}
+
+	shared sharedCache // of a destination
 }
 
 // Interfaces that a Tree implements.
@@ -172,34 +173,10 @@ func (t *Tree) List(ctx context.Context, path string) ([]manifest.Entry, error) 
 	entries, err := l.list(ctx)
 	err = t.fail("readdir", path, err)
 	t.listed(path, entries, now)
-	t.noteShared(path, l.shared)
 	if t.follows {
 		return t.followed(ctx, path, entries, err)
 	}
 	return entries, err
-}
-
-// noteShared remembers which files of a directory have other names: written in place
-// they would change under those as well.
-func (t *Tree) noteShared(dir string, names []string) {
-	if len(names) == 0 || t.how.ReadOnly {
-		return
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.many == nil {
-		t.many = map[string]struct{}{}
-	}
-	for _, name := range names {
-		t.many[manifest.Join(dir, name)] = struct{}{}
-	}
-}
-
-func (t *Tree) isShared(path string) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	_, ok := t.many[path]
-	return ok
 }
 
 // Stat implements [engine.Dest].

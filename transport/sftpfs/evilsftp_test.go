@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -196,24 +196,29 @@ func TestSilentFromTheStart(t *testing.T) {
 
 // TestEndlessDirectory bounds what a listing takes.
 func TestEndlessDirectory(t *testing.T) {
-	n := 0
-	endless := evilsftp.On(fxpReaddir, func(_ byte, id, _ []byte) []byte {
-		var names []byte
-		for range 500 {
-			n++
-			names = append(names, evilsftp.Listed(fmt.Sprintf("%d", n))...)
+	for form, want := range map[string]int{"%d": 100_000, "../%d": 0, "..": 0} {
+		n := 0
+		endless := evilsftp.On(fxpReaddir, func(_ byte, id, _ []byte) []byte {
+			if n > 1_000_000 {
+				return evilsftp.Frame(fxpStatus, id, evilsftp.U32(1), evilsftp.U32(0), evilsftp.U32(0))
+			}
+			var names []byte
+			for range 500 {
+				n++
+				names = append(names, evilsftp.Listed(strings.Replace(form, "%d", strconv.Itoa(n), 1))...)
+			}
+			return evilsftp.Frame(fxpName, id, evilsftp.U32(500), names)
+		})
+		h, err := New(t.Context(), newEvil(t, endless), Options{})
+		must(t, err)
+		defer h.Close()
+		tree, err := h.Source(t.Context(), t.TempDir())
+		must(t, err)
+		tree.(*Tree).maxEntries = 100_000
+		entries, err := tree.List(t.Context(), "")
+		if !errors.Is(err, ErrListing) || len(entries) != want || n > 1_000_000 {
+			t.Errorf("names like %q: %d entries of %d, %v", form, len(entries), n, err)
 		}
-		return evilsftp.Frame(fxpName, id, evilsftp.U32(500), names)
-	})
-	h, err := New(t.Context(), newEvil(t, endless), Options{})
-	must(t, err)
-	defer h.Close()
-	tree, err := h.Source(t.Context(), t.TempDir())
-	must(t, err)
-	tree.(*Tree).maxEntries = 100_000
-	entries, err := tree.List(t.Context(), "")
-	if !errors.Is(err, ErrListing) || len(entries) != 100_000 {
-		t.Errorf("%d entries, %v", len(entries), err)
 	}
 }
 

@@ -122,20 +122,20 @@ func (l *lister) read(ctx context.Context, handle string) error {
 // add takes one name.
 func (l *lister) add(n named) error {
 	if n.name == "." || n.name == ".." {
-		if l.dots++; l.dots > 2 {
-			l.refuse(n.name, "more than once")
+		if l.dots++; l.dots <= 2 {
+			return nil
 		}
-		return nil
-	}
-	if err := manifest.ValidName(n.name); err != nil {
-		l.refuse(n.name, "")
-		return nil
+		l.refuse(n.name, "more than once")
 	}
 	l.size += len(n.name)
 	if l.count >= l.max || l.size > maxNames {
 		return fmt.Errorf("%w: more than %d entries", ErrListing, l.count)
 	}
 	l.count++
+	if err := manifest.ValidName(n.name); err != nil {
+		l.refuse(n.name, "")
+		return nil
+	}
 	if l.onlyShared {
 		if n.shared && len(l.shared) <= sharedNames {
 			l.shared = append(l.shared, n.name)

@@ -47,7 +47,7 @@ func (f *handleFile) Sync() error { return f.t.syncHandle(f.ctx, f.path, f.handl
 
 // syncHandle makes an open file durable, where the server offers that.
 func (t *Tree) syncHandle(ctx context.Context, path, handle string) error {
-	if !t.h.offers(extFsync) {
+	if !t.h.offers(extFsync) || t.how.Durability == engine.SyncNone {
 		return nil
 	}
 	ctx, end := t.h.lasting(ctx)

@@ -1,14 +1,17 @@
 package sftpfs
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"gosync/delta"
@@ -215,4 +218,28 @@ func TestStrangeNames(t *testing.T) {
 	_, _, err := run(t, localfs.NewHost(), far, archive(src, dst))
 	must(t, err)
 	wantSame(t, src, dst, true)
+}
+
+// TestNoneMakesNothingDurable has the server asked to make a large file durable as
+// often as the policy says: with --fsync=none never, its checkpoints included.
+func TestNoneMakesNothingDurable(t *testing.T) {
+	src := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(src, "f"), make([]byte, 40<<20), 0o644))
+	for policy, want := range map[engine.Durability]bool{engine.SyncNone: false, engine.SyncRun: true, engine.SyncEach: true} {
+		var asked atomic.Int32
+		far := newHost(t, func(t testing.TB) io.ReadWriteCloser {
+			return &changedRequests{ReadWriteCloser: openSSH(t), change: func(packet []byte) {
+				if packet[4] == fxpExtended && bytes.Contains(packet, []byte(extFsync)) {
+					asked.Add(1)
+				}
+			}}
+		}, Options{})
+		job := archive(src, t.TempDir())
+		job.Durability, job.Partial = policy, true
+		_, _, err := run(t, localfs.NewHost(), far, job)
+		must(t, err)
+		if n := asked.Load(); (n > 0) != want {
+			t.Errorf("policy %v: %d requests", policy, n)
+		}
+	}
 }

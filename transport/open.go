@@ -305,6 +305,9 @@ func (l *ladder) sftp(ctx context.Context) (*Far, error) {
 	case errors.Is(err, os.ErrDeadlineExceeded): // as with every other way
 		return nil, fmt.Errorf("%w: %w", wire.ErrTimeout, err)
 	default:
+		if _, lost := unreached(s, err); lost != nil {
+			return nil, lost
+		}
 		return nil, fmt.Errorf("%w: no sftp subsystem: %w", errNoWay, err)
 	}
 	l.stepDown("using SFTP: whole-file copies, compared by size and time")
@@ -336,23 +339,30 @@ func (l *ladder) scp(ctx context.Context) (*Far, error) {
 		again.Via, again.Say = ViaSCP, nil
 		return &Far{Via: ViaSCP, SCP: l.remote(), Again: again}, nil
 	}
+	return nil, noSCP(ctx, s, err)
+}
+
+// noSCP ends what ought to have been scp and says why it is of no use. err is that of the first read, nil where that
+// brought a byte.
+func noSCP(ctx context.Context, s Stream, err error) error {
 	_ = s.CloseWrite()
-	status := s.Wait()
-	tail := s.StderrTail()
+	status, lost := unreached(s, err)
 	_ = s.Close() // how it ended is known
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	if errors.Is(err, wire.ErrTimeout) {
-		return nil, err
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, wire.ErrTimeout):
+		return err
+	case lost != nil:
+		return lost
 	}
 	why := "no scp there"
-	if tail = lastLine(tail); tail != "" {
-		why += ": " + tail
-	} else if status != nil {
-		why += " (" + status.Error() + ")"
+	if last := lastLine(s.StderrTail()); last != "" {
+		why += ": " + last
+	} else if status != 0 {
+		why += " (" + statusText(status) + ")"
 	}
-	return nil, fmt.Errorf("%w: %s", errNoWay, why)
+	return fmt.Errorf("%w: %s", errNoWay, why)
 }
 
 // scpSessions is how many scp run at a time over one connection.

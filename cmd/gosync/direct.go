@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -19,8 +18,8 @@ import (
 // destination with the keys and the ssh configuration of that machine. What it
 // prints is printed here, and its exit status is this run's.
 func (e *env) direct(ctx context.Context, s *settings, r *route, p *printer) error {
-	beat, limit := heartbeatFlag(s.Timeout), s.Timeout
-	args, err := directArgs(s, r, beat)
+	limit := s.Timeout
+	args, err := directArgs(s, r, heartbeatFlag(limit), "--"+expandFlag)
 	if err != nil {
 		return err
 	}
@@ -36,10 +35,12 @@ func (e *env) direct(ctx context.Context, s *settings, r *route, p *printer) err
 	if err != nil {
 		return &connectError{err}
 	}
-	defer far.Close()                  // what matters has been said
-	if far.Release != engine.Release { // it may not know the option
+	defer far.Close() // what matters has been said
+	if far.Release != engine.Release {
 		limit = 0
-		args = slices.DeleteFunc(args, func(a string) bool { return a == beat })
+		if args, err = otherReleaseArgs(s, r, far.Release); err != nil {
+			return err
+		}
 	}
 	command, err := far.Link.Exec(ctx, far.Program()+" "+strings.Join(args, " "))
 	if err != nil {

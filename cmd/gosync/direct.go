@@ -42,6 +42,8 @@ func (e *env) direct(ctx context.Context, s *settings, r *route, p *printer) err
 			return err
 		}
 	}
+	// The server that was reached first has nothing to do, and there may be room for one session only.
+	p.far.quietly(func() { _ = far.Agent.Close() })
 	command, err := far.Link.Exec(ctx, far.Program()+" "+strings.Join(args, " "))
 	if err != nil {
 		return &connectError{err}
@@ -55,7 +57,6 @@ func (e *env) direct(ctx context.Context, s *settings, r *route, p *printer) err
 	_ = stream.CloseWrite() // nobody can be asked
 	err = p.con.lines(stream)
 	end := stream.Wait()
-	p.far.mute() // the server that was reached first has nothing to do
 	var exit *transport.ExitError
 	switch {
 	case ctx.Err() != nil:

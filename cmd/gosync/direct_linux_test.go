@@ -3,11 +3,11 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
 	"gosync/internal/engine"
+	"gosync/transport/sshtest"
 	"gosync/transport/wire"
 )
 
@@ -31,12 +31,8 @@ func newDirectBench(t *testing.T, release, run string) *directBench {
 	_ = c.Close() // what it wrote can still be read
 	var greeting bytes.Buffer
 	_, _ = greeting.ReadFrom(far) // the pipe ends
-	script := fmt.Sprintf("#!/bin/sh\ncase $1 in --server) cat %s; exec cat >/dev/null;; esac\n%s\n", b.path("greeting"), run)
-	for name, text := range map[string]string{"greeting": greeting.String(), "other": script} {
-		if err := os.WriteFile(b.path(name), []byte(text), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
+	b.write(t, "greeting", greeting.String(), 0o600)
+	b.write(t, "other", fmt.Sprintf("#!/bin/sh\ncase $1 in --server) cat %s; exec cat >/dev/null;; esac\n%s\n", b.path("greeting"), run), 0o755)
 	return &directBench{b}
 }
 
@@ -58,4 +54,17 @@ func TestDirectOtherRelease(t *testing.T) {
 		want := strings.Join(append(strings.Fields("--archive "+limit), "--heartbeat="+beat, "--expand-sources -- ~/a two:c"), " ")
 		b.want(t, 0, want, b.args(append(strings.Fields(limit), "one:~/a", "two:c")...)...)
 	}
+}
+
+// TestDirectOneSession: a machine that allows one session at a time on a connection will do.
+func TestDirectOneSession(t *testing.T) {
+	t.Parallel()
+	b := newSSHBench(t, sshtest.Options{Extra: []string{"MaxSessions 1"}})
+	box := b.sshd.Alias + ":"
+	b.write(t, "gosync", "#!/bin/sh\n"+`case $1 in --server) ;; *) set -- --ssh-config=`+b.sshd.Config+` --gosync-path=`+b.gosync+` "$@";; esac; exec `+b.gosync+` "$@"`, 0o755)
+	e := b.want(t, 0, "", "-a", "--direct", "--ssh-config="+b.sshd.Config, "--ssh=native", "--gosync-path="+b.path("gosync"), box+b.path("src")+"/", box+b.path("dst"))
+	if e.output != "" {
+		t.Errorf("it says %q", e.output)
+	}
+	b.same(t, "src", "dst")
 }

@@ -50,7 +50,8 @@ func TestDirectOtherRelease(t *testing.T) {
 		b.want(t, exitUnsupported, "install the same release there", b.args("one:"+path, "two:c")...)
 	}
 	b = newDirectBench(t, engine.Release, `printf '%s ' "$@"; echo`)
-	for limit, beat := range map[string]string{"": "15s", "--timeout=2": "500ms"} {
+	// Where there is no limit, or a long one, it has to notice that nobody listens.
+	for limit, beat := range map[string]string{"": "15s", "--timeout=2": "500ms", "--timeout=0": "15s", "--timeout=3600": "15s"} {
 		want := strings.Join(append(strings.Fields("--archive "+limit), "--heartbeat="+beat, "--expand-sources -- ~/a two:c"), " ")
 		b.want(t, 0, want, b.args(append(strings.Fields(limit), "one:~/a", "two:c")...)...)
 	}

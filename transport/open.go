@@ -240,7 +240,7 @@ func (l *ladder) start(ctx context.Context, command, program string) (*Far, erro
 	if err != nil {
 		return nil, err
 	}
-	s, hello, err := awaitGreeting(ctx, beImpatient(s, l.firstAnswer()))
+	s, hello, err := awaitGreeting(ctx, l.impatient(s))
 	if err != nil {
 		return nil, err
 	}
@@ -261,6 +261,9 @@ func (l *ladder) firstAnswer() time.Duration {
 	}
 	return l.o.FirstAnswer
 }
+
+// impatient returns s, which ends when the far side is silent for too long.
+func (l *ladder) impatient(s Stream) Stream { return beImpatient(s, l.firstAnswer(), l.o.Timeout) }
 
 // deploy sends gosync there and starts it. It does nothing where that is not
 // wanted, or commands cannot be run.
@@ -329,7 +332,7 @@ func (l *ladder) scp(ctx context.Context) (*Far, error) {
 	if err != nil {
 		return nil, err
 	}
-	s = beImpatient(s, l.firstAnswer())
+	s = l.impatient(s)
 	var answer [1]byte
 	_, err = s.Read(answer[:])
 	if err == nil && answer[0] == 0 {
@@ -374,7 +377,7 @@ func (l *ladder) remote() *scpfs.Remote {
 		if err != nil {
 			return nil, err
 		}
-		return beImpatient(s, l.o.Timeout), nil
+		return l.impatient(s), nil
 	}}
 	if l.link.Shared() {
 		r.MaxSessions = scpSessions

@@ -308,8 +308,7 @@ func (s *streamSender) give(u streamUnit) error {
 // ready starts another session where there are fewer than there may be and those
 // that there are have enough to do. It reports whether there is any. Nobody waits
 // for one to begin: a login shell may take a second for that, and a server that does
-// not want so many is asked for longer. So that is no silence of the line; who starts
-// it has its own limit for one.
+// not want so many is asked for longer.
 func (p *streamPool) ready() bool {
 	if p.started < p.limit && !p.fewer.Load() && len(p.units) >= p.started && (p.started == 0 || p.open.Load() > 0) {
 		p.run(func() error {

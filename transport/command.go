@@ -129,7 +129,7 @@ func (p *Process) watch() {
 	p.stop()
 	// Whatever still holds the other end does not hold us.
 	_ = p.errs.SetReadDeadline(time.Now().Add(stderrGrace))
-	<-drained
+	await(drained)
 	p.errs.Close()
 	p.end = p.exitError(err)
 }

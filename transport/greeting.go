@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"time"
 
+	"gosync/transport/sftpfs"
 	"gosync/transport/wire"
 )
 
@@ -94,7 +95,7 @@ func greetingError(s Stream, g greeted, late bool) error {
 	e.Stderr = s.StderrTail()
 	if e.Kind = e.classify(ended); local && e.Status == 255 && e.Output == "" {
 		e.Kind = GreetingLost // ssh's status for all of its own errors
-		if refusedExec(e.Stderr) {
+		if refusedRequest(e.Stderr) {
 			e.Kind = GreetingRefused
 		}
 	}
@@ -119,6 +120,17 @@ func endStatus(s Stream) (status int, local bool) {
 	}
 	_, local = errors.AsType[*exec.ExitError](err)
 	return status, local
+}
+
+// unreached waits for the end of a stream that brought err instead of an answer, and returns its exit status, -1 where
+// none is known. lost is set where ssh(1), or another program on this machine, has ended without having reached the far
+// side: that says nothing about what the far side has.
+func unreached(s Stream, err error) (status int, lost error) {
+	status, local := endStatus(s)
+	if err == nil || !local || status != 255 || errors.Is(err, sftpfs.ErrProtocol) || refusedRequest(s.StderrTail()) {
+		return status, nil
+	}
+	return status, &GreetingError{Kind: GreetingLost, Status: status, Stderr: s.StderrTail(), Err: err}
 }
 
 // firstRead tells when the first byte has been read.

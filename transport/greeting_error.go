@@ -95,10 +95,11 @@ func lastLine(messages string) string {
 	return ""
 }
 
-// refusedExec reports whether ssh(1) says that the server refuses to start a command. Its exit status is that of a
-// connection that could not be made.
-func refusedExec(stderr string) bool {
-	return strings.HasPrefix(lastLine(stderr), "exec request failed on channel ")
+// refusedRequest reports whether ssh(1) says that the server refuses to start a command or a subsystem. Its exit status is
+// that of a connection that could not be made.
+func refusedRequest(stderr string) bool {
+	last := lastLine(stderr)
+	return strings.HasPrefix(last, "exec request failed on channel ") || strings.HasPrefix(last, "subsystem request failed on channel ")
 }
 
 // classify finds the kind of a command that has ended, or that was closed

@@ -8,8 +8,6 @@ import (
 	"os/exec"
 	"path"
 	"strings"
-	"sync/atomic"
-	"time"
 
 	"gosync/transport/sshconn"
 	"gosync/transport/wire"
@@ -70,7 +68,7 @@ func Reach(ctx context.Context, t Target, o Options) (Link, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &clientLink{client: client, stderr: o.Stderr, limit: o.Timeout}, nil
+	return &clientLink{client: client, stderr: o.Stderr}, nil
 }
 
 // dial connects by the client in this process. reason is not empty where the ssh
@@ -78,7 +76,7 @@ func Reach(ctx context.Context, t Target, o Options) (Link, error) {
 func dial(ctx context.Context, t Target, o *Options, port int) (client *sshconn.Client, reason string, err error) {
 	c := sshconn.Config{
 		Host: t.Host, User: t.User, Port: port, ConfigFile: o.SSHConfig, Options: o.SSHOptions, IdentityFiles: o.Identity,
-		ConnectTimeout: o.ConnectTimeout, Log: o.Log, Prompt: o.Prompt, Unlocked: o.Unlocked,
+		ConnectTimeout: o.ConnectTimeout, AnswerTimeout: o.Timeout, Log: o.Log, Prompt: o.Prompt, Unlocked: o.Unlocked,
 	}
 	_, missing := exec.LookPath("ssh")
 	if o.SSH == SSHNative || missing != nil {
@@ -117,7 +115,6 @@ func reachByCommand(t Target, o *Options, port int) (Link, error) {
 type clientLink struct {
 	client *sshconn.Client
 	stderr io.Writer
-	limit  time.Duration // how long the server may take to start something; 0: any time
 }
 
 func (l *clientLink) Shared() bool { return true }
@@ -125,32 +122,22 @@ func (l *clientLink) Shared() bool { return true }
 func (l *clientLink) Close() error { return l.client.Close() }
 
 func (l *clientLink) Exec(ctx context.Context, command string) (Stream, error) {
-	return l.start(func() (*sshconn.Session, error) { return l.client.Start(ctx, command) })
+	return l.stream(l.client.Start(ctx, command))
 }
 
 func (l *clientLink) Subsystem(ctx context.Context, name string) (Stream, error) {
-	s, err := l.start(func() (*sshconn.Session, error) { return l.client.StartSubsystem(ctx, name) })
+	s, err := l.stream(l.client.StartSubsystem(ctx, name))
 	if errors.Is(err, sshconn.ErrRefused) {
 		err = fmt.Errorf("%w: %w", ErrNoSubsystem, err)
 	}
 	return s, err
 }
 
-// start starts a session. A server that does not even answer that it was started has no
-// more to give: only the end of the connection ends the wait.
-func (l *clientLink) start(begin func() (*sshconn.Session, error)) (Stream, error) {
-	var late atomic.Bool
-	if l.limit > 0 {
-		t := time.AfterFunc(l.limit, func() {
-			late.Store(true)
-			_ = l.client.Close() // what counts is that it was late
-		})
-		defer t.Stop()
-	}
-	s, err := begin()
+// stream makes a Stream of a session that was started, if it was.
+func (l *clientLink) stream(s *sshconn.Session, err error) (Stream, error) {
 	switch {
-	case err != nil && late.Load():
-		return nil, fmt.Errorf("%w: the server has not answered for %v", wire.ErrTimeout, l.limit)
+	case errors.Is(err, sshconn.ErrSilent):
+		return nil, fmt.Errorf("%w: %w", wire.ErrTimeout, err)
 	case err != nil:
 		return nil, err
 	}

@@ -240,7 +240,7 @@ func (l *ladder) start(ctx context.Context, command, program string) (*Far, erro
 	if err != nil {
 		return nil, err
 	}
-	s, hello, err := awaitGreeting(ctx, beImpatient(s, l.firstAnswer()))
+	s, hello, err := awaitGreeting(ctx, l.impatient(s))
 	if err != nil {
 		return nil, err
 	}
@@ -261,6 +261,9 @@ func (l *ladder) firstAnswer() time.Duration {
 	}
 	return l.o.FirstAnswer
 }
+
+// impatient returns s, which ends when the far side is silent for too long.
+func (l *ladder) impatient(s Stream) Stream { return beImpatient(s, l.firstAnswer(), l.o.Timeout) }
 
 // deploy sends gosync there and starts it. It does nothing where that is not
 // wanted, or commands cannot be run.
@@ -305,6 +308,9 @@ func (l *ladder) sftp(ctx context.Context) (*Far, error) {
 	case errors.Is(err, os.ErrDeadlineExceeded): // as with every other way
 		return nil, fmt.Errorf("%w: %w", wire.ErrTimeout, err)
 	default:
+		if _, lost := unreached(s, err); lost != nil {
+			return nil, lost
+		}
 		return nil, fmt.Errorf("%w: no sftp subsystem: %w", errNoWay, err)
 	}
 	l.stepDown("using SFTP: whole-file copies, compared by size and time")
@@ -326,7 +332,7 @@ func (l *ladder) scp(ctx context.Context) (*Far, error) {
 	if err != nil {
 		return nil, err
 	}
-	s = beImpatient(s, l.firstAnswer())
+	s = l.impatient(s)
 	var answer [1]byte
 	_, err = s.Read(answer[:])
 	if err == nil && answer[0] == 0 {
@@ -336,23 +342,30 @@ func (l *ladder) scp(ctx context.Context) (*Far, error) {
 		again.Via, again.Say = ViaSCP, nil
 		return &Far{Via: ViaSCP, SCP: l.remote(), Again: again}, nil
 	}
+	return nil, noSCP(ctx, s, err)
+}
+
+// noSCP ends what ought to have been scp and says why it is of no use. err is that of the first read, nil where that
+// brought a byte.
+func noSCP(ctx context.Context, s Stream, err error) error {
 	_ = s.CloseWrite()
-	status := s.Wait()
-	tail := s.StderrTail()
+	status, lost := unreached(s, err)
 	_ = s.Close() // how it ended is known
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	if errors.Is(err, wire.ErrTimeout) {
-		return nil, err
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, wire.ErrTimeout):
+		return err
+	case lost != nil:
+		return lost
 	}
 	why := "no scp there"
-	if tail = lastLine(tail); tail != "" {
-		why += ": " + tail
-	} else if status != nil {
-		why += " (" + status.Error() + ")"
+	if last := lastLine(s.StderrTail()); last != "" {
+		why += ": " + last
+	} else if status != 0 {
+		why += " (" + statusText(status) + ")"
 	}
-	return nil, fmt.Errorf("%w: %s", errNoWay, why)
+	return fmt.Errorf("%w: %s", errNoWay, why)
 }
 
 // scpSessions is how many scp run at a time over one connection.
@@ -364,7 +377,7 @@ func (l *ladder) remote() *scpfs.Remote {
 		if err != nil {
 			return nil, err
 		}
-		return beImpatient(s, l.o.Timeout), nil
+		return l.impatient(s), nil
 	}}
 	if l.link.Shared() {
 		r.MaxSessions = scpSessions

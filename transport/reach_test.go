@@ -247,3 +247,55 @@ func TestOpenRefusedExec(t *testing.T) {
 		}
 	}
 }
+
+// A host that ssh(1) cannot reach is not one without SFTP or scp: what it ends with is the loss of the line, which is
+// worth another attempt later, and ssh's own words are passed on.
+func TestOpenUnreachedByCommand(t *testing.T) {
+	t.Parallel()
+	sshtest.Require(t, "sshd", "ssh")
+	srv := sshtest.Start(t, sshtest.Options{})
+	srv.Stop()
+	stranger := sshtest.Start(t, sshtest.Options{})
+	for _, test := range []struct {
+		name, says string
+		port       int
+	}{
+		{"nobody listens", "refused", srv.Port},
+		{"another host", "verification failed", stranger.Port},
+	} {
+		for _, via := range []transport.Via{transport.ViaSFTP, transport.ViaSCP, transport.ViaAgent, transport.ViaAuto} {
+			said := &logBuffer{}
+			far, err := transport.Open(t.Context(), transport.Target{Remote: true, Host: srv.Alias}, transport.Options{
+				SSH: transport.SSHCommand, SSHConfig: srv.Config, Port: test.port, Via: via, Stderr: said,
+				RemoteCommand: []string{"gosync", "--server"},
+			})
+			if err == nil {
+				far.Close()
+			}
+			if e, ok := errors.AsType[*transport.GreetingError](err); !ok || e.Kind != transport.GreetingLost || errors.Is(err, transport.ErrNoWay) {
+				t.Errorf("%s, by %s: %v", test.name, via, err)
+			}
+			if !strings.Contains(said.String(), test.says) {
+				t.Errorf("%s, by %s: it says %q", test.name, via, said)
+			}
+		}
+	}
+}
+
+// A server that ssh(1) has reached, and that has neither, has no way.
+func TestOpenNothingByCommand(t *testing.T) {
+	t.Parallel()
+	sshtest.Require(t, "sshd", "ssh")
+	srv := sshtest.Start(t, sshtest.Options{NoSFTP: true, Extra: []string{"ForceCommand exit 3"}})
+	for via, says := range map[transport.Via]string{transport.ViaSFTP: "no sftp subsystem", transport.ViaSCP: "no scp there (status 3)"} {
+		far, err := transport.Open(t.Context(), transport.Target{Remote: true, Host: srv.Alias}, transport.Options{
+			SSH: transport.SSHCommand, SSHConfig: srv.Config, Via: via,
+		})
+		if err == nil {
+			far.Close()
+		}
+		if !errors.Is(err, transport.ErrNoWay) || !strings.Contains(err.Error(), says) {
+			t.Errorf("by %s: %v", via, err)
+		}
+	}
+}

@@ -26,7 +26,7 @@ func TestImpatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, talks := range []bool{false, true} {
 			near, far := wire.Pipe()
-			conn := beImpatient(piped{ReadWriteCloser: near}, time.Minute)
+			conn := beImpatient(piped{ReadWriteCloser: near}, time.Minute, time.Minute)
 			if talks {
 				go func() { _, _ = far.Write([]byte{1}) }() // the pipe takes it
 				if n, err := conn.Read(make([]byte, 1)); n != 1 || err != nil {
@@ -51,7 +51,7 @@ func TestImpatience(t *testing.T) {
 func TestImpatientWriter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := wire.Pipe()
-		conn := beImpatient(piped{ReadWriteCloser: near}, time.Minute)
+		conn := beImpatient(piped{ReadWriteCloser: near}, time.Minute, time.Minute)
 		go func() {
 			b := make([]byte, 1)
 			for {
@@ -78,5 +78,29 @@ func TestImpatientWriter(t *testing.T) {
 		}
 		conn.Close()
 		far.Close()
+	})
+}
+
+// TestImpatienceBeforeFirst: the first byte has a time of its own, which may be any.
+func TestImpatienceBeforeFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, first := range []time.Duration{0, time.Hour} {
+			near, far := wire.Pipe()
+			conn := beImpatient(piped{ReadWriteCloser: near}, first, time.Minute)
+			time.AfterFunc(59*time.Minute, func() { _, _ = far.Write([]byte{1}) }) // the pipe takes it
+			if _, err := conn.Read(make([]byte, 1)); err != nil {
+				t.Errorf("%v: %v", first, err)
+			}
+			if _, err := conn.Write([]byte{1}); err != nil {
+				t.Errorf("%v: %v", first, err)
+			}
+			start := time.Now()
+			_, err := conn.Read(make([]byte, 1))
+			if took := time.Since(start); !errors.Is(err, wire.ErrTimeout) || took > time.Minute+10*time.Second {
+				t.Errorf("%v: %v after %v", first, err, took)
+			}
+			conn.Close()
+			far.Close()
+		}
 	})
 }

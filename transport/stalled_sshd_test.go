@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"gosync/transport"
+	"gosync/transport/sshconn"
 	"gosync/transport/sshtest"
 	"gosync/transport/wire"
 )
@@ -195,4 +197,44 @@ func endStopped(t *testing.T, pidFile string) {
 	if p, err := os.FindProcess(pid); err == nil {
 		_ = p.Kill() // it may be gone
 	}
+}
+
+// A server that refuses another session for longer than the time for an answer does answer, and the connection stays. One
+// that is silent is given up.
+func TestExecLimit(t *testing.T) {
+	t.Parallel()
+	const limit = 4 * time.Second
+	srv := sshtest.Start(t, sshtest.Options{Extra: []string{"MaxSessions 1"}})
+	link, err := transport.Reach(t.Context(), transport.Target{Remote: true, Host: srv.Alias}, transport.Options{
+		SSH: transport.SSHNative, SSHConfig: srv.Config, Timeout: limit,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer link.Close()
+	first, err := link.Exec(t.Context(), "echo $PPID; exec cat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := link.Exec(t.Context(), "true"); !errors.Is(err, sshconn.ErrRefused) || errors.Is(err, wire.ErrTimeout) {
+		t.Errorf("a second session: %v", err)
+	}
+	if err := first.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	server := strings.TrimSpace(said(t, first, nil))
+	s, err := link.Exec(t.Context(), "echo still here")
+	if out := said(t, s, err); out != "still here\n" {
+		t.Errorf("%q", out)
+	}
+	if out, err := exec.Command("kill", "-STOP", server).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Cleanup(func() { kill(t, server) })
+	within(t, "Exec", func() {
+		began := time.Now()
+		if _, err := link.Exec(t.Context(), "true"); !errors.Is(err, wire.ErrTimeout) || time.Since(began) < limit/2 {
+			t.Errorf("with a silent server: %v after %v", err, time.Since(began))
+		}
+	})
 }

@@ -21,7 +21,8 @@ type Stream interface {
 	io.Reader
 	io.Writer
 	// Close gives the command up and frees everything; it may be called at any time, by any goroutine, more than once,
-	// and ends a Read or Write that is under way. It does not return before the goroutines of the stream have ended.
+	// and ends a Read or Write that is under way. It does not return before the goroutines of the stream have ended,
+	// but for one that waits for whoever takes the messages.
 	io.Closer
 	// CloseWrite tells the command that no more is coming.
 	CloseWrite() error
@@ -160,7 +161,7 @@ func (s *sshStream) StderrTail() string { return s.sink.Tail() }
 
 func (s *sshStream) Wait() error {
 	err := s.session.Wait()
-	<-s.drained // ends with the channel
+	await(s.drained)
 	if err == nil {
 		return nil
 	}
@@ -173,6 +174,17 @@ func (s *sshStream) Wait() error {
 
 func (s *sshStream) Close() error {
 	err := s.session.Close()
-	<-s.drained
+	await(s.drained)
 	return err
+}
+
+// await waits until the messages of a command that has ended are passed on, for a moment: whoever takes them, such as a
+// terminal that was stopped, may take none.
+func await(drained <-chan struct{}) {
+	t := time.NewTimer(closeGrace)
+	defer t.Stop()
+	select {
+	case <-drained:
+	case <-t.C:
+	}
 }

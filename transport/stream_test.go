@@ -63,6 +63,7 @@ func testStream(t *testing.T, w way) {
 		t.Run("Bytes", func(t *testing.T) { testBytes(t, w) })
 		t.Run("Exit", func(t *testing.T) { testExit(t, w) })
 		t.Run("Stderr", func(t *testing.T) { testStderr(t, w) })
+		t.Run("Stuck", func(t *testing.T) { testStuck(t, w) })
 		t.Run("Cancel", func(t *testing.T) { testCancel(t, w) })
 		t.Run("Close", func(t *testing.T) { testClose(t, w) })
 	})
@@ -127,6 +128,28 @@ func testStderr(t *testing.T, w way) {
 	if got := messages.String(); !strings.HasPrefix(got, `a\#033b`) || strings.ContainsRune(got, 0) || len(got) > 8<<20 || !strings.Contains(got, "left out") {
 		t.Fatalf("%d bytes of messages: %.60q", len(got), got)
 	}
+}
+
+// stuck takes nothing until it is closed.
+type stuck chan struct{}
+
+func (s stuck) Write(p []byte) (int, error) {
+	<-s
+	return len(p), nil
+}
+
+// A terminal that takes no messages holds nothing up for long.
+func testStuck(t *testing.T, w way) {
+	terminal := make(stuck)
+	defer close(terminal)
+	w.opts.Stderr = terminal
+	s := connect(t, t.Context(), w, "echo why >&2; exit 7")
+	within(t, "Wait", func() {
+		if e, ok := errors.AsType[*transport.ExitError](s.Wait()); !ok || e.Status != 7 || e.Stderr != "why" {
+			t.Errorf("%v", e)
+		}
+	})
+	within(t, "Close", func() { _ = s.Close() })
 }
 
 func testCancel(t *testing.T, w way) {

@@ -95,16 +95,31 @@ func oneJob(a, b transport.Target) bool {
 func (c *cpLine) run(sources []transport.Target, dest transport.Target) cpRun {
 	s := *c.s
 	s.direct = s.direct && sources[0].Remote && dest.Remote // -R means nothing else to scp either
-	if sources[0].Remote && sources[0].Port != 0 || dest.Remote && dest.Port != 0 {
-		s.port = 0 // what an address says counts more than -P
-	}
 	if !sources[0].Remote && !dest.Remote && c.recursive {
 		// scp leaves this to cp, whose -r copies links, and whatever else it meets, as what they are.
 		s.CopyLinks, s.Links, s.Devices, s.Specials = false, true, true, true
 	}
+	targets := append(slices.Clone(sources), dest)
+	s.fillPorts(targets)
 	r := cpRun{s: &s}
-	for _, t := range append(slices.Clone(sources), dest) {
+	for _, t := range targets {
 		r.operands = append(r.operands, t.String())
 	}
 	return r
+}
+
+// fillPorts gives -P to the hosts whose address has no port, where another's has: what an
+// address says counts more, and the port of the options would be for both. With -R it is
+// not this machine that reaches the destination.
+func (s *settings) fillPorts(targets []transport.Target) {
+	if !slices.ContainsFunc(targets, func(t transport.Target) bool { return t.Remote && t.Port != 0 }) {
+		return
+	}
+	last := len(targets) - 1
+	for i := range targets {
+		if t := &targets[i]; t.Remote && t.Port == 0 && !(s.direct && i == last) {
+			t.Port = s.port
+		}
+	}
+	s.port = 0
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -160,6 +161,34 @@ func TestCpJobs(t *testing.T) {
 		}
 		if !j.LikeCp || !j.IgnoreTimes || j.CopyLinks == x.links || j.Links != x.links || j.Recursive != strings.Contains(x.args, "-r") {
 			t.Errorf("%s: %+v", x.args, j.Options)
+		}
+	}
+}
+
+// TestCpPorts: -P is for every host whose address has no port.
+func TestCpPorts(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]string{
+		"-P 3 scp://h:4//b g:c":            "0 ssh://h:4/b ssh://g:3/./c",
+		"-P 3 u@g:c scp://h:4//b":          "0 ssh://u@g:3/./c ssh://h:4/b",
+		"-P 3 scp://h:4//b scp://g:5//c":   "0 ssh://h:4/b ssh://g:5/c",
+		"-P 3 scp://h:4//b c":              "0 ssh://h:4/b c",
+		"-P 3 [::1]:~/a [::1]:b ssh://h:4": "0 ssh://[::1]:3/~/a ssh://[::1]:3/./b ssh://h:4/./",
+		"-P 3 h:b g:c":                     "3 h:b g:c",
+		"scp://h:4//b g:c":                 "0 ssh://h:4/b g:c",
+		"-R -P 3 scp://h:4//b g:c":         "0 ssh://h:4/b g:c",
+		"-R -P 3 g:c scp://h:4//b":         "0 ssh://g:3/./c ssh://h:4/b",
+	} {
+		c, operands, err := parseCp(strings.Fields(args))
+		if err != nil {
+			t.Fatal(err)
+		}
+		runs, err := c.runs(operands)
+		if err != nil || len(runs) != 1 {
+			t.Fatalf("%s: %d jobs, %v", args, len(runs), err)
+		}
+		if got := fmt.Sprint(runs[0].s.port, " ", strings.Join(runs[0].operands, " ")); got != want {
+			t.Errorf("%s: %s, want %s", args, got, want)
 		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -19,8 +18,8 @@ import (
 // destination with the keys and the ssh configuration of that machine. What it
 // prints is printed here, and its exit status is this run's.
 func (e *env) direct(ctx context.Context, s *settings, r *route, p *printer) error {
-	beat, limit := heartbeatFlag(s.Timeout), s.Timeout
-	args, err := directArgs(s, r, beat)
+	limit := s.Timeout
+	args, err := directArgs(s, r, heartbeatFlag(limit), "--"+expandFlag)
 	if err != nil {
 		return err
 	}
@@ -36,11 +35,15 @@ func (e *env) direct(ctx context.Context, s *settings, r *route, p *printer) err
 	if err != nil {
 		return &connectError{err}
 	}
-	defer far.Close()                  // what matters has been said
-	if far.Release != engine.Release { // it may not know the option
+	defer far.Close() // what matters has been said
+	if far.Release != engine.Release {
 		limit = 0
-		args = slices.DeleteFunc(args, func(a string) bool { return a == beat })
+		if args, err = otherReleaseArgs(s, r, far.Release); err != nil {
+			return err
+		}
 	}
+	// The server that was reached first has nothing to do, and there may be room for one session only.
+	p.far.quietly(func() { _ = far.Agent.Close() })
 	command, err := far.Link.Exec(ctx, far.Program()+" "+strings.Join(args, " "))
 	if err != nil {
 		return &connectError{err}
@@ -54,7 +57,6 @@ func (e *env) direct(ctx context.Context, s *settings, r *route, p *printer) err
 	_ = stream.CloseWrite() // nobody can be asked
 	err = p.con.lines(stream)
 	end := stream.Wait()
-	p.far.mute() // the server that was reached first has nothing to do
 	var exit *transport.ExitError
 	switch {
 	case ctx.Err() != nil:

@@ -7,23 +7,21 @@ import (
 	"slices"
 	"strings"
 
+	"gosync/internal/engine"
 	"gosync/transport"
 	"gosync/transport/farshell"
 	"gosync/walker/filter"
 )
 
 // directArgs are the arguments for gosync on the source's machine, fit for a shell
-// there. That run has the source on its own machine, and expands it as a server
-// does. beat is the option that has it show signs of life, "" for none.
-func directArgs(s *settings, r *route, beat string) ([]string, error) {
+// there. own are options that only another gosync gives: for signs of life, and to
+// have the source, which is on its own machine for that run, expanded as by a server.
+func directArgs(s *settings, r *route, own ...string) ([]string, error) {
 	args, err := s.directOptions()
 	if err != nil {
 		return nil, err
 	}
-	if beat != "" {
-		args = append(args, beat)
-	}
-	args = append(args, "--"+expandFlag, "--")
+	args = append(append(args, own...), "--")
 	for _, t := range r.sources {
 		args = append(args, localOperand(t.Path))
 	}
@@ -34,6 +32,20 @@ func directArgs(s *settings, r *route, beat string) ([]string, error) {
 		}
 	}
 	return args, nil
+}
+
+// otherReleaseArgs are those for a gosync of another release, which may not know the
+// options that only another gosync gives. A source that it would have to expand is
+// refused: without them that is a name like any other.
+func otherReleaseArgs(s *settings, r *route, release string) ([]string, error) {
+	for _, t := range r.sources {
+		if strings.HasPrefix(t.Path, "~") || strings.ContainsAny(t.Path, "*?[") {
+			return nil, withCode(exitUnsupported, fmt.Errorf(
+				"the gosync on %s is release %s, this one %s, and may take the ~ or wildcards in %s for a part of the name: install the same release there, write the path out, or leave out --direct",
+				t.Host, release, engine.Release, t.arg))
+		}
+	}
+	return directArgs(s, r)
 }
 
 // localOperand writes a path so that the machine on which it is takes it for a

@@ -37,7 +37,11 @@ func TestConnections(t *testing.T) {
 	}
 	port := l.Addr().(*net.TCPAddr).Port
 	l.Close()
-	run(config("refused", fmt.Sprintf("Port %d", s.Port), fmt.Sprintf("Port %d", port)), exitConnect, "refused")
+	refused := config("refused", fmt.Sprintf("Port %d", s.Port), fmt.Sprintf("Port %d", port))
+	run(refused, exitConnect, "refused")
+	for _, via := range []string{"auto", "sftp", "scp"} {
+		run(refused, exitConnect, "refused", "--ssh=command", "--via="+via)
+	}
 	sshtest.Keygen(t, b.path("other"), "ed25519", "")
 	run(config("auth", s.Key, b.path("other")), exitAuth, "")
 	public, err := os.ReadFile(b.path("other.pub"))
@@ -60,4 +64,21 @@ func TestConnections(t *testing.T) {
 	run(s.Config, exitProtocol, "", "--via=agent", "--no-deploy", "--gosync-path=yes welcome; :")
 	run(s.Config, 0, "", "--gosync-path=echo welcome; "+b.gosync)
 	b.same(t, "src", "dst")
+}
+
+// TestReconnectByCommand: a run by SFTP over the ssh program goes on after its host was away for a moment.
+func TestReconnectByCommand(t *testing.T) {
+	t.Parallel()
+	b := newFaultBench(t)
+	b.file(t, "src/f", 300_000)
+	// In the first session the line breaks, and for the second there is nobody.
+	script := "#!/bin/sh\ncd '" + b.dir + "' && echo >>runs\ncase $(wc -l <runs) in\n" +
+		"1) " + sftpServer(t) + " | { dd bs=1 count=100000 2>/dev/null; kill -9 $$; };;\n" +
+		"2) echo 'ssh: connect to host h: Connection refused' >&2; exit 255;;\n" +
+		"*) exec " + sftpServer(t) + ";;\nesac\n"
+	if err := os.WriteFile(b.path("ssh"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	b.want(t, 0, "reconnected 2 times", "-av", "--via=sftp", "-e", b.path("ssh"), "h:"+b.path("src")+"/", b.path("dst"))
+	wantSame(t, b.path("src"), b.path("dst"))
 }

@@ -13,7 +13,8 @@ import (
 // A run for --direct on another machine may have nothing to print for hours, while
 // it is fine; one that is stopped, or whose line is dead, is as silent. So it is told
 // by --heartbeat to print signs of life, which are left out here. That its own
-// connection moves is for its own timers.
+// connection moves is for its own timers. They are also how it learns that nobody
+// listens any more: without a terminal no signal reaches it, but a write fails.
 
 // heartbeat is a sign of life: no line that is meant to be read holds it.
 const heartbeat = "\x00"
@@ -21,16 +22,20 @@ const heartbeat = "\x00"
 // heartbeatPrefix begins the option that asks for signs of life.
 const heartbeatPrefix = "--heartbeat="
 
+// longestBeat is how long a run may go on that nobody waits for.
+const longestBeat = 15 * time.Second
+
 // beats is how many signs of life are expected in the time that ends a run.
 const beats = 4
 
-// heartbeatFlag is the option that has the far side's run print signs of life; "" for
-// no such thing.
+// heartbeatFlag is the option that has the far side's run print signs of life. limit is
+// how long that may be silent; 0 is any time.
 func heartbeatFlag(limit time.Duration) string {
-	if limit <= 0 {
-		return ""
+	every := longestBeat
+	if limit > 0 {
+		every = min(every, limit/beats)
 	}
-	return heartbeatPrefix + (limit / beats).String()
+	return heartbeatPrefix + every.String()
 }
 
 // beat prints signs of life until stop is called.

@@ -57,13 +57,19 @@ func (m *messages) end() {
 	}
 }
 
-// mute prints what waits, and nothing of what comes: from a far side that is given
-// up, and may complain of it.
-func (m *messages) mute() {
+// quietly prints what waits, and nothing of what comes while f ends a far side, which
+// may complain of it.
+func (m *messages) quietly(f func()) {
 	m.end()
+	m.mute(true)
+	defer m.mute(false)
+	f()
+}
+
+func (m *messages) mute(on bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.muted = true
+	m.muted = on
 }
 
 // logHandler prints log records as messages, without the time: they are for

@@ -37,7 +37,7 @@ func (e *env) newFarSide(ctx context.Context, t transport.Target, s *settings, c
 func (f *farSide) remote(s *settings) *shell.Remote {
 	program := f.how.RemoteCommand[0] + " --sftp-server"
 	return &shell.Remote{
-		Timeout: s.Timeout,
+		Timeout: s.Timeout, Greeting: f.greeting,
 		Ways: []shell.Way{
 			{Name: "the sftp subsystem", Start: f.starter(func(ctx context.Context, l transport.Link) (transport.Stream, error) {
 				return l.Subsystem(ctx, "sftp")
@@ -47,6 +47,15 @@ func (f *farSide) remote(s *settings) *shell.Remote {
 			})},
 		},
 	}
+}
+
+// greeting is how long a session that was just started may take to answer. The ssh
+// program, and the command of -e, connect only then.
+func (f *farSide) greeting() time.Duration {
+	if f.link == nil || f.link.Shared() {
+		return f.how.Timeout
+	}
+	return f.how.FirstAnswer
 }
 
 // starting is a way to start a stream on a link.

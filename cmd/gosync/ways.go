@@ -182,7 +182,7 @@ func (w *ways) tellLosses(job *engine.Job, pull bool) {
 func explainGreeting(err error) error {
 	var g *transport.GreetingError
 	if errors.As(err, &g) && g.Kind == transport.GreetingLost && g.Status == 255 {
-		return fmt.Errorf("the remote shell failed (status 255) and has not reached gosync: see its message, and whether the command of -e works by hand (%w)", err)
+		return fmt.Errorf("the remote shell failed (status 255) and has not reached the far side: see its message, and whether ssh, or the command of -e, works by hand (%w)", err)
 	}
 	if errors.As(err, &g) && !errors.Is(err, transport.ErrNoWay) && (g.Kind == transport.GreetingNoCommand || g.Kind == transport.GreetingNotRunnable) {
 		return fmt.Errorf("the far side cannot run gosync: %w; install it there, say where it is with --gosync-path=PROGRAM, or leave out --no-deploy", err)

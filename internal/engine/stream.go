@@ -31,8 +31,9 @@ type StreamHow struct {
 type StreamTo interface {
 	// Sink starts a session. What is sent at its top goes into the directory at
 	// path, or becomes path where there is none and how does not ask for one. The
-	// error is a *[StreamRefusal] where the far side does not like the path. The
-	// session ends with ctx. An error of its methods that is no *StreamRefusal
+	// error is a *[StreamRefusal] where the far side does not like the path. It must
+	// end by itself where the far side does not answer. The session ends with ctx.
+	// An error of its methods that is no *StreamRefusal
 	// ends it, too.
 	Sink(ctx context.Context, path string, how StreamHow) (StreamSink, error)
 
@@ -72,8 +73,9 @@ type StreamSink interface {
 
 // StreamFrom starts sessions that give files.
 type StreamFrom interface {
-	// Source starts a session that gives what path names, which may be a pattern.
-	// The session ends with ctx.
+	// Source starts a session that gives what path names, which may be a pattern. It
+	// returns when the far side has answered, and must end by itself where that does
+	// not. The session ends with ctx.
 	Source(ctx context.Context, path string, how StreamHow) (StreamSource, error)
 
 	// Pattern reports whether path may name several things.
@@ -245,7 +247,8 @@ func (l *streamLine) watch(ctx context.Context, limit time.Duration) (_ context.
 }
 
 // startStream starts a session that has to be. One that has just ended may count
-// still where there is room for one only, so what follows another is tried again.
+// still where there is room for one only, so what follows another is tried again. It is
+// no silence of the line, however long it takes: somebody may be typing a password.
 func startStream[T any](ctx context.Context, traffic func() (sent, received int64), start func() (T, error)) (T, error) {
 	for pause := 20 * time.Millisecond; ; pause *= 4 {
 		_, before := traffic()

@@ -129,10 +129,8 @@ func (s *streamReceiver) source(ctx context.Context, path string) error {
 	}
 	_, _, s.content = splitPath(path)
 	s.content = s.content || !s.job.LiteralPaths && strings.HasPrefix(path, "~") && !strings.Contains(path, "/")
-	done := s.line.wait()
 	how := StreamHow{Recursive: s.job.Recursive, Perms: s.job.Perms, Times: s.job.Times, Literal: s.job.LiteralPaths}
 	src, err := startStream(ctx, s.from.Traffic, func() (StreamSource, error) { return s.from.Source(ctx, path, how) })
-	done()
 	if err != nil {
 		return err
 	}

@@ -208,7 +208,6 @@ func (s *streamSender) makeRoot(ctx context.Context, why *StreamRefusal) error {
 }
 
 func (s *streamSender) session(ctx context.Context, path string, how StreamHow) (StreamSink, error) {
-	defer s.line.wait()()
 	return startStream(ctx, s.to.Traffic, func() (StreamSink, error) { return s.to.Sink(ctx, path, how) })
 }
 

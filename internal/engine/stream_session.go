@@ -307,13 +307,13 @@ func (s *streamSender) give(u streamUnit) error {
 
 // ready starts another session where there are fewer than there may be and those
 // that there are have enough to do. It reports whether there is any. Nobody waits
-// for one to begin: a login shell may take a second for that.
+// for one to begin: a login shell may take a second for that, and a server that does
+// not want so many is asked for longer.
 func (p *streamPool) ready() bool {
 	if p.started < p.limit && !p.fewer.Load() && len(p.units) >= p.started && (p.started == 0 || p.open.Load() > 0) {
 		p.run(func() error {
-			done := p.s.line.wait()
 			sink, err := p.s.to.Sink(p.ctx, p.s.dest, p.s.how(true))
-			if done(); err != nil {
+			if err != nil {
 				p.fewer.Store(true) // there are others, or the lead
 				return nil
 			}

@@ -23,6 +23,7 @@ type fakeFar struct {
 	refuse   func(path string) bool // of files and directories
 	missing  bool                   // the destination is not there
 	fail     int                    // sessions from this one on cannot be started; 0 for never
+	slow     time.Duration          // that takes so long to find out
 
 	mu      sync.Mutex
 	started int
@@ -38,6 +39,9 @@ func (f *fakeFar) Sink(_ context.Context, path string, how engine.StreamHow) (en
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.started++; f.fail > 0 && f.started >= f.fail {
+		f.mu.Unlock()
+		time.Sleep(f.slow)
+		f.mu.Lock()
 		return nil, errors.New("no more sessions")
 	}
 	if f.missing && how.Directory && path == "dest" {
@@ -189,6 +193,18 @@ func TestSendStream(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestSendStreamFewSessions: a far side that takes longer to refuse another session than
+// nothing may move is no line on which nothing moves.
+func TestSendStreamFewSessions(t *testing.T) {
+	t.Parallel()
+	far := &fakeFar{sessions: 4, fail: 2, slow: 2 * time.Second}
+	job := streamJob(streamTree(t, 100) + "/")
+	job.Timeout = far.slow / 2
+	if sum, said, err := send(t, host(), job, far); err != nil || len(said) > 0 || sum.Transferred != 100 {
+		t.Errorf("%d transferred, %v %q", sum.Transferred, err, said)
 	}
 }
 

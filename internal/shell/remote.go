@@ -36,6 +36,10 @@ type Way struct {
 type Remote struct {
 	Ways    []Way
 	Timeout time.Duration // for each answer; 0: none
+	// Greeting is how long the first answer of a session that was just started may
+	// take: where starting it connects, somebody may be typing a password. 0: any
+	// time; nil: Timeout.
+	Greeting func() time.Duration
 
 	client *sftp.Client
 	conn   *meter
@@ -102,16 +106,20 @@ func (r *Remote) another(err error) bool {
 // else belongs to a way that is not offered.
 func (r *Remote) handshake(ctx context.Context, stream io.ReadWriteCloser) error {
 	m := &meter{ReadWriteCloser: stream, limit: r.Timeout}
+	if r.Greeting != nil {
+		m.limit = r.Greeting()
+	}
 	release := m.watch(ctx, 1<<20)
 	client, err := sftp.NewClientPipe(m, m, sftp.MaxConcurrentRequestsPerFile(64))
 	release()
 	if err != nil {
 		_ = m.Close()
 		if m.late.Load() {
-			return fmt.Errorf("%w (for %v)", ErrTimeout, r.Timeout)
+			return fmt.Errorf("%w (for %v)", ErrTimeout, m.limit)
 		}
 		return &NotOffered{Err: err}
 	}
+	m.expect(r.Timeout)
 	r.client, r.conn = client, m
 	return nil
 }
@@ -239,6 +247,13 @@ func (m *meter) moved() {
 	if m.timer != nil {
 		m.timer.Reset(m.limit)
 	}
+}
+
+// expect sets how long answers may take from now on.
+func (m *meter) expect(limit time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.limit = limit
 }
 
 // refill renews the allowance, for content, which needs no bound.

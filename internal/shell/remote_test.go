@@ -244,6 +244,45 @@ func TestRemoteWays(t *testing.T) {
 	}
 }
 
+// TestRemoteGreeting: the first answer has a time of its own, and no other answer has that.
+func TestRemoteGreeting(t *testing.T) {
+	t.Parallel()
+	const limit = 500 * time.Millisecond
+	silent := evilWay(func(byte, uint32) [][]byte { return [][]byte{} })
+	slow := Way{Name: "slow", Start: func(ctx context.Context) (io.ReadWriteCloser, error) {
+		stream, err := silent.Start(ctx)
+		return &slowStart{ReadWriteCloser: stream, pause: 2 * limit}, err
+	}}
+	for _, greeting := range []time.Duration{0, time.Minute} {
+		r := &Remote{Ways: []Way{slow}, Timeout: limit, Greeting: func() time.Duration { return greeting }}
+		if err := r.Connect(t.Context()); err != nil {
+			t.Errorf("%v: %v", greeting, err)
+			continue
+		}
+		began := time.Now()
+		if _, err := r.ReadDir(t.Context(), "/d", false); !errors.Is(err, ErrTimeout) || time.Since(began) > time.Minute/2 {
+			t.Errorf("%v: %v after %v", greeting, err, time.Since(began))
+		}
+		r.Close()
+	}
+	r := &Remote{Ways: []Way{slow}, Timeout: time.Hour, Greeting: func() time.Duration { return limit }}
+	if err := r.Connect(t.Context()); !errors.Is(err, ErrTimeout) {
+		t.Errorf("%v", err)
+	}
+}
+
+// slowStart is a stream whose first byte takes a while.
+type slowStart struct {
+	io.ReadWriteCloser
+	pause time.Duration
+}
+
+func (s *slowStart) Read(p []byte) (int, error) {
+	time.Sleep(s.pause)
+	s.pause = 0
+	return s.ReadWriteCloser.Read(p)
+}
+
 func TestServeSFTPEndsWithContext(t *testing.T) {
 	t.Parallel()
 	here, there := net.Pipe()

@@ -19,7 +19,8 @@ import (
 type Remote struct {
 	// Start runs a command by the login shell of the far side. The stream is that
 	// of its input and output; it may have the methods CloseWrite() error, Wait()
-	// error and StderrTail() string, as [gosync/transport.Stream] has them.
+	// error and StderrTail() string, as [gosync/transport.Stream] has them. It has to
+	// end by itself where the command never says anything.
 	Start func(ctx context.Context, command string) (io.ReadWriteCloser, error)
 
 	// MaxSessions is how many commands may run at a time; 0 is one.
@@ -75,6 +76,7 @@ func (r *Remote) Source(ctx context.Context, path string, how engine.StreamHow) 
 	}
 	s := newSource(c, newRequest(path, how))
 	s.accept()
+	_, _ = c.r.Peek(1) // that there is none Next tells
 	return s, nil
 }
 

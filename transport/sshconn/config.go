@@ -45,6 +45,7 @@ type Config struct {
 	StrictHostKeyChecking Policy   // "": from the configuration, else Ask
 	HostKeyAlias          string   // name under which the host key is looked up
 	ConnectTimeout        time.Duration
+	AnswerTimeout         time.Duration // for each answer of the server while a session is started; 0: any time
 
 	// Prompt asks the user and returns the answer; echo tells whether it may be shown. nil: the terminal, or the
 	// program in SSH_ASKPASS. It must return ErrNoTerminal where it cannot ask, and is never called concurrently.

@@ -34,7 +34,8 @@ type Client struct {
 	keeper *keeper     // nil: none
 	stop   func() bool // ends the watch on the context
 	info   Resolved
-	master bool // through a running ssh
+	master bool          // through a running ssh
+	limit  time.Duration // as AnswerTimeout
 
 	served atomic.Bool // there has been a session
 
@@ -138,7 +139,7 @@ func (d *dialer) attempt(ctx context.Context, checker *hostKeyChecker, ask func(
 		d.tcp.Close()
 		return nil, d.explain(err, checker, auth)
 	}
-	c := &Client{conn: ssh.NewClient(conn, chans, reqs), tcp: d.tcp, stop: stop, info: *d.r, closed: make(chan struct{})}
+	c := &Client{conn: ssh.NewClient(conn, chans, reqs), tcp: d.tcp, stop: stop, info: *d.r, limit: d.c.AnswerTimeout, closed: make(chan struct{})}
 	if d.r.ServerAliveInterval > 0 {
 		c.keeper = startKeeper(c, d.log)
 	}

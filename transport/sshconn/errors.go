@@ -22,6 +22,8 @@ var (
 	ErrCommandOnly = errors.New("only the ssh program can do that")
 	// ErrRefused means that the server is connected to and does not start what was asked for.
 	ErrRefused = errors.New("the server refuses it")
+	// ErrSilent means that the server has not answered within AnswerTimeout. The connection was closed.
+	ErrSilent = errors.New("the server has not answered")
 	// ErrNoTerminal means that something had to be asked and nobody could be: no terminal, no SSH_ASKPASS, or BatchMode.
 	ErrNoTerminal = errors.New("no terminal to ask on")
 )

@@ -22,7 +22,7 @@ func Master(ctx context.Context, c Config, r *Resolved) *Client {
 		return nil
 	}
 	log := logger(&c)
-	client, err := master(ctx, r)
+	client, err := master(ctx, &c, r)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		log.Debug("no ssh master is running", "socket", r.ControlPath)
@@ -34,7 +34,7 @@ func Master(ctx context.Context, c Config, r *Resolved) *Client {
 	return client
 }
 
-func master(ctx context.Context, r *Resolved) (*Client, error) {
+func master(ctx context.Context, cfg *Config, r *Resolved) (*Client, error) {
 	info, err := os.Stat(r.ControlPath)
 	if err != nil {
 		return nil, err
@@ -63,5 +63,8 @@ func master(ctx context.Context, r *Resolved) (*Client, error) {
 		tcp.Close()
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
-	return &Client{conn: ssh.NewClient(conn, chans, reqs), tcp: tcp, stop: stop, info: *r, master: true, closed: make(chan struct{})}, nil
+	return &Client{
+		conn: ssh.NewClient(conn, chans, reqs), tcp: tcp, stop: stop, info: *r, master: true, limit: cfg.AnswerTimeout,
+		closed: make(chan struct{}),
+	}, nil
 }

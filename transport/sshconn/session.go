@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -82,7 +83,12 @@ const (
 func (c *Client) channel(ctx context.Context) (ssh.Channel, <-chan *ssh.Request, error) {
 	began := time.Now()
 	for pause := sessionPause; ; pause = min(2*pause, maxSessionPause) {
-		ch, reqs, err := c.conn.OpenChannel("session", nil)
+		var ch ssh.Channel
+		var reqs <-chan *ssh.Request
+		err := c.answered(func() (err error) {
+			ch, reqs, err = c.conn.OpenChannel("session", nil)
+			return err
+		})
 		if err == nil {
 			c.served.Store(true)
 		}
@@ -100,6 +106,25 @@ func (c *Client) channel(ctx context.Context) (ssh.Channel, <-chan *ssh.Request,
 	}
 }
 
+// answered asks the server something. One that does not even answer has no more to give: only the end of the connection
+// ends the wait. A refusal is an answer, so that the limit is for each question and not for all that channel asks.
+func (c *Client) answered(ask func() error) error {
+	if c.limit <= 0 {
+		return ask()
+	}
+	var late atomic.Bool
+	t := time.AfterFunc(c.limit, func() {
+		late.Store(true)
+		_ = c.Close() // what counts is that it was late
+	})
+	defer t.Stop()
+	err := ask()
+	if err != nil && late.Load() {
+		return fmt.Errorf("%w for %v", ErrSilent, c.limit)
+	}
+	return err
+}
+
 func (c *Client) open(ctx context.Context, request, name string) (*Session, error) {
 	ch, reqs, err := c.channel(ctx)
 	if err != nil {
@@ -110,7 +135,11 @@ func (c *Client) open(ctx context.Context, request, name string) (*Session, erro
 	if !c.own(func() { s.serve(reqs) }) {
 		return nil, net.ErrClosed // and with the connection the channel
 	}
-	ok, err := ch.SendRequest(request, true, ssh.Marshal(struct{ Name string }{name}))
+	var ok bool
+	err = c.answered(func() (err error) {
+		ok, err = ch.SendRequest(request, true, ssh.Marshal(struct{ Name string }{name}))
+		return err
+	})
 	if err == nil && !ok {
 		err = fmt.Errorf("%w (%s request)", ErrRefused, request)
 	}

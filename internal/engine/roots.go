@@ -39,12 +39,21 @@ func plant(ctx context.Context, host Host, job *Job, expand bool) (*forest, erro
 }
 
 func newForest(host Host, job *Job) *forest {
-	f := &forest{host: host, job: job, trees: map[string]Source{}, places: map[place]int{}, asked: map[string][]walker.Origin{}, root: &walker.Node{}}
-	f.root.Entry.Type = manifest.Directory
-	return f
+	return &forest{host: host, job: job, trees: map[string]Source{}, places: map[place]int{}, asked: map[string][]walker.Origin{}, root: bareRoot()}
 }
 
 func (f *forest) plant(ctx context.Context, expand bool) error {
+	if err := f.plantSources(ctx, expand); err != nil || f.named > 0 {
+		return err
+	}
+	f.root, f.hasRoot = bareRoot(), false // parents of what is not there are not wanted for themselves
+	return nil
+}
+
+// bareRoot is the root of a transfer that has nothing in it.
+func bareRoot() *walker.Node { return &walker.Node{Entry: manifest.Entry{Type: manifest.Directory}} }
+
+func (f *forest) plantSources(ctx context.Context, expand bool) error {
 	host, job := f.host, f.job
 	if job.Clean {
 		return nil

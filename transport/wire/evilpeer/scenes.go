@@ -28,6 +28,13 @@ func fresh() *Scene {
 	}
 }
 
+// user is a scene of a user like any other, whose destination does not exist.
+func user(s *Scene) *Scene {
+	s.Name += " by a user"
+	s.New, s.User = true, true
+	return s
+}
+
 // chunked copies a large file.
 func chunked() *Scene {
 	return &Scene{

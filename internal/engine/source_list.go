@@ -222,7 +222,7 @@ func (s *source) walkDigests(ctx context.Context, fields manifest.Fields) error 
 	}
 	digests := digestTree(s.dirs, root, fields, s.host.IDs())
 	s.listTime.Store(int64(time.Since(s.start)))
-	s.listEnd.Store(true) // where the digests are equal nothing follows
+	s.listEnd.Store(true) // where the digests are equal nothing follows; else the destination may ask now
 	if err := s.conn.Send(ctx, &wire.RootDigest{Digest: digests[0], Incomplete: !complete, Totals: s.totals}); err != nil {
 		return err
 	}
@@ -237,7 +237,7 @@ func (s *source) walkDigests(ctx context.Context, fields manifest.Fields) error 
 		}
 		if !need.Table {
 			dirs = append(dirs, need.Dirs...)
-			if need.More && len(dirs) <= len(s.dirs) {
+			if need.More {
 				continue
 			}
 			return s.sendNeeded(ctx, dirs, complete)
@@ -273,9 +273,6 @@ func (s *source) sendTable(ctx context.Context, digests []manifest.Digest) error
 func (s *source) sendNeeded(ctx context.Context, dirs []int, complete bool) error {
 	w, sendOwners := s.listingWriter(ctx), s.owners(ctx)
 	for _, i := range dirs {
-		if i >= len(s.dirs) {
-			return fmt.Errorf("%w: there is no directory %d", wire.ErrProtocol, i)
-		}
 		if err := sendOwners(s.dirs[i]); err != nil {
 			return err
 		}

@@ -28,7 +28,7 @@ const (
 func sceneJob(t *testing.T, b *evilpeer.Bench) engine.Job {
 	t.Helper()
 	job := engine.Job{Options: archive(), Sources: b.Sources(), Dest: b.Dst()}
-	job.Itemize = true
+	job.Itemize, job.Files = true, b.Scene.Files
 	for _, f := range b.Scene.Flags {
 		rule, isRule := strings.CutPrefix(f, "exclude=")
 		switch on := sceneFlag(&job, f); {

@@ -182,7 +182,7 @@ func drawShared(t *rapid.T, typ Type) Msg {
 			HasFiles: flag().Draw(t, "has files"), Options: rapid.SliceOfN(text(), 0, 5).Draw(t, "options"), Filter: body().Draw(t, "filter"),
 		}
 	case TypeNames:
-		return &Names{rapid.SliceOfN(text(), 0, 5).Draw(t, "names"), flag().Draw(t, "last")}
+		return &Names{rapid.SliceOfN(name(), 0, 5).Draw(t, "names"), flag().Draw(t, "last")}
 	case TypeFatal:
 		return &Fatal{wireError().Draw(t, "error")}
 	case TypeTrouble:

@@ -201,6 +201,7 @@ func TestRefusedMessages(t *testing.T) {
 		{"names without --files-from", TypeJob, u(0, 0, 0, 1, 0, 0, 0)},
 		{"option too long", TypeJob, u(0, 0, 0, 0, 1, maxText+1, strings.Repeat("o", maxText+1), 0)},
 		{"text too long", TypeFatal, u(1, 0, 0, 0, maxText+1, strings.Repeat("o", maxText+1))},
+		{"a name of a list that is empty", TypeNames, enc(&Names{Names: []string{"a", ""}, Last: true})},
 		{"single source without a name", TypeRoots, enc(&Roots{Single: true})},
 		{"single source with a path", TypeRoots, enc(&Roots{Single: true, Name: "a/b"})},
 		{"name without a single source", TypeRoots, enc(&Roots{Name: "a"})},
@@ -287,7 +288,7 @@ func TestDecodeMemory(t *testing.T) {
 		{TypeRemoved, u(n, zeros(n), 0, 0)},
 		{TypeDirTable, u(0, 0, n/19, zeros(n))},
 		{TypeRoots, u(0, 0, 0, 0, 0, n, zeros(n), 0, 0, 0)},
-		{TypeNames, u(n, zeros(n), 0)},
+		{TypeNames, u(n/2, bytes.Repeat([]byte("\x01a"), n/2), 0)},
 		{TypeHeld, u(0, 0, 0, n/32, zeros(n/32*32))},
 	} {
 		var m Msg

@@ -78,8 +78,11 @@ func countCases() (cases []Case) {
 	}))
 	cases = append(cases, sameCases(class)...)
 	cases = append(cases, shownCounts(class)...)
+	empty := func(int) wire.Msg { return &wire.Names{Names: make([]string, 1_000_000)} }
 	return append(
 		cases,
+		Case{Class: class, Name: "an empty name in a list", As: Dest, At: Server, Scene: listed(), Rule: Alter(func(m *wire.Names) { m.Names[1] = "" })},
+		Case{Class: class, Name: "millions of empty names", As: Dest, At: Server, Scene: listed(), Rule: endless[*wire.Names](some(24, empty))},
 		Case{ // the honest end knows no such directories when it is asked for them
 			Class: class, Name: "a table of directories within directories", Scene: update(), Want: []wire.Code{wire.CodeStream}, Passes: true,
 			Rule: Alter(deepTable),

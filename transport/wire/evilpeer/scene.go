@@ -21,6 +21,7 @@ type Scene struct {
 	Name    string
 	Trees   func() (src, dst Files) // made when they are needed: some are large
 	Sources []string                // of the job, below the source tree's root
+	Files   []string                // names below the only source, as --files-from has them; nil for none
 	Flags   []string                // beside those of an archive run, named as on the command line
 	Cut     Rule                    // a run that ends early goes before; nil for none
 	Keep    []string                // what must be left of the destination, as it was, whatever is said

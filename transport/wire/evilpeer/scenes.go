@@ -35,6 +35,13 @@ func user(s *Scene) *Scene {
 	return s
 }
 
+// listed copies small files by a list of names.
+func listed() *Scene {
+	s := fresh()
+	s.Name, s.Files, s.Flags = "listed", []string{"a", "b", "d/e", "d/f", "link"}, []string{"relative"}
+	return s
+}
+
 // chunked copies a large file.
 func chunked() *Scene {
 	return &Scene{

@@ -82,6 +82,21 @@ func deltas() *Scene {
 	}
 }
 
+// manyDeltas has files that are sent as deltas, as many as may be at a time.
+func manyDeltas() *Scene {
+	return &Scene{
+		Name: "many deltas", Sources: []string{""}, Flags: []string{"ignore-times", "inplace"}, // then nothing is asked about a file
+		Trees: func() (Files, Files) {
+			src, dst := Files{}, Files{}
+			for i := range 64 {
+				was := Random(byte(i), 20<<10)
+				src[fmt.Sprintf("f%02d", i)], dst[fmt.Sprintf("f%02d", i)] = was[:9<<10]+"new"+was[9<<10:], "~"+was
+			}
+			return src, dst
+		},
+	}
+}
+
 // segments has a delta of two segments.
 func segments() *Scene {
 	return &Scene{

@@ -147,21 +147,20 @@ func (f *forest) ask(at string, n *walker.Node) {
 	}
 }
 
-// isHollow reports whether a directory of which nothing is listed was named, and
-// really holds nothing: then it may be a file system that is not mounted.
+// isHollow reports whether a source that was named for a directory, by itself or
+// beside others, holds nothing: then it may be a file system that is not mounted.
 func (f *forest) isHollow(ctx context.Context, d *walker.Dir) bool {
 	if d.Path == "" {
 		return f.hollow
 	}
-	if len(d.Entries) > 0 {
-		return false
+	asked := f.asked[d.Path]
+	if len(asked) == 1 && d.Sole() {
+		return false // that is what it holds, and need not be read again
 	}
-	for _, o := range f.asked[d.Path] {
-		if entries, err := o.Tree.List(ctx, o.Dir); err != nil || len(entries) == 0 { // it may be going away just now
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(asked, func(o walker.Origin) bool {
+		entries, err := o.Tree.List(ctx, o.Dir)
+		return err != nil || len(entries) == 0 // it may be going away just now
+	})
 }
 
 // shadowed reports whether a directory whose content was named earlier has

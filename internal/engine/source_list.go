@@ -160,8 +160,10 @@ func count(t *wire.Totals, e *manifest.Entry) {
 // named says nothing about what else may lie there, and neither does a source that
 // has nothing: a file system may not be mounted.
 func (s *source) record(ctx context.Context, d *walker.Dir) *wire.ListingRecord {
-	incomplete := d.Err != nil || d.Implied() || s.job.Delete && !s.job.DeleteEmptySource && s.forest.isHollow(ctx, d)
-	return &wire.ListingRecord{Dir: d.Index, Parent: d.Parent, Entry: d.Entry, Incomplete: incomplete, Entries: d.Entries}
+	hollow := s.job.Delete && !s.job.DeleteEmptySource && s.forest.isHollow(ctx, d)
+	return &wire.ListingRecord{
+		Dir: d.Index, Parent: d.Parent, Entry: d.Entry, Incomplete: hollow || d.Err != nil || d.Implied(), Hollow: hollow, Entries: d.Entries,
+	}
 }
 
 // owners returns a function that sends the names of numeric owners of a directory

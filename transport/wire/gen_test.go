@@ -132,6 +132,7 @@ func entries(most int) *rapid.Generator[[]manifest.Entry] {
 func record(most int) *rapid.Generator[ListingRecord] {
 	return rapid.Custom(func(t *rapid.T) ListingRecord {
 		r := ListingRecord{Parent: -1, Incomplete: flag().Draw(t, "incomplete"), Entries: entries(most).Draw(t, "entries")}
+		r.Hollow = r.Incomplete && flag().Draw(t, "hollow")
 		if flag().Draw(t, "below") {
 			r.Dir = rapid.IntRange(1, maxIndex).Draw(t, "dir")
 			r.Parent = rapid.IntRange(0, r.Dir-1).Draw(t, "parent")

@@ -89,6 +89,17 @@ func scopeCases() []Case {
 			Class: class, Name: "nothing is deleted in a directory that was not listed in full", Scene: removing(), Want: harmless(), Check: kept("d/y"),
 			Rule: Records(func(recs []*wire.ListingRecord) []*wire.ListingRecord { recs[1].Incomplete = true; return recs }),
 		},
+		{
+			Class: class, Name: "nothing is deleted below a directory that may not be mounted", Scene: removing(), Want: []wire.Code{wire.CodeDelete}, Check: kept("gone", "d/y"),
+			Rule: Records(func(recs []*wire.ListingRecord) []*wire.ListingRecord {
+				recs[0].Incomplete, recs[0].Hollow = true, true
+				return recs
+			}),
+		},
+		{
+			Class: class, Name: "a directory that may not be mounted and is complete", Scene: removing(), Check: kept("gone", "d/y"),
+			Rule: Records(func(recs []*wire.ListingRecord) []*wire.ListingRecord { recs[0].Hollow = true; return recs }),
+		},
 		{Class: class, Name: "no listing of a directory that deletes", Scene: removing(), Check: kept("d/y"), Rule: dropRecord(1)},
 		{Class: class, Name: "no listing of a directory that was asked for", Scene: update(), Rule: Both(dropRecord(1), Alter(func(m *wire.ListEnd) { m.Dirs-- }))},
 		{Class: class, Name: "the listing of another directory", Scene: update(), Rule: Records(func(recs []*wire.ListingRecord) []*wire.ListingRecord {

@@ -115,6 +115,10 @@ func (d *Dir) Origin(i int) (Tree, string) {
 	return n.Tree, n.Path
 }
 
+// Sole reports whether all entries are what one tree has in one directory, and there
+// are some.
+func (d *Dir) Sole() bool { return len(d.origins) == 1 && d.from == nil && len(d.Entries) > 0 }
+
 // Implied reports whether only named nodes make up the directory, so that it
 // says nothing about what else lies there.
 func (d *Dir) Implied() bool { return len(d.origins) == 0 }

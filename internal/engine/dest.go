@@ -58,14 +58,16 @@ type dest struct {
 	streams int                   // large files and deltas being received
 	checks  map[wire.ID]*checking // files whose digests were sent
 
-	answer  chan bool           // the user's at the far side, once a question was asked
-	pending int                 // files and checks that are not dealt with
-	idle    chan struct{}       // closed when pending falls to 0; nil while nobody waits
-	slots   *semaphore.Weighted // for open deltas, see deltaRoom
-	jobs    *queue[func() error]
-	width   int                 // files that are dealt with at a time, where an end lies behind a line; else 0
-	chunks  *semaphore.Weighted // for the bytes of chunks that are copied in this process
-	bufs    sync.Pool           // of *[]byte, for these
+	answer   chan bool           // the user's at the far side, once a question was asked
+	pending  int                 // files and checks that are not dealt with
+	idle     chan struct{}       // closed when pending falls to 0; nil while nobody waits
+	slots    *semaphore.Weighted // for open deltas, see deltaRoom
+	literals *semaphore.Weighted // for the bytes of literals of their segments that are not made yet
+	ops      atomic.Int64        // bytes of the operations of these
+	jobs     *queue[func() error]
+	width    int                 // files that are dealt with at a time, where an end lies behind a line; else 0
+	chunks   *semaphore.Weighted // for the bytes of chunks that are copied in this process
+	bufs     sync.Pool           // of *[]byte, for these
 
 	dirs       []*destDir // all that were planned, parents first
 	own        *ownTree   // the destination's own walk, where digests were compared
@@ -122,7 +124,7 @@ func newDest(host Host, conn *wire.Conn, job *Job, rep *reporter, prog *Progress
 		plan: make(chan planItem, 256), small: make(chan wire.Frame, writers),
 		ids: newOwnerMap(host.IDs(), job), cpu: newCores(conn.Work),
 		files: map[wire.ID]*incoming{}, lost: map[wire.ID]bool{}, checks: map[wire.ID]*checking{},
-		slots: semaphore.NewWeighted(maxDeltas), jobs: newQueue[func() error](), planned: make(chan struct{}),
+		slots: semaphore.NewWeighted(maxDeltas), literals: semaphore.NewWeighted(literalRoom), jobs: newQueue[func() error](), planned: make(chan struct{}),
 		chunks: semaphore.NewWeighted(chunkRoom),
 	}
 }
@@ -447,6 +449,16 @@ type ownTree struct {
 	dirs   []*walker.Dir
 	unsure []bool // by index: it, or something below, could not be listed
 	byPath map[string]*walker.Dir
-	source []string            // paths of the source's directories, by their indices
+	source []*walker.Dir       // those that stand for the source's directories, by the indices of these; nil for none
 	left   map[string][]string // what earlier runs have kept of files, by directory
+}
+
+func (o *ownTree) root() *walker.Dir { return o.byPath[""] }
+
+// below returns the directory of that name in dir, nil if there is none.
+func (o *ownTree) below(dir *walker.Dir, name string) *walker.Dir {
+	if dir == nil {
+		return nil
+	}
+	return o.byPath[manifest.Join(dir.Path, name)]
 }

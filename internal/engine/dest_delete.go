@@ -33,10 +33,12 @@ type blockedEntry struct {
 // listed everything without error and the amount was judged.
 func (p *planner) deletions(ctx context.Context, dir *destDir) error {
 	d := p.d
-	if d.job.Delete && dir.hollow && !d.job.DeleteEmptySource && p.inScope(dir) && dir.hasExtraneous() {
-		d.hollow = append(d.hollow, dir.shown)
+	hollow := dir.hollow != nil && !d.job.DeleteEmptySource
+	if hollow && d.job.Delete && p.inScope(dir) && dir.hasExtraneous() && !dir.hollow.hollowTold {
+		dir.hollow.hollowTold = true
+		d.hollow = append(d.hollow, dir.hollow.shown)
 	}
-	if !d.job.Delete || dir.incomplete || d.rename != "" || dir.failed || !p.inScope(dir) {
+	if !d.job.Delete || hollow || dir.incomplete || d.rename != "" || dir.failed || !p.inScope(dir) {
 		return nil
 	}
 	order := manifest.Order(dir.dst)

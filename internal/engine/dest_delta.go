@@ -32,9 +32,19 @@ type patch struct {
 
 type patchSegment struct {
 	seg      *delta.Segment
-	question bool // one may come
+	question bool  // one may come
+	ops      int64 // bytes of its operations, as they are counted
+	lacks    int64 // bytes of literals that it gets, once they come; room was made for them
 	lit      []byte
 }
+
+// What a file takes is not known by its announced size: it may have grown since, or
+// its source may have lied. So what is held of segments is bounded for all together.
+const (
+	literalRoom = 8 * segmentSize // bytes of literals: a source of ours has begun to send those of at most four segments
+	maxOps      = 128 << 20       // bytes of operations
+	opSize      = 16              // ... of one
+)
 
 // startDelta asks for a file as a delta. It waits for one of the places that
 // the number of open deltas has, so it runs on a goroutine that may wait.
@@ -71,6 +81,11 @@ func (d *dest) receiveDelta(ctx context.Context, in *incoming) error {
 		d: d, in: in, basis: steady{basis}, params: delta.NewParams(size, d.seed), segs: map[int]*patchSegment{},
 		prefix: prefix{held: in.held}, inOrder: true,
 	}
+	defer func() {
+		for _, s := range p.segs {
+			p.forget(s)
+		}
+	}()
 	if err := p.sign(ctx); err != nil {
 		return err
 	}
@@ -261,9 +276,31 @@ func (p *patch) segment(m *wire.Segment) error {
 	if seg.Off != p.size {
 		return fmt.Errorf("%w: segment of %s begins at %d, not at %d", wire.ErrProtocol, p.in.shown, seg.Off, p.size)
 	}
+	if seg.Len > segmentSize {
+		return fmt.Errorf("%w: segment of %s has %d bytes", wire.ErrProtocol, p.in.shown, seg.Len)
+	}
 	p.size += seg.Len
-	p.segs[m.Segment] = &patchSegment{seg: seg, question: !m.Last}
+	s := &patchSegment{seg: seg, question: !m.Last}
+	p.segs[m.Segment] = s
+	return p.countOps(s)
+}
+
+// countOps counts the operations of a segment, which a question makes more.
+func (p *patch) countOps(s *patchSegment) error {
+	n := int64(len(s.seg.Ops)) * opSize
+	held := p.d.ops.Add(n - s.ops)
+	s.ops = n
+	if held > maxOps {
+		return wire.Errorf(wire.CodeMemory, "the deltas that are open have operations of %d bytes: use --whole-file", held)
+	}
 	return nil
+}
+
+// forget gives back what was taken for a segment.
+func (p *patch) forget(s *patchSegment) {
+	p.d.ops.Add(-s.ops)
+	p.d.literals.Release(s.lacks)
+	s.ops, s.lacks, s.lit = 0, 0, nil
 }
 
 func (p *patch) open(n int) (*patchSegment, error) {
@@ -296,6 +333,9 @@ func (p *patch) question(ctx context.Context, m *wire.Question) error {
 		body, err = ans.AppendBinary(nil)
 		return err
 	})
+	if err == nil {
+		err = p.countOps(s)
+	}
 	if err != nil {
 		return err
 	}
@@ -303,7 +343,8 @@ func (p *patch) question(ctx context.Context, m *wire.Question) error {
 }
 
 // literals collects the literals of a segment; with the last of them the
-// segment is made.
+// segment is made. Before the first it waits for room for all of them, which those
+// give back that are complete; there is more of it than the others can hold.
 func (p *patch) literals(ctx context.Context, m *wire.Literals) error {
 	if m.Segment != p.next {
 		return fmt.Errorf("%w: literals of segment %d of %s come out of order", wire.ErrProtocol, m.Segment, p.in.shown)
@@ -315,17 +356,25 @@ func (p *patch) literals(ctx context.Context, m *wire.Literals) error {
 	if len(m.Body) == 0 && !m.Last {
 		return fmt.Errorf("%w: no literals for segment %d of %s", wire.ErrProtocol, m.Segment, p.in.shown)
 	}
-	if int64(len(s.lit)+len(m.Body)) > s.seg.GapBytes() {
+	if len(s.lit) == 0 && s.lacks == 0 {
+		lacks := s.seg.GapBytes()
+		if err := p.d.literals.Acquire(ctx, lacks); err != nil {
+			return err
+		}
+		s.lacks = lacks
+	}
+	if int64(len(s.lit)+len(m.Body)) > s.lacks {
 		return fmt.Errorf("%w: too many literals for segment %d of %s", wire.ErrProtocol, m.Segment, p.in.shown)
 	}
 	s.lit = append(s.lit, m.Body...)
 	if !m.Last {
 		return nil
 	}
-	if int64(len(s.lit)) != s.seg.GapBytes() {
+	if int64(len(s.lit)) != s.lacks {
 		return fmt.Errorf("%w: too few literals for segment %d of %s", wire.ErrProtocol, m.Segment, p.in.shown)
 	}
 	delete(p.segs, m.Segment)
+	defer p.forget(s)
 	p.next++
 	p.d.received(int64(len(s.lit)), s.seg.Len)
 	p.d.matched.Add(s.seg.Len - int64(len(s.lit)))

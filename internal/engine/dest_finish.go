@@ -85,7 +85,7 @@ func (p *planner) leader(ld, le int) (path, shown string, err error) {
 		return d.pathFor(lead, e), shownPath(lead, e), nil
 	}
 	if d.own != nil && ld < len(d.own.source) {
-		if own := d.own.byPath[d.own.source[ld]]; own != nil {
+		if own := d.own.source[ld]; own != nil {
 			entries, _ := visible(own) // the same as the source's
 			if le < len(entries) && !entries[le].IsDir() {
 				path = manifest.Join(own.Path, entries[le].Name)

@@ -187,11 +187,7 @@ const needBatch = 1 << 17
 // compareTable reads the source's table of digests and returns the indices of
 // the directories that differ. Equal ones are left with all that is below.
 func (d *dest) compareTable(ctx context.Context, own *ownTree, digests []manifest.Digest) (need []int, err error) {
-	type row struct {
-		path  string
-		equal bool
-	}
-	var rows []row
+	t := &digestTable{own: own, digests: digests}
 	for last := false; !last; {
 		var m *wire.DirTable
 		select {
@@ -199,34 +195,49 @@ func (d *dest) compareTable(ctx context.Context, own *ownTree, digests []manifes
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-		if len(rows)+len(m.Dirs) > maxEntries {
+		if len(t.equal)+len(m.Dirs) > maxEntries {
 			return nil, tooMany()
 		}
-		if m.First != len(rows) {
-			return nil, fmt.Errorf("%w: digest table has a gap at %d", wire.ErrProtocol, len(rows))
+		if m.First != len(t.equal) {
+			return nil, fmt.Errorf("%w: digest table has a gap at %d", wire.ErrProtocol, len(t.equal))
 		}
-		for i, r := range m.Dirs {
-			if r.Parent < 0 {
-				rows = append(rows, row{equal: !r.Incomplete && r.Digest == digests[0] && !own.unsure[0]})
-			} else if p := rows[r.Parent]; p.equal {
-				rows = append(rows, row{manifest.Join(p.path, r.Name), true})
+		for i := range m.Dirs {
+			r := &m.Dirs[i]
+			known := r.Parent >= 0 && t.equal[r.Parent]
+			if t.add(r); known {
 				continue
-			} else {
-				path := manifest.Join(p.path, r.Name)
-				dir := own.byPath[path]
-				rows = append(rows, row{path, dir != nil && !r.Incomplete && r.Digest == digests[dir.Index] && !own.unsure[dir.Index]})
 			}
-			if !rows[len(rows)-1].equal {
+			if !t.equal[m.First+i] {
 				need = append(need, m.First+i)
 			}
 			d.listed.Add(int64(len(r.Name) + manifest.DigestSize + 3))
 		}
 		last = m.Last
 	}
-	for _, r := range rows {
-		own.source = append(own.source, r.path)
-	}
 	return need, nil
+}
+
+// digestTable is the source's table of digests beside what the destination has.
+// There are no paths in it: directories that lie in each other have long ones, and
+// cost their source a few bytes each.
+type digestTable struct {
+	own     *ownTree
+	digests []manifest.Digest
+	equal   []bool // for each row
+}
+
+// add compares the next row, whose parent is one of those before. What lies in an
+// equal directory is equal.
+func (t *digestTable) add(r *wire.DirDigest) {
+	dir, equal := t.own.root(), false
+	if r.Parent >= 0 {
+		dir, equal = t.own.below(t.own.source[r.Parent], r.Name), t.equal[r.Parent]
+	}
+	if !equal && dir != nil {
+		equal = !r.Incomplete && r.Digest == t.digests[dir.Index] && !t.own.unsure[dir.Index]
+	}
+	t.own.source = append(t.own.source, dir)
+	t.equal = append(t.equal, equal)
 }
 
 // walkOwn walks the destination. Unless entries of the root are to be deleted, of its directories

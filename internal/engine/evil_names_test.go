@@ -131,9 +131,10 @@ func TestEvilContent(t *testing.T) {
 // TestEvilHome has a source that takes the home directory that was asked for, whose name only it knows, for an excuse to
 // send all that it likes, and one that says of a directory, of which a part was asked for, that it is listed wholly.
 func TestEvilHome(t *testing.T) {
+	relative := func(o *engine.Options) { o.Relative = true }
 	for _, x := range []struct {
 		name    string
-		source  string
+		source  string // or several, divided by spaces
 		set     func(o *engine.Options)
 		roots   wire.Roots
 		tree    []*wire.ListingRecord
@@ -142,17 +143,26 @@ func TestEvilHome(t *testing.T) {
 		{"home", "~", nil, wire.Roots{Complete: true}, []*wire.ListingRecord{root(directory("ann")), {Dir: 1}}, false},
 		{"two homes", "~", nil, wire.Roots{Complete: true}, []*wire.ListingRecord{root(directory("ann"), directory("keep"))}, true},
 		{"the content of a home", "~bob", nil, wire.Roots{Complete: true, HasRoot: true, Root: directory("")}, []*wire.ListingRecord{root()}, true},
-		{"below a home", "~/x", func(o *engine.Options) { o.Relative = true }, wire.Roots{Complete: true}, []*wire.ListingRecord{root(directory("keep")), {Dir: 1, Incomplete: true, Entries: []manifest.Entry{directory("x")}}, {Dir: 2, Parent: 1}}, false},
-		{"below a home, and beside it", "~/x", func(o *engine.Options) { o.Relative = true }, wire.Roots{Complete: true}, []*wire.ListingRecord{root(directory("keep")), {Dir: 1, Incomplete: true, Entries: []manifest.Entry{directory("w"), directory("x")}}, {Dir: 2, Parent: 1, Incomplete: true}, {Dir: 3, Parent: 1, Entry: 1}}, false},
-		{"below a home, and beside it twice", "~/x", func(o *engine.Options) { o.Relative = true }, wire.Roots{Complete: true}, []*wire.ListingRecord{root(directory("keep")), {Dir: 1, Incomplete: true, Entries: []manifest.Entry{directory("v"), directory("w"), directory("x")}}, {Dir: 2, Parent: 1}, {Dir: 3, Parent: 1, Entry: 1}, {Dir: 4, Parent: 1, Entry: 2}}, true},
-		{"a home as the whole", "~/x", func(o *engine.Options) { o.Relative = true }, wire.Roots{Complete: true}, []*wire.ListingRecord{root(directory("keep")), {Dir: 1, Entries: []manifest.Entry{directory("x")}}, {Dir: 2, Parent: 1}}, true},
-		{"a part, honest", "keep/x", func(o *engine.Options) { o.Relative = true }, wire.Roots{Complete: true}, []*wire.ListingRecord{root(directory("keep")), {Dir: 1, Incomplete: true, Entries: []manifest.Entry{directory("x")}}, {Dir: 2, Parent: 1}}, false},
-		{"a part as the whole", "keep/x", func(o *engine.Options) { o.Relative = true }, wire.Roots{Complete: true}, []*wire.ListingRecord{root(directory("keep")), {Dir: 1, Entries: []manifest.Entry{directory("x")}}, {Dir: 2, Parent: 1}}, true},
+		{"below a home", "~/x", relative, wire.Roots{Complete: true}, []*wire.ListingRecord{root(directory("keep")), {Dir: 1, Incomplete: true, Entries: []manifest.Entry{directory("x")}}, {Dir: 2, Parent: 1}}, false},
+		{"below a home, and beside it", "~/x", relative, wire.Roots{Complete: true}, []*wire.ListingRecord{root(directory("keep")), {Dir: 1, Incomplete: true, Entries: []manifest.Entry{directory("w"), directory("x")}}, {Dir: 2, Parent: 1, Incomplete: true}, {Dir: 3, Parent: 1, Entry: 1}}, false},
+		{"below a home, and beside it twice", "~/x", relative, wire.Roots{Complete: true}, []*wire.ListingRecord{root(directory("keep")), {Dir: 1, Incomplete: true, Entries: []manifest.Entry{directory("v"), directory("w"), directory("x")}}, {Dir: 2, Parent: 1}, {Dir: 3, Parent: 1, Entry: 1}, {Dir: 4, Parent: 1, Entry: 2}}, true},
+		{"matches below a home", "~/a*/b", relative, wire.Roots{Complete: true}, []*wire.ListingRecord{root(directory("keep")), {Dir: 1, Incomplete: true, Entries: []manifest.Entry{directory("a1"), directory("a2"), directory("z")}}, {Dir: 2, Parent: 1, Incomplete: true, Entries: []manifest.Entry{directory("b")}}}, false},
+		{"matches below a home, and beside them", "~/a*/b", relative, wire.Roots{Complete: true}, []*wire.ListingRecord{root(directory("keep")), {Dir: 1, Incomplete: true, Entries: []manifest.Entry{directory("a1"), directory("a2"), directory("y"), directory("z")}}}, true},
+		{"matches below a home, and more in them", "~/a*/b", relative, wire.Roots{Complete: true}, []*wire.ListingRecord{root(directory("keep")), {Dir: 1, Incomplete: true, Entries: []manifest.Entry{directory("a1")}}, {Dir: 2, Parent: 1, Incomplete: true, Entries: []manifest.Entry{directory("b"), directory("y"), directory("z")}}}, true},
+		{"a file that matches on the way", "~/a*/b", relative, wire.Roots{Complete: true}, []*wire.ListingRecord{root(directory("keep")), {Dir: 1, Incomplete: true, Entries: []manifest.Entry{file("a1", 0)}}}, true},
+		{"a home beside what was asked for", "keep/q/r ~/x", relative, wire.Roots{Complete: true}, []*wire.ListingRecord{root(directory("keep")), {Dir: 1, Incomplete: true, Entries: []manifest.Entry{directory("q"), directory("x")}}, {Dir: 2, Parent: 1, Incomplete: true, Entries: []manifest.Entry{directory("r")}}}, false},
+		{"a home beside what was asked for, and another", "keep/q/r ~/x", relative, wire.Roots{Complete: true}, []*wire.ListingRecord{root(directory("keep"), directory("z")), {Dir: 1, Incomplete: true, Entries: []manifest.Entry{directory("q"), directory("x")}}}, true},
+		{"names that begin like homes", "~*", nil, wire.Roots{Complete: true}, []*wire.ListingRecord{root(directory("~a"), directory("~b"))}, false},
+		{"a name that does not", "~*", nil, wire.Roots{Complete: true}, []*wire.ListingRecord{root(directory("keep"))}, true},
+		{"below a home that is the root", "~/x/y", relative, wire.Roots{Complete: true}, []*wire.ListingRecord{root(directory("x")), {Dir: 1, Incomplete: true, Entries: []manifest.Entry{directory("y")}}, {Dir: 2, Parent: 1, Entries: []manifest.Entry{directory("1"), directory("2")}}}, false},
+		{"a home as the whole", "~/x", relative, wire.Roots{Complete: true}, []*wire.ListingRecord{root(directory("keep")), {Dir: 1, Entries: []manifest.Entry{directory("x")}}, {Dir: 2, Parent: 1}}, true},
+		{"a part, honest", "keep/x", relative, wire.Roots{Complete: true}, []*wire.ListingRecord{root(directory("keep")), {Dir: 1, Incomplete: true, Entries: []manifest.Entry{directory("x")}}, {Dir: 2, Parent: 1}}, false},
+		{"a part as the whole", "keep/x", relative, wire.Roots{Complete: true}, []*wire.ListingRecord{root(directory("keep")), {Dir: 1, Entries: []manifest.Entry{directory("x")}}, {Dir: 2, Parent: 1}}, true},
 	} {
 		for _, relayed := range []bool{false, true} {
 			t.Run(fmt.Sprint(x.name, " relayed ", relayed), func(t *testing.T) {
 				_, dst := dirs(t, nil, map[string]string{"keep/y": ""})
-				job := engine.Job{Options: archive(), Sources: []string{x.source}, Dest: dst}
+				job := engine.Job{Options: archive(), Sources: strings.Fields(x.source), Dest: dst}
 				job.Delete, job.DeleteEmptySource, job.ForceDelete, job.ItemizeAll = true, true, true, true
 				if x.set != nil {
 					x.set(&job.Options)
@@ -350,6 +360,60 @@ func TestPullForms(t *testing.T) {
 			slices.Sort(want)
 			if got := slices.Sorted(maps.Keys(contents(t, dst))); !slices.Equal(got, want) {
 				t.Errorf("have %q\nwant %q", got, want)
+			}
+		})
+	}
+}
+
+// TestPullHomes asks an honest source for what lies in home directories.
+func TestPullHomes(t *testing.T) {
+	top := t.TempDir()
+	tree(t, top, map[string]string{"home/a1/b": "1", "home/a2/b": "2", "home/c/d/e": "e", "home/c/d/f": "f", "home/other": "", "~x": "x", "~y": "y"})
+	t.Chdir(top)
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	rel := strings.TrimPrefix(top, "/") + "/home/"
+	for _, x := range []struct {
+		home, source string // the latter is one or several, divided by spaces
+		relative     bool
+		want         string // files at the destination
+		code         wire.Code
+	}{
+		{"home", "~/a*/b", true, rel + "a1/b " + rel + "a2/b", 0},
+		{"home", "~/*/b", true, rel + "a1/b " + rel + "a2/b", 0},
+		{"home", "~/[ac]*/*", true, rel + "a1/b " + rel + "a2/b " + rel + "c/d/e " + rel + "c/d/f", 0},
+		{"home", top + "/home/a1/b ~/a2/b", true, rel + "a1/b " + rel + "a2/b", 0},
+		{"home", top + "/home/a1/b ~/c/d", true, rel + "a1/b " + rel + "c/d/e " + rel + "c/d/f", 0},
+		{"home", top + "/*/a1/b ~/a2/b", true, rel + "a1/b " + rel + "a2/b", 0},
+		{"home/c", top + "/home/a1/b ~", true, rel + "a1/b " + rel + "c/d/e " + rel + "c/d/f", 0},
+		{"home/c", "~/d ~/../a2", true, "", wire.CodeUsage},
+		{"", "~" + top + "/home/a*/b", true, rel + "a1/b " + rel + "a2/b", 0},
+		{"", "~" + top + "/home/c", true, rel + "c/d/e " + rel + "c/d/f", 0},
+		{"", "~" + top + "/home/c", false, "c/d/e c/d/f", 0},
+		{"", "~", false, "", wire.CodeSelect},
+		{"", "~", true, "", wire.CodeSelect},
+		{"home", "~?", false, "~x ~y", 0},
+		{"home", "~?", true, "~x ~y", 0},
+		{"home", "~[x]", false, "~x", 0},
+		{"home", "~x", false, "~x", 0},
+		{"home", "~x", true, "~x", 0},
+	} {
+		t.Run(strings.ReplaceAll(fmt.Sprint(x.source, " relative ", x.relative, " in ", x.home), "/", "|"), func(t *testing.T) {
+			for _, w := range []way{pull, relay} {
+				home := "/"
+				if x.home != "" {
+					home = filepath.Join(top, x.home)
+				}
+				t.Setenv("HOME", home)
+				dst := filepath.Join(t.TempDir(), "dst")
+				must(t, os.Mkdir(dst, 0o755))
+				job := engine.Job{Options: archive(), Sources: strings.Fields(x.source), Dest: dst}
+				job.Relative = x.relative
+				out := trial{way: w, job: job}.do(t.Context())
+				out.wantExit(t, x.code)
+				want := strings.Fields(x.want)
+				if got := slices.Sorted(maps.Keys(contents(t, dst))); !slices.Equal(got, want) {
+					t.Errorf("%s: have %q\nwant %q", w, got, want)
+				}
 			}
 		})
 	}

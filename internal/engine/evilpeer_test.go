@@ -28,7 +28,7 @@ const (
 func sceneJob(t *testing.T, b *evilpeer.Bench) engine.Job {
 	t.Helper()
 	job := engine.Job{Options: archive(), Sources: b.Sources(), Dest: b.Dst()}
-	job.Itemize = true
+	job.Itemize, job.Files = true, b.Scene.Files
 	for _, f := range b.Scene.Flags {
 		rule, isRule := strings.CutPrefix(f, "exclude=")
 		switch on := sceneFlag(&job, f); {
@@ -74,16 +74,20 @@ type evilEnd struct {
 func (r *evilRun) do(ctx context.Context) (end evilEnd) {
 	ctx, cancel := context.WithTimeout(ctx, r.limit)
 	defer cancel()
+	h := host()
+	if r.bench.Scene.User {
+		h = userHost{h}
+	}
 	near, far := wire.Pipe()
 	rep := engine.Report{Event: func(engine.Event) {}}
 	if r.job.Confirm {
 		rep.Confirm = func(context.Context, string) bool { return true }
 	}
 	client := func(ctx context.Context, rw io.ReadWriteCloser) error {
-		return evilClient(ctx, rw, r.job, rep, (r.as == evilpeer.Source) == (r.at == evilpeer.Server))
+		return evilClient(ctx, h, rw, r.job, rep, (r.as == evilpeer.Source) == (r.at == evilpeer.Server))
 	}
 	server := func(ctx context.Context, rw io.ReadWriteCloser) error {
-		return engine.Serve(ctx, host(), rw, slog.New(slog.DiscardHandler))
+		return engine.Serve(ctx, h, rw, slog.New(slog.DiscardHandler))
 	}
 	victim, honest := client, server
 	if r.at == evilpeer.Server {
@@ -103,12 +107,21 @@ func (r *evilRun) do(ctx context.Context) (end evilEnd) {
 	return end
 }
 
+// userHost is a host to a process that has not the rights of root.
+type userHost struct{ engine.Host }
+
+func (h userHost) IDs() engine.IDs { return userIDs{h.Host.IDs()} }
+
+type userIDs struct{ engine.IDs }
+
+func (userIDs) Root() bool { return false }
+
 // evilClient runs a client that sends, or one that receives.
-func evilClient(ctx context.Context, rw io.ReadWriteCloser, job engine.Job, rep engine.Report, sends bool) (err error) {
+func evilClient(ctx context.Context, h engine.Host, rw io.ReadWriteCloser, job engine.Job, rep engine.Report, sends bool) (err error) {
 	if sends {
-		_, err = engine.Send(ctx, host(), rw, job, rep)
+		_, err = engine.Send(ctx, h, rw, job, rep)
 	} else {
-		_, err = engine.Receive(ctx, host(), rw, job, rep)
+		_, err = engine.Receive(ctx, h, rw, job, rep)
 	}
 	return err
 }
@@ -254,7 +267,8 @@ func (m evilBenches) lie(t *testing.T, c *evilpeer.Case, at evilpeer.Side) {
 	must(t, err)
 	r.rule, r.passes = c.Rule, c.Passes
 	if c.Ends {
-		r.limit = evilMoment
+		r.limit = max(evilMoment, c.Lasts)
+		defer time.AfterFunc(r.limit*9/10, runtime.GC).Stop() // what is held at the end counts, whenever it ran before
 	}
 	end := r.do(t.Context())
 	evilUntouched(t, r.bench, before)

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -135,6 +136,60 @@ func TestDeleteHollow(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestDeleteHollowMerged has two sources for one directory, of which one may not be
+// mounted: what came from it stays, below what the other has, too.
+func TestDeleteHollowMerged(t *testing.T) {
+	const all = "data/a data/old data/sub/a data/sub/old"
+	for _, x := range []struct {
+		name    string
+		sources string // below the sources' directory, where m2/data is empty and m1/data is not
+		set     func(o *engine.Options)
+		code    wire.Code
+		want    string
+	}{
+		{"names", "m1/data m2/data", nil, wire.CodeDelete, all},
+		{"names, the other way round", "m2/data m1/data", nil, wire.CodeDelete, all},
+		{"names with parents", "m1/./data m2/./data", func(o *engine.Options) { o.Relative = true }, wire.CodeDelete, all},
+		{"names, permitted", "m1/data m2/data", func(o *engine.Options) { o.DeleteEmptySource = true }, 0, "data/a data/sub/a"},
+		{"a name in the content", "m1/ m2/data", nil, wire.CodeDelete, all},
+		{"names, one below the other", "m2/./data m1/./data/sub", func(o *engine.Options) { o.Relative = true }, wire.CodeDelete, all},
+		{"a name twice", "m1/data m1/data", nil, 0, "data/a data/sub/a"},
+		{"the other alone", "m1/data", nil, 0, "data/a data/sub/a"},
+		{"contents", "m1/ m2/data/", nil, wire.CodeDelete, all},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			each(t, func(t *testing.T, w way) {
+				src, dst := dirs(t, map[string]string{"m1/data/a": "", "m1/data/sub/a": "", "m2/data/": ""},
+					map[string]string{"data/a": "", "data/old": "", "data/sub/a": "", "data/sub/old": ""})
+				job := engine.Job{Options: archive(), Dest: dst}
+				for _, s := range strings.Split(x.sources, " ") {
+					job.Sources = append(job.Sources, src+"/"+s)
+				}
+				job.Delete, job.MaxDelete = true, -1
+				if x.set != nil {
+					x.set(&job.Options)
+				}
+				trial{way: w, job: job}.do(t.Context()).wantExit(t, x.code)
+				if got := strings.Join(slices.Sorted(maps.Keys(contents(t, dst))), " "); got != x.want {
+					t.Errorf("the destination has %s, want %s", got, x.want)
+				}
+			})
+		})
+	}
+}
+
+// TestDeleteInEmptyParents names a file, which the rules then exclude: its parent,
+// of which nothing is listed, is no source that is empty.
+func TestDeleteInEmptyParents(t *testing.T) {
+	each(t, func(t *testing.T, w way) {
+		src, dst := dirs(t, map[string]string{"a/x.o": ""}, map[string]string{"a/keep": ""})
+		job := engine.Job{Options: archive(), Sources: []string{src + "/./a/x.o"}, Dest: dst}
+		job.Relative, job.Delete, job.Filter = true, true, rules(t, "- *.o")
+		trial{way: w, job: job}.must(t)
+		wantNames(t, dst, "a a/keep")
+	})
 }
 
 // TestDeleteGuardKeepsCopying wants new files to arrive although deletions are

@@ -449,3 +449,21 @@ func TestRunError(t *testing.T) {
 		}
 	}
 }
+
+// TestNameList: short names take memory, too.
+func TestNameList(t *testing.T) {
+	for _, x := range []struct {
+		name string
+		n    int // names that there is room for
+	}{{"a", 58}, {"abcd", 50}, {strings.Repeat("n", 84), 10}} {
+		l := nameList{room: 1000}
+		for i := range x.n {
+			if err := l.take([]string{x.name}); err != nil {
+				t.Fatalf("%d of %d names: %v", i+1, x.n, err)
+			}
+		}
+		if err := l.take([]string{x.name}); ExitCode(err) != int(wire.CodeMemory) || len(l.files) != x.n {
+			t.Errorf("%d of %d names: %v", len(l.files), x.n, err)
+		}
+	}
+}

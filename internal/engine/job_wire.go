@@ -6,8 +6,10 @@ import (
 	"gosync/transport/wire"
 )
 
-// nameLimit bounds the names of --files-from that a server takes, in bytes.
-const nameLimit = 256 << 20
+const (
+	nameLimit = 256 << 20 // bytes of memory that the names of --files-from may take at a server
+	nameCost  = 16        // ... of which a name takes so many beside its own
+)
 
 // names packs the names of --files-from into messages.
 func names(files []string) (msgs []wire.Msg) {
@@ -23,22 +25,39 @@ func names(files []string) (msgs []wire.Msg) {
 	return append(msgs, m)
 }
 
+// nameList is what has come of the names of --files-from.
+type nameList struct {
+	files  []string
+	size   int
+	room   int // for size
+	limits Limits
+}
+
+// take adds names, if there is room for them.
+func (l *nameList) take(names []string) error {
+	for _, n := range names {
+		l.size += len(n) + nameCost
+	}
+	if l.size > l.room {
+		return wire.Errorf(wire.CodeMemory, "the names of --files-from take more than %d bytes", l.room)
+	}
+	l.files = append(l.files, names...)
+	return l.limits.count(int64(len(l.files)))
+}
+
 // readNames reads the names that follow a job.
-func readNames(c *wire.Conn) ([]string, error) {
-	files, size := []string{}, 0
+func readNames(c *wire.Conn, limits Limits) ([]string, error) {
+	l := nameList{files: []string{}, room: nameLimit, limits: limits}
 	for {
 		m := new(wire.Names)
 		if err := readOne(c, m); err != nil {
 			return nil, err
 		}
-		for _, n := range m.Names {
-			size += len(n)
-		}
-		if files = append(files, m.Names...); size > nameLimit {
-			return nil, wire.Errorf(wire.CodeMemory, "the names of --files-from exceed %d bytes", nameLimit)
+		if err := l.take(m.Names); err != nil {
+			return nil, err
 		}
 		if m.Last {
-			return files, nil
+			return l.files, nil
 		}
 	}
 }
@@ -59,14 +78,15 @@ func readOne(c *wire.Conn, m wire.Msg) error {
 	return wire.DecodeInto(m, payload)
 }
 
-func readJob(c *wire.Conn) (*Job, bool, error) {
+// readJob reads what a client wants, unless it names more files than it may.
+func readJob(c *wire.Conn, limits Limits) (*Job, bool, error) {
 	m := new(wire.Job)
 	if err := readOne(c, m); err != nil {
 		return nil, false, err
 	}
 	job, err := decodeJob(m)
 	if err == nil && m.Source && m.HasFiles {
-		job.Files, err = readNames(c)
+		job.Files, err = readNames(c, limits)
 	}
 	return job, m.Source, err
 }

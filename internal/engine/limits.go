@@ -77,8 +77,6 @@ func (l *Limits) admit(job *Job, source bool) error {
 		err = refused("--partial-dir with an absolute path", "--restrict-to")
 	case l.WriteOnly && job.Update:
 		err = refused("--update, which looks at the files that are there,", "--write-only")
-	case l.MaxFiles > 0 && int64(len(job.Files)) > l.MaxFiles:
-		err = l.tooMany()
 	}
 	if err != nil {
 		return err

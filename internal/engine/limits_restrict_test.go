@@ -334,6 +334,27 @@ func TestMaxSizeSmall(t *testing.T) {
 	}
 }
 
+// TestMaxFilesNamed: names count while they come, not only when all have.
+func TestMaxFilesNamed(t *testing.T) {
+	src, _ := dirs(t, map[string]string{"a": "a"}, nil)
+	for limit, want := range map[int64]wire.Code{3: wire.CodeMemory, 4: wire.CodeOK} {
+		job := &wire.Job{Source: true, Paths: []string{src}, HasFiles: true, Options: []string{"relative=1", "max-delete=-1", "timeout=0", "fsync=0", "bwlimit=0"}}
+		_, err := script(func(p *peer) {
+			p.say(&wire.Names{Names: []string{"a", "./a"}}, &wire.Names{Names: []string{"a", "a"}})
+			if want != wire.CodeOK {
+				return // the rest never comes
+			}
+			p.say(&wire.Names{Last: true}, &wire.Mode{})
+			p.hear(wire.TypeListEnd)
+			p.say(new(wire.Done))
+			p.hear(wire.TypeSourceDone)
+		}).client(t, host(), engine.Limits{MaxFiles: limit}, job)
+		if got := engine.ExitCode(err); got != int(want) {
+			t.Errorf("limit %d: exit %d (%v), want %d", limit, got, err, want)
+		}
+	}
+}
+
 // TestMaxFiles: entries count when they are listed, not when they are wanted.
 func TestMaxFiles(t *testing.T) {
 	for limit, want := range map[int64]wire.Code{99: wire.CodeMemory, 100: wire.CodeOK} {

@@ -17,7 +17,8 @@ type destDir struct {
 	shown      string           // in messages
 	entries    []manifest.Entry // of the source
 	incomplete bool             // the source could not list all
-	hollow     bool             // ... or has nothing there, and was asked for that very directory
+	hollow     *destDir         // this or the nearest one above of which the source says that it may not be mounted; nil for none
+	hollowTold bool             // that is among those that are reported
 	dst        []manifest.Entry // of the destination, while it is planned
 	left       map[string]bool  // names of partials and sidecars in it, while it is planned
 	protected  []bool           // of dst; nil if none
@@ -92,6 +93,9 @@ func (p *planner) record(ctx context.Context, r *wire.ListingRecord) error {
 		}
 		p.partial.entries = append(p.partial.entries, r.Entries...)
 		p.partial.incomplete = p.partial.incomplete || r.Incomplete
+		if r.Hollow {
+			p.partial.hollow = p.partial
+		}
 		return p.complete(ctx, r, p.partial)
 	}
 	dir, err := p.place(ctx, r)
@@ -99,6 +103,9 @@ func (p *planner) record(ctx context.Context, r *wire.ListingRecord) error {
 		return err
 	}
 	dir.entries, dir.incomplete = r.Entries, r.Incomplete
+	if r.Hollow {
+		dir.hollow = dir
+	}
 	return p.complete(ctx, r, dir)
 }
 
@@ -111,7 +118,6 @@ func (p *planner) complete(ctx context.Context, r *wire.ListingRecord, dir *dest
 		return nil
 	}
 	p.partial = nil
-	dir.hollow = dir.incomplete && (len(dir.entries) == 0 || dir.index == 0 && p.d.rootMsg.HasRoot && !p.d.job.Relative && p.d.job.Files == nil)
 	if err := p.checkEntries(dir); err != nil {
 		return err
 	}
@@ -122,6 +128,9 @@ func (p *planner) complete(ctx context.Context, r *wire.ListingRecord, dir *dest
 	var entry int
 	if dir.index != 0 {
 		parent, entry = p.parentOf(dir)
+		if dir.hollow == nil {
+			dir.hollow = parent.hollow // what is not mounted may have had something here, too
+		}
 	}
 	if err := p.d.requested.checkFilter(dir, parent, entry); err != nil {
 		return err

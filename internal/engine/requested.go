@@ -21,6 +21,7 @@ type requested struct {
 	names    askedFor       // paths without wildcards
 	homes    [][]string     // what was asked for of home directories, whose paths only the far side knows
 	tops     []string       // how these paths begin, as it has turned out
+	shared   []string       // ... or may begin: names in the root that lead to something else that was asked for
 	ways     map[string]int // names that led to them, of each directory on the way
 	patterns [][]string     // paths with wildcards, by components
 	filter   *filter.Set
@@ -83,7 +84,7 @@ func (r *requested) add(s string, job *Job) {
 	switch {
 	case job.Files != nil:
 		s = clampPath(s)
-	case !job.LiteralPaths && strings.HasPrefix(s, "~") && (job.Relative && !strings.Contains(s, "/./") || !strings.Contains(s, "/")):
+	case !job.LiteralPaths && isHome(s) && (job.Relative && !strings.Contains(s, "/./") || !strings.Contains(s, "/")):
 		_, below, _ := strings.Cut(strings.TrimRight(s, "/"), "/")
 		r.homes = append(r.homes, components(below))
 		return
@@ -121,20 +122,53 @@ func (r *requested) ask(parts []string, job *Job) {
 	r.names.add(parts)
 }
 
-// isHome reports whether a path may be that of a home directory that was asked for,
-// lead there, or lie below it. below says that it lies in what was asked for.
-func (r *requested) isHome(have []string) (is, below bool) {
-	if len(have) == 0 || !slices.Contains(r.tops, have[0]) {
-		return false, false
+// isHome reports whether a source begins with the home directory of somebody. The
+// names of users are no patterns.
+func isHome(source string) bool {
+	name, _, _ := strings.Cut(source, "/")
+	return strings.HasPrefix(name, "~") && !strings.ContainsAny(name, `*?[\`)
+}
+
+// isTop reports whether the path of a home directory begins with a name. One that
+// leads elsewhere, too, may be meant as long as there is none of its own for each.
+func (r *requested) isTop(name string) bool {
+	return slices.Contains(r.tops, name) || len(r.tops) < len(r.homes) && slices.Contains(r.shared, name)
+}
+
+// inHome reports whether a path may be what was asked for of a home directory, or
+// lie below it. Where that directory is the far side's root, it has no name.
+func (r *requested) inHome(have []string) bool {
+	return r.splits(have, func(want, rest []string) bool {
+		return len(rest) >= len(want) && slices.EqualFunc(want, rest[:len(want)], matches)
+	})
+}
+
+// leadsHome reports whether the end of a path is the beginning of what was asked for
+// of a home directory: one pattern fits many names.
+func (r *requested) leadsHome(have []string) bool {
+	return r.splits(have, func(want, rest []string) bool {
+		return len(rest) > 0 && len(rest) < len(want) && slices.EqualFunc(want[:len(rest)], rest, matches)
+	})
+}
+
+// splits reports whether f holds for something that was asked for of a home
+// directory and what is left of a path behind a beginning that may be its path.
+func (r *requested) splits(have []string, f func(want, rest []string) bool) bool {
+	if len(r.homes) == 0 || len(have) == 0 {
+		return false
+	}
+	most := 0
+	if r.isTop(have[0]) {
+		most = len(have)
 	}
 	for _, want := range r.homes {
-		for i := 1; i+len(want) <= len(have); i++ {
-			if len(want) == 0 || slices.EqualFunc(want, have[i:i+len(want)], matches) {
-				return true, true
+		for i := range most + 1 {
+			if (i > 0 || len(want) > 0) && f(want, have[i:]) {
+				return true
 			}
 		}
 	}
-	return true, slices.ContainsFunc(r.homes, func(want []string) bool { return len(want) == 0 })
+	return false
 }
 
 // takeHome takes a name in the transfer's root that was not asked for as the
@@ -151,7 +185,8 @@ func (r *requested) takeHome(name string) bool {
 // takeWay takes a name in a directory that leads to home directories: each was asked
 // for by one path.
 func (r *requested) takeWay(dir string) bool {
-	if is, _ := r.isHome(components(dir)); !is || r.ways[dir] >= len(r.homes) {
+	have := components(dir)
+	if len(have) == 0 || !r.isTop(have[0]) || r.ways[dir] >= len(r.homes) {
 		return false
 	}
 	if r.ways == nil {
@@ -159,11 +194,6 @@ func (r *requested) takeWay(dir string) bool {
 	}
 	r.ways[dir]++
 	return true
-}
-
-func (r *requested) inHome(have []string) bool {
-	_, below := r.isHome(have)
-	return below
 }
 
 // covers reports whether everything in the directory at a path of the transfer
@@ -206,12 +236,18 @@ func (r *requested) matchesAny(have []string, length func(want int) bool) bool {
 	return false
 }
 
-// checkRoots refuses sources that are not what was asked for.
+// checkRoots refuses sources that are not what was asked for. A home directory without
+// a name would come as content; but nothing tells whether it is one, and everything
+// that the destination has would be extraneous beside it.
 func (r *requested) checkRoots(m *wire.Roots) error {
-	if r != nil && m.HasRoot && !r.root {
+	switch {
+	case r == nil || !m.HasRoot || r.root:
+		return nil
+	case slices.ContainsFunc(r.homes, func(want []string) bool { return len(want) == 0 }):
+		return fmt.Errorf("%w: %w: a home directory was asked for and comes as one without a name, which only the root is: ask for / if its content is meant", ErrSelect, wire.ErrProtocol)
+	default:
 		return fmt.Errorf("%w: the content of a directory comes that was not asked for", wire.ErrProtocol)
 	}
-	return nil
 }
 
 // checkNames refuses entries of dir that were not asked for.
@@ -220,8 +256,17 @@ func (r *requested) checkNames(dir *destDir) error {
 		return nil
 	}
 	for i := range dir.entries {
-		path := shownPath(dir, &dir.entries[i])
-		if !r.covers(path) && !r.implies(path) && !(dir.shown == "" && r.takeHome(path)) && !r.takeWay(dir.shown) {
+		e := &dir.entries[i]
+		path := shownPath(dir, e)
+		switch atRoot := dir.shown == ""; {
+		case r.covers(path):
+		case r.implies(path):
+			if atRoot {
+				r.shared = append(r.shared, path)
+			}
+		case atRoot && r.takeHome(path):
+		case e.IsDir() && (r.leadsHome(components(path)) || r.takeWay(dir.shown)):
+		default:
 			return fmt.Errorf("%w: %q comes and was not asked for", wire.ErrProtocol, path)
 		}
 	}

@@ -39,17 +39,25 @@ func plant(ctx context.Context, host Host, job *Job, expand bool) (*forest, erro
 }
 
 func newForest(host Host, job *Job) *forest {
-	f := &forest{host: host, job: job, trees: map[string]Source{}, places: map[place]int{}, asked: map[string][]walker.Origin{}, root: &walker.Node{}}
-	f.root.Entry.Type = manifest.Directory
-	return f
+	return &forest{host: host, job: job, trees: map[string]Source{}, places: map[place]int{}, asked: map[string][]walker.Origin{}, root: bareRoot()}
 }
 
-func (f *forest) plant(ctx context.Context, expand bool) (err error) {
-	defer func() {
-		if err != nil {
-			_ = f.close() // read only: nothing to lose
-		}
-	}()
+func (f *forest) plant(ctx context.Context, expand bool) error {
+	switch err := f.plantSources(ctx, expand); {
+	case err != nil:
+		_ = f.close() // read only: nothing to lose
+		return err
+	case f.named > 0:
+		return nil
+	}
+	f.root, f.hasRoot = bareRoot(), false // parents of what is not there are not wanted for themselves
+	return nil
+}
+
+// bareRoot is the root of a transfer that has nothing in it.
+func bareRoot() *walker.Node { return &walker.Node{Entry: manifest.Entry{Type: manifest.Directory}} }
+
+func (f *forest) plantSources(ctx context.Context, expand bool) error {
 	host, job := f.host, f.job
 	if job.Clean {
 		return nil
@@ -151,21 +159,20 @@ func (f *forest) ask(at string, n *walker.Node) {
 	}
 }
 
-// isHollow reports whether a directory of which nothing is listed was named, and
-// really holds nothing: then it may be a file system that is not mounted.
+// isHollow reports whether a source that was named for a directory, by itself or
+// beside others, holds nothing: then it may be a file system that is not mounted.
 func (f *forest) isHollow(ctx context.Context, d *walker.Dir) bool {
 	if d.Path == "" {
 		return f.hollow
 	}
-	if len(d.Entries) > 0 {
-		return false
+	asked := f.asked[d.Path]
+	if len(asked) == 1 && d.Sole() {
+		return false // that is what it holds, and need not be read again
 	}
-	for _, o := range f.asked[d.Path] {
-		if entries, err := o.Tree.List(ctx, o.Dir); err != nil || len(entries) == 0 { // it may be going away just now
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(asked, func(o walker.Origin) bool {
+		entries, err := o.Tree.List(ctx, o.Dir)
+		return err != nil || len(entries) == 0 // it may be going away just now
+	})
 }
 
 // shadowed reports whether a directory whose content was named earlier has

@@ -173,7 +173,7 @@ func ServeLimited(ctx context.Context, host Host, conn io.ReadWriteCloser, log *
 		return err
 	}
 	late := time.AfterFunc(jobTime, func() { c.Fail(fmt.Errorf("%w: the client greets and wants nothing", wire.ErrTimeout)) })
-	job, source, err := readJob(c)
+	job, source, err := readJob(c, limits)
 	late.Stop()
 	if early(); err == nil {
 		err = limits.admit(job, source)

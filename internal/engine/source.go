@@ -34,6 +34,8 @@ type source struct {
 	served                       bool // the other end is the client
 	planned                      bool // the destination has said so; the reader's
 	moded, tabled, listing, more bool // what the destination has asked for; the reader's
+	digests                      bool // ... and that digests go first
+	needed                       int  // directories up to this one were asked for, or passed over
 
 	mu      sync.Mutex
 	user    func(ctx context.Context, question string) bool // asks the user of this process; nil where there is none
@@ -164,7 +166,7 @@ func (s *source) handle(ctx context.Context, m wire.Msg) (over bool, err error) 
 		if s.moded {
 			return false, fmt.Errorf("%w: the mode came again", wire.ErrProtocol)
 		}
-		s.moded = true
+		s.moded, s.digests = true, m.Digests
 		s.prog.Named.Store(m.Named)
 		s.prog.Settled.Store(s.job.LikeCp)
 		return false, offer(s.mode, m)
@@ -214,14 +216,39 @@ func (s *source) handle(ctx context.Context, m wire.Msg) (over bool, err error) 
 }
 
 // needDirs takes what the destination wants to be listed: the table once at the
-// most, then directories once.
+// most, then directories once, in the order of the walk. That this is over is known
+// by then, and so which directories there are: what waits for the walker is no more.
 func (s *source) needDirs(m *wire.NeedDirs) error {
 	if m.Table && (s.tabled || s.listing) || !m.Table && s.listing && !s.more {
 		return fmt.Errorf("%w: listings are asked for again", wire.ErrProtocol)
 	}
+	if !s.digests || !s.listEnd.Load() {
+		return fmt.Errorf("%w: listings are asked for before the digest came", wire.ErrProtocol)
+	}
+	if n := len(m.Dirs); m.Table && (n > 0 || m.More) || m.More && n == 0 {
+		return fmt.Errorf("%w: a table and listings, or neither, are asked for", wire.ErrProtocol)
+	}
+	if err := s.countNeeded(m.Dirs); err != nil {
+		return err
+	}
 	s.tabled = s.tabled || m.Table
 	s.listing, s.more = s.listing || !m.Table, m.More
 	return offer(s.needs, m)
+}
+
+// countNeeded checks that directories exist and rise.
+func (s *source) countNeeded(dirs []int) error {
+	if len(dirs) == 0 {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first, last := dirs[0], dirs[len(dirs)-1]
+	if first < s.needed || last >= len(s.dirs) {
+		return fmt.Errorf("%w: listings of directories %d to %d are asked for, of %d, %d of which are done with", wire.ErrProtocol, first, last, len(s.dirs), s.needed)
+	}
+	s.needed = last + 1
+	return nil
 }
 
 // offer puts a message where one is waited for; a peer that sends more breaks

@@ -160,8 +160,10 @@ func count(t *wire.Totals, e *manifest.Entry) {
 // named says nothing about what else may lie there, and neither does a source that
 // has nothing: a file system may not be mounted.
 func (s *source) record(ctx context.Context, d *walker.Dir) *wire.ListingRecord {
-	incomplete := d.Err != nil || d.Implied() || s.job.Delete && !s.job.DeleteEmptySource && s.forest.isHollow(ctx, d)
-	return &wire.ListingRecord{Dir: d.Index, Parent: d.Parent, Entry: d.Entry, Incomplete: incomplete, Entries: d.Entries}
+	hollow := s.job.Delete && !s.job.DeleteEmptySource && s.forest.isHollow(ctx, d)
+	return &wire.ListingRecord{
+		Dir: d.Index, Parent: d.Parent, Entry: d.Entry, Incomplete: hollow || d.Err != nil || d.Implied(), Hollow: hollow, Entries: d.Entries,
+	}
 }
 
 // owners returns a function that sends the names of numeric owners of a directory
@@ -222,7 +224,7 @@ func (s *source) walkDigests(ctx context.Context, fields manifest.Fields) error 
 	}
 	digests := digestTree(s.dirs, root, fields, s.host.IDs())
 	s.listTime.Store(int64(time.Since(s.start)))
-	s.listEnd.Store(true) // where the digests are equal nothing follows
+	s.listEnd.Store(true) // where the digests are equal nothing follows; else the destination may ask now
 	if err := s.conn.Send(ctx, &wire.RootDigest{Digest: digests[0], Incomplete: !complete, Totals: s.totals}); err != nil {
 		return err
 	}
@@ -237,7 +239,7 @@ func (s *source) walkDigests(ctx context.Context, fields manifest.Fields) error 
 		}
 		if !need.Table {
 			dirs = append(dirs, need.Dirs...)
-			if need.More && len(dirs) <= len(s.dirs) {
+			if need.More {
 				continue
 			}
 			return s.sendNeeded(ctx, dirs, complete)
@@ -273,9 +275,6 @@ func (s *source) sendTable(ctx context.Context, digests []manifest.Digest) error
 func (s *source) sendNeeded(ctx context.Context, dirs []int, complete bool) error {
 	w, sendOwners := s.listingWriter(ctx), s.owners(ctx)
 	for _, i := range dirs {
-		if i >= len(s.dirs) {
-			return fmt.Errorf("%w: there is no directory %d", wire.ErrProtocol, i)
-		}
 		if err := sendOwners(s.dirs[i]); err != nil {
 			return err
 		}

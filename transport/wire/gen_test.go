@@ -132,6 +132,7 @@ func entries(most int) *rapid.Generator[[]manifest.Entry] {
 func record(most int) *rapid.Generator[ListingRecord] {
 	return rapid.Custom(func(t *rapid.T) ListingRecord {
 		r := ListingRecord{Parent: -1, Incomplete: flag().Draw(t, "incomplete"), Entries: entries(most).Draw(t, "entries")}
+		r.Hollow = r.Incomplete && flag().Draw(t, "hollow")
 		if flag().Draw(t, "below") {
 			r.Dir = rapid.IntRange(1, maxIndex).Draw(t, "dir")
 			r.Parent = rapid.IntRange(0, r.Dir-1).Draw(t, "parent")
@@ -182,7 +183,7 @@ func drawShared(t *rapid.T, typ Type) Msg {
 			HasFiles: flag().Draw(t, "has files"), Options: rapid.SliceOfN(text(), 0, 5).Draw(t, "options"), Filter: body().Draw(t, "filter"),
 		}
 	case TypeNames:
-		return &Names{rapid.SliceOfN(text(), 0, 5).Draw(t, "names"), flag().Draw(t, "last")}
+		return &Names{rapid.SliceOfN(name(), 0, 5).Draw(t, "names"), flag().Draw(t, "last")}
 	case TypeFatal:
 		return &Fatal{wireError().Draw(t, "error")}
 	case TypeTrouble:
@@ -252,6 +253,7 @@ func drawRoots(t *rapid.T) Msg {
 		Sec: rapid.Int64().Draw(t, "sec"), Nsec: rapid.Uint32Range(0, 999_999_999).Draw(t, "nsec"),
 		TopNames: rapid.SliceOfN(name(), 0, 5).Draw(t, "top"), HasRoot: flag().Draw(t, "has root"),
 	}
+	m.Nothing = m.Nothing && !m.Single && !m.Empty && !m.HasRoot && len(m.TopNames) == 0
 	if m.Single {
 		m.Name = name().Draw(t, "name")
 	}

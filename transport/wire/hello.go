@@ -17,8 +17,8 @@ const Magic = "gosync\x00wire\r\n\x1a\xff1"
 // it accepts. The versions of two ends are compatible if the ranges overlap;
 // the highest common one is used.
 const (
-	Version    = 2
-	MinVersion = 2
+	Version    = 3
+	MinVersion = 3
 )
 
 // Before the magic a login shell may have printed something. So much of it is

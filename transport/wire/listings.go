@@ -18,6 +18,7 @@ type ListingRecord struct {
 	Entry      int  // its position in the parent's listing
 	More       bool // further parts follow
 	Incomplete bool // not everything could be listed
+	Hollow     bool // ... because there is nothing in a source that this was asked for of: it may not be mounted
 	Entries    []manifest.Entry
 }
 
@@ -27,6 +28,7 @@ const listingPart = 64 << 10
 const (
 	recordMore       = 1 << 0
 	recordIncomplete = 1 << 1
+	recordHollow     = 1 << 2
 
 	entrySameMode  = 1 << 3 // as the entry before; the type stands in the lower three bits
 	entrySameOwner = 1 << 4
@@ -90,6 +92,9 @@ func appendRecord(b []byte, r *ListingRecord) []byte {
 	}
 	if r.Incomplete {
 		flags |= recordIncomplete
+	}
+	if r.Hollow {
+		flags |= recordHollow
 	}
 	b = append(b, flags)
 	b = appendUint(b, uint64(len(r.Entries)))
@@ -167,8 +172,8 @@ func (m *Listings) NextListing() (r ListingRecord, more bool, err error) {
 	r.Parent = r.Dir - d.index()
 	r.Entry = d.index()
 	flags := d.byte()
-	r.More, r.Incomplete = flags&recordMore != 0, flags&recordIncomplete != 0
-	if flags&^(recordMore|recordIncomplete) != 0 {
+	r.More, r.Incomplete, r.Hollow = flags&recordMore != 0, flags&recordIncomplete != 0, flags&recordHollow != 0
+	if flags&^(recordMore|recordIncomplete|recordHollow) != 0 || r.Hollow && !r.Incomplete {
 		d.fail("unknown flags %#x in a listing", flags)
 	}
 	if r.Parent < -1 || r.Parent >= r.Dir || (r.Parent == -1) != (r.Dir == 0) {

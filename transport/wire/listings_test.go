@@ -61,7 +61,7 @@ func readListings(payloads [][]byte) ([]ListingRecord, error) {
 			}
 			if joining {
 				last := &all[len(all)-1]
-				if r.Dir != last.Dir || r.Parent != last.Parent || r.Entry != last.Entry || r.Incomplete != last.Incomplete {
+				if r.Dir != last.Dir || r.Parent != last.Parent || r.Entry != last.Entry || r.Incomplete != last.Incomplete || r.Hollow != last.Hollow {
 					return all, fmt.Errorf("part %+v does not belong to %+v", r, *last)
 				}
 				last.Entries = append(last.Entries, r.Entries...)
@@ -127,7 +127,7 @@ func huge(n int) []manifest.Entry {
 
 func TestHugeListing(t *testing.T) {
 	for _, n := range []int{0, 1, 3000} {
-		want := []ListingRecord{{Parent: -1, Entries: huge(n), Incomplete: n > 0}, {Dir: 1, Entries: huge(2)}}
+		want := []ListingRecord{{Parent: -1, Entries: huge(n), Incomplete: n > 0, Hollow: n > 0}, {Dir: 1, Entries: huge(2)}}
 		payloads := writeListings(t, want)
 		if n == 3000 && len(payloads) < 3000*manifest.MaxName/(2*listingPart)-1 {
 			t.Errorf("only %d messages", len(payloads))
@@ -183,7 +183,8 @@ func TestRefusedListings(t *testing.T) {
 		{"root with an entry", u(0, 1, 1, 0, 0)},
 		{"parent is itself", u(3, 0, 0, 0, 0)},
 		{"parent is the one of the root", u(3, 4, 0, 0, 0)},
-		{"unknown flags", u(0, 1, 0, 4, 0)},
+		{"unknown flags", u(0, 1, 0, 8, 0)},
+		{"hollow and complete", u(0, 1, 0, 4, 0)},
 		{"flags missing", u(0, 1, 0)},
 		{"more entries than bytes", root(1000)},
 		{"entry missing", root(2, file(0, 0, "a"), 0, 0, 0)},

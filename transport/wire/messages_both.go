@@ -1,5 +1,7 @@
 package wire
 
+import "slices"
+
 // Hello is the greeting of both ends.
 type Hello struct {
 	Version    int
@@ -68,6 +70,9 @@ func (m *Names) append(b []byte) []byte { return appendBool(appendStrings(b, m.N
 
 func (m *Names) decode(d *Dec) {
 	m.Names = d.strings(maxPath)
+	if slices.Contains(m.Names, "") {
+		d.fail("a name that is empty")
+	}
 	m.Last = d.bool()
 }
 

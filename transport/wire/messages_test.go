@@ -201,9 +201,14 @@ func TestRefusedMessages(t *testing.T) {
 		{"names without --files-from", TypeJob, u(0, 0, 0, 1, 0, 0, 0)},
 		{"option too long", TypeJob, u(0, 0, 0, 0, 1, maxText+1, strings.Repeat("o", maxText+1), 0)},
 		{"text too long", TypeFatal, u(1, 0, 0, 0, maxText+1, strings.Repeat("o", maxText+1))},
+		{"a name of a list that is empty", TypeNames, enc(&Names{Names: []string{"a", ""}, Last: true})},
 		{"single source without a name", TypeRoots, enc(&Roots{Single: true})},
 		{"single source with a path", TypeRoots, enc(&Roots{Single: true, Name: "a/b"})},
 		{"name without a single source", TypeRoots, enc(&Roots{Name: "a"})},
+		{"nothing that is a single source", TypeRoots, enc(&Roots{Nothing: true, Single: true, Name: "a"})},
+		{"nothing that is empty", TypeRoots, enc(&Roots{Nothing: true, Empty: true})},
+		{"nothing with a root", TypeRoots, enc(&Roots{Nothing: true, HasRoot: true})},
+		{"nothing with top names", TypeRoots, enc(&Roots{Nothing: true, TopNames: []string{"a"}})},
 		{"top name ..", TypeRoots, enc(&Roots{TopNames: []string{".."}})},
 		{"root with nanoseconds of a second", TypeRoots, enc(&Roots{HasRoot: true, Root: manifest.Entry{Nsec: 1_000_000_000}})},
 		{"root with a type in its mode", TypeRoots, enc(&Roots{HasRoot: true, Root: manifest.Entry{Mode: 0o40755}})},
@@ -283,7 +288,7 @@ func TestDecodeMemory(t *testing.T) {
 		{TypeRemoved, u(n, zeros(n), 0, 0)},
 		{TypeDirTable, u(0, 0, n/19, zeros(n))},
 		{TypeRoots, u(0, 0, 0, 0, 0, n, zeros(n), 0, 0, 0)},
-		{TypeNames, u(n, zeros(n), 0)},
+		{TypeNames, u(n/2, bytes.Repeat([]byte("\x01a"), n/2), 0)},
 		{TypeHeld, u(0, 0, 0, n/32, zeros(n/32*32))},
 	} {
 		var m Msg

@@ -2,6 +2,7 @@ package evilpeer
 
 import (
 	"slices"
+	"time"
 
 	"gosync/transport/wire"
 )
@@ -46,6 +47,7 @@ type Case struct {
 	Check  func(dst string) error // what else must be true of the destination
 	Passes bool                   // what the honest end says against the victim reaches it
 	Ends   bool                   // nothing but time ends the run: only memory is looked at
+	Lasts  time.Duration          // ... after so long, where it takes much to show; 0 for a moment
 	Shown  string                 // an expression for what the program prints
 }
 

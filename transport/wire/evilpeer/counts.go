@@ -78,8 +78,15 @@ func countCases() (cases []Case) {
 	}))
 	cases = append(cases, sameCases(class)...)
 	cases = append(cases, shownCounts(class)...)
+	empty := func(int) wire.Msg { return &wire.Names{Names: make([]string, 1_000_000)} }
 	return append(
 		cases,
+		Case{Class: class, Name: "an empty name in a list", As: Dest, At: Server, Scene: listed(), Rule: Alter(func(m *wire.Names) { m.Names[1] = "" })},
+		Case{Class: class, Name: "millions of empty names", As: Dest, At: Server, Scene: listed(), Rule: endless[*wire.Names](some(24, empty))},
+		Case{ // the honest end knows no such directories when it is asked for them
+			Class: class, Name: "a table of directories within directories", Scene: update(), Want: []wire.Code{wire.CodeStream}, Passes: true,
+			Rule: Alter(deepTable),
+		},
 		Case{Class: class, Name: "directories within directories", Rule: Records(deep), Want: []wire.Code{wire.CodeMemory}},
 		Case{
 			Class: class, Name: "owners without end that nobody knows", Ends: true,
@@ -106,6 +113,15 @@ func deep(recs []*wire.ListingRecord) []*wire.ListingRecord {
 		recs = append(recs, &wire.ListingRecord{Dir: i, Parent: i - 1, Entries: recs[0].Entries})
 	}
 	return recs
+}
+
+// deepTable has as many directories, one in the other, as one message holds.
+func deepTable(m *wire.DirTable) {
+	m.Dirs = m.Dirs[:1]
+	for i := range 3500 {
+		m.Dirs = append(m.Dirs, wire.DirDigest{Parent: i, Name: strings.Repeat("d", manifest.MaxName)})
+	}
+	m.Last = true
 }
 
 // sameCases lie about files that are compared by content.

@@ -2,6 +2,7 @@ package evilpeer
 
 import (
 	"encoding/binary"
+	"time"
 
 	"gosync/delta"
 	"gosync/transport/wire"
@@ -83,7 +84,74 @@ func deltaCases() (cases []Case) {
 	add("a segment twice", Twice[*wire.Segment]())
 	add("no segment", Instead[*wire.Segment]())
 	cases = append(cases, gapCases(class)...)
+	cases = append(
+		cases,
+		Case{Class: class, Name: "a segment of 9 MiB", Scene: deltas(), Rule: instead(func(m *wire.Segment) []Item { return zeros(m, 9, 9) })},
+		Case{ // the segments are as they should be, and none of them is ever complete
+			Class: class, Name: "small files that are large, all at once", At: Client, Scene: manyDeltas(), Ends: true, Lasts: 5 * time.Second,
+			Rule: instead(func(m *wire.Segment) []Item { return zeros(m, 8, 7) }),
+		},
+		Case{Class: class, Name: "copies of one byte, by the million", Scene: manyDeltas(), Want: []wire.Code{wire.CodeMemory}, Rule: instead(crumbs)},
+	)
 	return append(cases, digestCases(class)...)
+}
+
+// instead sends something in place of each file that is asked for as a delta.
+func instead(f func(m *wire.Segment) []Item) Rule {
+	return func() Change {
+		return func(p *Peer, dir Dir, m wire.Msg) []Item {
+			switch m := m.(type) {
+			case *wire.Segment:
+				if dir == Out && m.Segment == 0 {
+					p.Struck()
+					return f(m)
+				}
+				return nil
+			case *wire.Question, *wire.Literals, *wire.FileEnd:
+				return nil
+			}
+			return Msgs(m)
+		}
+	}
+}
+
+// crumbs are two segments that copy the first byte of the basis again and again.
+func crumbs(m *wire.Segment) (items []Item) {
+	const size, copies = 8 << 20, 400_000
+	for i := range 2 {
+		body := binary.AppendUvarint(nil, uint64(i*size/delta.ChunkSize))
+		body = binary.AppendUvarint(binary.AppendUvarint(body, size), copies+1)
+		body = binary.AppendVarint(append(body, 1<<1|1), int64(-i*size))
+		for range copies - 1 {
+			body = append(body, 1<<1|1, 1) // one byte, and one back
+		}
+		body = binary.AppendUvarint(body, (size-copies)<<1)
+		body = append(body, make([]byte, size/delta.ChunkSize*len(delta.Digest{}))...)
+		items = append(items, Item{Msg: wire.NewSegment(m.ID, 2*size, i, true, body)})
+	}
+	return items
+}
+
+// zeros are a file of so many MiB of zeros in one segment, and so many MiB of its
+// content, with the end of the file if that is all.
+func zeros(m *wire.Segment, size, sent int) (items []Item) {
+	chunk := make([]byte, delta.ChunkSize)
+	var sums delta.Tree
+	n := int64(size) * delta.ChunkSize
+	body := binary.AppendUvarint(binary.AppendUvarint(binary.AppendUvarint([]byte{0}, uint64(n)), 1), uint64(n)<<1)
+	for range size {
+		sum := delta.Sum(chunk)
+		sums.Add(sum)
+		body = append(body, sum[:]...)
+	}
+	items = Msgs(wire.NewSegment(m.ID, n, 0, true, body))
+	for i := range 2 * sent { // in messages that have room for a header, too
+		items = append(items, Item{Msg: wire.NewLiterals(m.ID, 0, i == 2*size-1, chunk[:len(chunk)/2])})
+	}
+	if sent == size {
+		items = append(items, Item{Msg: &wire.FileEnd{ID: m.ID, Size: n, Digest: sums.Sum(n)}})
+	}
+	return items
 }
 
 // gapCases lie about what a segment lacks.

@@ -193,12 +193,28 @@ func needCases(class string) (cases []Case) {
 		return append(Msgs(&wire.Mode{}), repeat(1100, func(int) wire.Msg { return &wire.NeedDirs{Dirs: []int{0}} })...), true
 	}))
 	add("the mode twice", Twice[*wire.Mode]())
+	add("directories again", dirs2(func() []Item { return Msgs(&wire.NeedDirs{More: true, Dirs: []int{0}}, &wire.NeedDirs{Dirs: []int{0}}) }))
+	add("directories that fall", dirs2(func() []Item {
+		return Msgs(&wire.NeedDirs{More: true, Dirs: []int{0, 2}}, &wire.NeedDirs{Dirs: []int{1}})
+	}))
+	add("no directories, and more", dirs2(func() []Item { return Msgs(&wire.NeedDirs{More: true}, &wire.NeedDirs{Dirs: []int{0, 1, 2}}) }))
+	add("a table, and more", On(func(_ *Peer, m *wire.NeedDirs) ([]Item, bool) {
+		return Msgs(&wire.NeedDirs{Table: true, More: true}), m.Table
+	}))
+	add("a table, and directories", On(func(_ *Peer, m *wire.NeedDirs) ([]Item, bool) {
+		return Msgs(&wire.NeedDirs{Table: true, Dirs: []int{0}}), m.Table
+	}))
+	add("directories before the mode", Before[*wire.Mode](Msgs(&wire.NeedDirs{Dirs: []int{0}})...))
+	million := make([]int, 1_000_000)
+	for i := range million {
+		million[i] = i
+	}
+	add("millions of directories before the mode", endless[*wire.Mode](some(64, func(int) wire.Msg { return &wire.NeedDirs{More: true, Dirs: million} })))
+	add("millions of directories", dirs2(func() []Item {
+		return repeat(64, func(int) wire.Msg { return &wire.NeedDirs{More: true, Dirs: million} })
+	}))
 	return append(
 		cases,
-		Case{ // that is the destination's own harm
-			Class: class, Name: "directories again", As: Dest, Scene: update(), Passes: true, Want: []wire.Code{wire.CodeStream},
-			Rule: dirs2(func() []Item { return Msgs(&wire.NeedDirs{More: true, Dirs: []int{0}}, &wire.NeedDirs{Dirs: []int{0}}) }),
-		},
 		Case{
 			Class: class, Name: "an unknown field", As: Dest, Scene: update(), Want: harmless(), Equal: true,
 			Rule: Alter(func(m *wire.Mode) { m.Fields |= 1 << 15 }),

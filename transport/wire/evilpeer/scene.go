@@ -21,10 +21,13 @@ type Scene struct {
 	Name    string
 	Trees   func() (src, dst Files) // made when they are needed: some are large
 	Sources []string                // of the job, below the source tree's root
+	Files   []string                // names below the only source, as --files-from has them; nil for none
 	Flags   []string                // beside those of an archive run, named as on the command line
 	Cut     Rule                    // a run that ends early goes before; nil for none
 	Keep    []string                // what must be left of the destination, as it was, whatever is said
 	Control wire.Code               // exit status of a client when nobody lies
+	New     bool                    // the destination does not exist: Trees says what lies around it
+	User    bool                    // the victim has not the rights of root
 }
 
 // Files is a tree: names to contents. A name that ends in a slash is a directory;
@@ -52,7 +55,15 @@ type Bench struct {
 func (b *Bench) Src() string { return filepath.Join(b.Top, srcName) }
 
 // Dst is the root of the destination.
-func (b *Bench) Dst() string { return filepath.Join(b.Top, dstName) }
+func (b *Bench) Dst() string {
+	if b.Scene.New {
+		return filepath.Join(b.place(), "new")
+	}
+	return b.place()
+}
+
+// place is where the destination is, or is to be made.
+func (b *Bench) place() string { return filepath.Join(b.Top, dstName) }
 
 // Sources are the operands of the job.
 func (b *Bench) Sources() (list []string) {
@@ -72,15 +83,15 @@ func (s *Scene) Make(top string) (*Bench, error) {
 	if err := makeTree(b.Src(), src); err != nil {
 		return nil, err
 	}
-	return b, makeTree(b.Dst(), dst)
+	return b, makeTree(b.place(), dst)
 }
 
 // Reset makes the destination anew.
 func (b *Bench) Reset() error {
-	if err := os.RemoveAll(b.Dst()); err != nil {
+	if err := os.RemoveAll(b.place()); err != nil {
 		return err
 	}
-	return makeTree(b.Dst(), b.dst)
+	return makeTree(b.place(), b.dst)
 }
 
 // Kept returns an error unless what must be kept of the destination is there.
@@ -160,7 +171,7 @@ func makeEntry(dir, name, content string) error {
 }
 
 // Snapshot describes everything around the destination, the source included.
-func (b *Bench) Snapshot() (map[string]string, error) { return snapshot(b.Top, b.Dst()) }
+func (b *Bench) Snapshot() (map[string]string, error) { return snapshot(b.Top, b.place()) }
 
 // Tree describes a tree: path to type, mode, time and content. Temporaries of
 // gosync are left out.

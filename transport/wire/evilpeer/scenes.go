@@ -28,6 +28,20 @@ func fresh() *Scene {
 	}
 }
 
+// user is a scene of a user like any other, whose destination does not exist.
+func user(s *Scene) *Scene {
+	s.Name += " by a user"
+	s.New, s.User = true, true
+	return s
+}
+
+// listed copies small files by a list of names.
+func listed() *Scene {
+	s := fresh()
+	s.Name, s.Files, s.Flags = "listed", []string{"a", "b", "d/e", "d/f", "link"}, []string{"relative"}
+	return s
+}
+
 // chunked copies a large file.
 func chunked() *Scene {
 	return &Scene{
@@ -64,6 +78,21 @@ func deltas() *Scene {
 			was := Random(3, 200<<10)
 			now := was[:50<<10] + Random(4, 3000) + was[50<<10:100<<10] + Random(5, 1500) + was[100<<10:]
 			return Files{"a": "a", "d/": "", "f": now, "link": "->a"}, Files{"f": "~" + was}
+		},
+	}
+}
+
+// manyDeltas has files that are sent as deltas, as many as may be at a time.
+func manyDeltas() *Scene {
+	return &Scene{
+		Name: "many deltas", Sources: []string{""}, Flags: []string{"ignore-times", "inplace"}, // then nothing is asked about a file
+		Trees: func() (Files, Files) {
+			src, dst := Files{}, Files{}
+			for i := range 64 {
+				was := Random(byte(i), 20<<10)
+				src[fmt.Sprintf("f%02d", i)], dst[fmt.Sprintf("f%02d", i)] = was[:9<<10]+"new"+was[9<<10:], "~"+was
+			}
+			return src, dst
 		},
 	}
 }

@@ -51,6 +51,9 @@ func scopeCases() []Case {
 		}
 		return recs
 	})
+	bare := Listed(func([]*wire.ListingRecord) []wire.Msg { // and only the root is listed, which has nothing
+		return List(&wire.ListingRecord{Parent: -1})
+	})
 	return []Case{
 		{Class: class, Name: "an extra file", At: Client, Scene: named(), Rule: extra(fileEntry("x"))},
 		{Class: class, Name: "an extra file in place of a file", At: Client, Scene: named(), Rule: Entry("a", func(e *manifest.Entry) { e.Name = "ab" })},
@@ -67,7 +70,10 @@ func scopeCases() []Case {
 		{Class: class, Name: "an excluded directory", At: Client, Scene: excluded(), Rule: extra(dirEntry("x.key"))},
 		{Class: class, Name: "an excluded file below", At: Client, Scene: excluded(), Rule: extraIn(1, fileEntry("x.key"))},
 		{Class: class, Name: "the protected file", At: Client, Scene: excluded(), Rule: extra(fileEntry("own.key"))},
-		{Class: class, Name: "something where there is nothing", Scene: fresh(), Rule: Alter(func(m *wire.Roots) { m.Nothing = true })},
+		{Class: class, Name: "something where there is nothing", Scene: fresh(), Rule: nothing(nil)},
+		{Class: class, Name: "nothing, with attributes", Scene: user(fresh()), Rule: Both(nothing(func(m *wire.Roots) { m.HasRoot, m.Root = true, dirEntry("") }), bare)},
+		{Class: class, Name: "nothing, of one name", Scene: user(fresh()), Rule: Both(nothing(func(m *wire.Roots) { m.Single, m.Name = true, "a" }), bare)},
+		{Class: class, Name: "nothing, with directories", Scene: user(fresh()), Rule: Both(nothing(func(m *wire.Roots) { m.TopNames = []string{"d"} }), bare)},
 		{Class: class, Name: "several for a single one", Scene: single(), Rule: extra(fileEntry("x"))},
 		{Class: class, Name: "several for a single one, asked for by name", At: Client, Scene: single(), Rule: extra(fileEntry("keep"))},
 		{Class: class, Name: "a directory for a single one", Scene: single(), Rule: Entry("a", func(e *manifest.Entry) { e.Type = manifest.Directory })},
@@ -83,6 +89,17 @@ func scopeCases() []Case {
 			Class: class, Name: "nothing is deleted in a directory that was not listed in full", Scene: removing(), Want: harmless(), Check: kept("d/y"),
 			Rule: Records(func(recs []*wire.ListingRecord) []*wire.ListingRecord { recs[1].Incomplete = true; return recs }),
 		},
+		{
+			Class: class, Name: "nothing is deleted below a directory that may not be mounted", Scene: removing(), Want: []wire.Code{wire.CodeDelete}, Check: kept("gone", "d/y"),
+			Rule: Records(func(recs []*wire.ListingRecord) []*wire.ListingRecord {
+				recs[0].Incomplete, recs[0].Hollow = true, true
+				return recs
+			}),
+		},
+		{
+			Class: class, Name: "a directory that may not be mounted and is complete", Scene: removing(), Check: kept("gone", "d/y"),
+			Rule: Records(func(recs []*wire.ListingRecord) []*wire.ListingRecord { recs[0].Hollow = true; return recs }),
+		},
 		{Class: class, Name: "no listing of a directory that deletes", Scene: removing(), Check: kept("d/y"), Rule: dropRecord(1)},
 		{Class: class, Name: "no listing of a directory that was asked for", Scene: update(), Rule: Both(dropRecord(1), Alter(func(m *wire.ListEnd) { m.Dirs-- }))},
 		{Class: class, Name: "the listing of another directory", Scene: update(), Rule: Records(func(recs []*wire.ListingRecord) []*wire.ListingRecord {
@@ -97,6 +114,16 @@ func scopeCases() []Case {
 			Rule: Both(After[*wire.ListEnd](Item{Cut: true}), Instead[*wire.Files]()),
 		},
 	}
+}
+
+// nothing says that there is no source, and what f adds to that.
+func nothing(f func(m *wire.Roots)) Rule {
+	return Both(Alter(func(m *wire.ListEnd) { m.Dirs = 1 }), Alter(func(m *wire.Roots) {
+		*m = wire.Roots{Nothing: true, Complete: true, Sec: m.Sec, Nsec: m.Nsec}
+		if f != nil {
+			f(m)
+		}
+	}))
 }
 
 // dropRecord leaves a listing out.

@@ -225,8 +225,8 @@ func (s *source) needDirs(m *wire.NeedDirs) error {
 	if !s.digests || !s.listEnd.Load() {
 		return fmt.Errorf("%w: listings are asked for before the digest came", wire.ErrProtocol)
 	}
-	if n := len(m.Dirs); m.Table && (n > 0 || m.More) || m.More && n == 0 {
-		return fmt.Errorf("%w: a table and listings, or neither, are asked for", wire.ErrProtocol)
+	if m.Table && (m.More || len(m.Dirs) > 0) {
+		return fmt.Errorf("%w: a table and listings are asked for at once", wire.ErrProtocol)
 	}
 	if err := s.countNeeded(m.Dirs); err != nil {
 		return err

@@ -197,7 +197,6 @@ func needCases(class string) (cases []Case) {
 	add("directories that fall", dirs2(func() []Item {
 		return Msgs(&wire.NeedDirs{More: true, Dirs: []int{0, 2}}, &wire.NeedDirs{Dirs: []int{1}})
 	}))
-	add("no directories, and more", dirs2(func() []Item { return Msgs(&wire.NeedDirs{More: true}, &wire.NeedDirs{Dirs: []int{0, 1, 2}}) }))
 	add("a table, and more", On(func(_ *Peer, m *wire.NeedDirs) ([]Item, bool) {
 		return Msgs(&wire.NeedDirs{Table: true, More: true}), m.Table
 	}))

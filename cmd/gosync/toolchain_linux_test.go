@@ -24,6 +24,7 @@ func TestToolchain(t *testing.T) {
 	}
 	gosync, src := program(t), toolchain(t, size)
 	want := lookAt(t, src, time.Now().Unix())
+	t.Logf("%d entries", len(want))
 	for _, rung := range []struct {
 		name  string
 		args  []string
@@ -81,7 +82,7 @@ func wantIdle(t *testing.T, out string) {
 	}
 }
 
-// toolchain copies so many entries of the Go toolchain, or all that it has but for
+// toolchain copies so many files of the Go toolchain, or all that it has but for
 // what was compiled, with times of whole seconds, which each rung can tell. A symlink
 // and an empty directory, which it has not, come with them.
 func toolchain(t *testing.T, n int) string {
@@ -98,9 +99,6 @@ func toolchain(t *testing.T, n int) string {
 		if path == filepath.Join(from, "bin") || path == filepath.Join(from, "pkg") {
 			return fs.SkipDir
 		}
-		if n--; n < 0 {
-			return fs.SkipAll
-		}
 		rel, err := filepath.Rel(from, path)
 		if err != nil {
 			return err
@@ -108,6 +106,9 @@ func toolchain(t *testing.T, n int) string {
 		name := filepath.Join(to, rel)
 		if e.IsDir() {
 			return os.MkdirAll(name, 0o755)
+		}
+		if n--; n < 0 {
+			return fs.SkipAll
 		}
 		data, err := os.ReadFile(path)
 		if err != nil {

@@ -22,7 +22,7 @@ func (h lockedHost) Source(ctx context.Context, path string) (engine.Source, err
 }
 
 // TestParentsOfNothing names a source that cannot be taken: its parents are not
-// made, and the root does not get the attributes of theirs.
+// made, nor is a destination for it.
 func TestParentsOfNothing(t *testing.T) {
 	for _, x := range []struct{ name, source, dst string }{
 		{"missing", "./p/missing", "dst"},

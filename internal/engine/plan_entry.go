@@ -80,7 +80,7 @@ func (d *dest) made(e *manifest.Entry) { count(&d.sum.Created, e) }
 // into it.
 func (p *planner) root(ctx context.Context, dir *destDir) error {
 	d := p.d
-	if !d.rootMsg.HasRoot || d.tree == nil && !d.job.DryRun { // without a tree nothing comes
+	if !d.rootMsg.HasRoot || d.tree == nil && (d.rootMsg.Nothing || !d.job.DryRun) { // for nothing it is not made
 		return nil
 	}
 	var st manifest.Entry

@@ -39,7 +39,7 @@ func plant(ctx context.Context, host Host, job *Job, expand bool) (*forest, erro
 }
 
 func newForest(host Host, job *Job) *forest {
-	return &forest{host: host, job: job, trees: map[string]Source{}, places: map[place]int{}, asked: map[string][]walker.Origin{}, root: bareRoot()}
+	return &forest{host: host, job: job, trees: map[string]Source{}, places: map[place]int{}, asked: map[string][]walker.Origin{}, root: &walker.Node{Entry: manifest.Entry{Type: manifest.Directory}}}
 }
 
 func (f *forest) plant(ctx context.Context, expand bool) error {
@@ -50,12 +50,9 @@ func (f *forest) plant(ctx context.Context, expand bool) error {
 	case f.named > 0:
 		return nil
 	}
-	f.root, f.hasRoot = bareRoot(), false // parents of what is not there are not wanted for themselves
+	f.root = &walker.Node{Entry: f.root.Entry} // parents of what is not there are not wanted for themselves
 	return nil
 }
-
-// bareRoot is the root of a transfer that has nothing in it.
-func bareRoot() *walker.Node { return &walker.Node{Entry: manifest.Entry{Type: manifest.Directory}} }
 
 func (f *forest) plantSources(ctx context.Context, expand bool) error {
 	host, job := f.host, f.job

@@ -253,7 +253,7 @@ func drawRoots(t *rapid.T) Msg {
 		Sec: rapid.Int64().Draw(t, "sec"), Nsec: rapid.Uint32Range(0, 999_999_999).Draw(t, "nsec"),
 		TopNames: rapid.SliceOfN(name(), 0, 5).Draw(t, "top"), HasRoot: flag().Draw(t, "has root"),
 	}
-	m.Nothing = m.Nothing && !m.Single && !m.Empty && !m.HasRoot && len(m.TopNames) == 0
+	m.Nothing = m.Nothing && !m.Single && !m.Empty && len(m.TopNames) == 0
 	if m.Single {
 		m.Name = name().Draw(t, "name")
 	}

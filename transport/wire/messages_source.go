@@ -9,7 +9,7 @@ import (
 type Roots struct {
 	Single   bool     // one source, not a directory: it may be given a new name
 	Empty    bool     // the sources exist and hold nothing
-	Nothing  bool     // there is no source: none exists, or all were skipped. Then there is no Single, Empty, TopNames or HasRoot
+	Nothing  bool     // there is no source: none exists, or all were skipped. Then there is no Single, Empty or TopNames
 	Name     string   // the single source's name
 	TopNames []string // directories in the transfer's root
 	Complete bool     // TopNames holds all of them
@@ -61,7 +61,7 @@ func (m *Roots) decode(d *Dec) {
 		e.Sec, e.Nsec = d.varint(), uint32(d.uvarint(999_999_999))
 		e.Mode, e.UID, e.GID = uint16(d.uvarint(0o7777)), d.u32(), d.u32()
 	}
-	if m.Nothing && (m.Single || m.Empty || m.HasRoot || len(m.TopNames) > 0) {
+	if m.Nothing && (m.Single || m.Empty || len(m.TopNames) > 0) {
 		d.fail("there is no source, and something is said of it")
 	}
 }

@@ -207,7 +207,6 @@ func TestRefusedMessages(t *testing.T) {
 		{"name without a single source", TypeRoots, enc(&Roots{Name: "a"})},
 		{"nothing that is a single source", TypeRoots, enc(&Roots{Nothing: true, Single: true, Name: "a"})},
 		{"nothing that is empty", TypeRoots, enc(&Roots{Nothing: true, Empty: true})},
-		{"nothing with a root", TypeRoots, enc(&Roots{Nothing: true, HasRoot: true})},
 		{"nothing with top names", TypeRoots, enc(&Roots{Nothing: true, TopNames: []string{"a"}})},
 		{"top name ..", TypeRoots, enc(&Roots{TopNames: []string{".."}})},
 		{"root with nanoseconds of a second", TypeRoots, enc(&Roots{HasRoot: true, Root: manifest.Entry{Nsec: 1_000_000_000}})},

@@ -71,7 +71,7 @@ func scopeCases() []Case {
 		{Class: class, Name: "an excluded file below", At: Client, Scene: excluded(), Rule: extraIn(1, fileEntry("x.key"))},
 		{Class: class, Name: "the protected file", At: Client, Scene: excluded(), Rule: extra(fileEntry("own.key"))},
 		{Class: class, Name: "something where there is nothing", Scene: fresh(), Rule: nothing(nil)},
-		{Class: class, Name: "nothing, with attributes", Scene: user(fresh()), Rule: Both(nothing(func(m *wire.Roots) { m.HasRoot, m.Root = true, dirEntry("") }), bare)},
+		{Class: class, Name: "nothing, with attributes", Scene: user(fresh()), Want: harmless(), Rule: Both(nothing(func(m *wire.Roots) { m.HasRoot, m.Root = true, dirEntry("") }), bare)},
 		{Class: class, Name: "nothing, of one name", Scene: user(fresh()), Rule: Both(nothing(func(m *wire.Roots) { m.Single, m.Name = true, "a" }), bare)},
 		{Class: class, Name: "nothing, with directories", Scene: user(fresh()), Rule: Both(nothing(func(m *wire.Roots) { m.TopNames = []string{"d"} }), bare)},
 		{Class: class, Name: "several for a single one", Scene: single(), Rule: extra(fileEntry("x"))},

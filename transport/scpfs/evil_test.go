@@ -165,9 +165,9 @@ func TestShrinks(t *testing.T) {
 	}
 }
 
-// TestStalls: a far side that says nothing is given up in time.
+// TestStalls: a far side that says nothing more is given up in time.
 func TestStalls(t *testing.T) {
-	for _, said := range []string{"", "C0644 2000000 file\n", "D0755 0 file\n"} {
+	for _, said := range []string{"C0644 2000000 file\n", "D0755 0 file\n"} {
 		r, w := io.Pipe()
 		s := &stalled{script: script{Reader: io.MultiReader(strings.NewReader(said), r)}, w: w}
 		far := &scpfs.Remote{Start: func(context.Context, string) (io.ReadWriteCloser, error) { return s, nil }}

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -197,15 +198,14 @@ func TestSilentFromTheStart(t *testing.T) {
 // TestEndlessDirectory bounds what a listing takes.
 func TestEndlessDirectory(t *testing.T) {
 	for form, want := range map[string]int{"%d": 100_000, "../%d": 0, "..": 0} {
-		n := 0
+		var n atomic.Int64
 		endless := evilsftp.On(fxpReaddir, func(_ byte, id, _ []byte) []byte {
-			if n > 1_000_000 {
+			if n.Load() > 1_000_000 {
 				return evilsftp.Frame(fxpStatus, id, evilsftp.U32(1), evilsftp.U32(0), evilsftp.U32(0))
 			}
 			var names []byte
 			for range 500 {
-				n++
-				names = append(names, evilsftp.Listed(strings.Replace(form, "%d", strconv.Itoa(n), 1))...)
+				names = append(names, evilsftp.Listed(strings.Replace(form, "%d", strconv.FormatInt(n.Add(1), 10), 1))...)
 			}
 			return evilsftp.Frame(fxpName, id, evilsftp.U32(500), names)
 		})
@@ -216,8 +216,8 @@ func TestEndlessDirectory(t *testing.T) {
 		must(t, err)
 		tree.(*Tree).maxEntries = 100_000
 		entries, err := tree.List(t.Context(), "")
-		if !errors.Is(err, ErrListing) || len(entries) != want || n > 1_000_000 {
-			t.Errorf("names like %q: %d entries of %d, %v", form, len(entries), n, err)
+		if !errors.Is(err, ErrListing) || len(entries) != want || n.Load() > 1_000_000 {
+			t.Errorf("names like %q: %d entries of %d, %v", form, len(entries), n.Load(), err)
 		}
 	}
 }

@@ -27,9 +27,16 @@ type File interface {
 
 // How often a checkpoint is made: whatever comes first.
 const (
-	everyChunks = 64 // of delta.ChunkSize bytes
+	everyChunks = 16 // of delta.ChunkSize bytes
 	everyTime   = 5 * time.Second
 )
+
+// maxBehind is how many chunks may have landed that no checkpoint covers, those that one
+// is being made of included: with what is under way less than 64 MiB are sent again.
+const maxBehind = 48
+
+// maxRecord is how many chunks one record names at the most.
+const maxRecord = 64
 
 // maxSidecar is the size in bytes above which a sidecar is not read: that of a
 // file of 16 TiB, record by record.
@@ -39,7 +46,7 @@ const maxSidecar = 1 << 30
 type Options struct {
 	Lazy  bool             // make nothing durable: only a crash of the process, not of the machine, is to be survived
 	Now   func() time.Time // the clock; nil for time.Now
-	Every int              // so many chunks of delta.ChunkSize bytes make a checkpoint; 0 for 64
+	Every int              // so many chunks of delta.ChunkSize bytes make a checkpoint; 0 for 16
 	Warn  func(error)      // is told once that the sidecar cannot be written, so that resuming will not be possible; nil for nobody
 }
 
@@ -122,7 +129,8 @@ type Writer struct {
 	fresh   []delta.Digest // chunks that have landed since
 	end     int64          // of the sidecar
 	last    time.Time      // of the last checkpoint
-	busy    bool           // one is being made
+	making  int            // chunks that one is being made of; 0 where none is
+	made    chan struct{}  // closed when it is
 	broken  bool           // the sidecar cannot be written
 	lost    error          // the data is not durable and will not be
 	running sync.WaitGroup
@@ -188,7 +196,8 @@ func (w *Writer) append(b []byte) {
 }
 
 // Landed notes that the partial's next chunk was written and has the digest sum.
-// When it is time, a checkpoint is made while the caller goes on.
+// When it is time, a checkpoint is made while the caller goes on, unless it is too far
+// ahead: then it waits.
 func (w *Writer) Landed(sum delta.Digest) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -196,18 +205,24 @@ func (w *Writer) Landed(sum delta.Digest) {
 		return
 	}
 	w.fresh = append(w.fresh, sum)
+	for w.making > 0 && w.making+len(w.fresh) >= maxBehind {
+		made := w.made
+		w.mu.Unlock()
+		<-made
+		w.mu.Lock()
+	}
 	now := w.o.Now()
-	if w.busy || len(w.fresh) < w.o.Every && now.Sub(w.last) < everyTime {
+	if w.making > 0 || w.lost != nil || len(w.fresh) < w.o.Every && now.Sub(w.last) < everyTime {
 		return
 	}
-	w.busy, w.last = true, now
 	sums := w.fresh
-	w.fresh = nil
+	w.fresh, w.making, w.made, w.last = nil, len(sums), make(chan struct{}), now
 	w.running.Go(func() {
 		err := w.checkpoint(sums)
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.busy, w.lost = false, err
+		w.making, w.lost = 0, err
+		close(w.made)
 	})
 }
 
@@ -222,7 +237,7 @@ func (w *Writer) checkpoint(sums []delta.Digest) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for len(sums) > 0 {
-		part := sums[:min(len(sums), everyChunks)]
+		part := sums[:min(len(sums), maxRecord)]
 		payload := number(int64(w.noted))
 		for _, sum := range part {
 			payload = append(payload, sum[:]...)

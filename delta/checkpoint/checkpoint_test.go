@@ -10,7 +10,9 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -184,9 +186,9 @@ func TestOften(t *testing.T) {
 	for n := range everyChunks - 1 {
 		w.Landed(delta.Digest{byte(n)})
 	}
-	step(0, "63 chunks")
+	step(0, "one chunk less")
 	w.Landed(delta.Digest{})
-	step(1, "64 chunks")
+	step(1, "as many as make a checkpoint")
 	now = now.Add(everyTime)
 	step(1, "no chunk in 5 s")
 	w.Landed(delta.Digest{})
@@ -195,6 +197,49 @@ func TestOften(t *testing.T) {
 		t.Fatal(err)
 	}
 	step(2, "nothing to flush")
+}
+
+// slowFile takes its time to become durable.
+type slowFile struct {
+	memFile
+	goOn chan struct{}
+}
+
+func (f *slowFile) Sync() error {
+	<-f.goOn
+	return f.memFile.Sync()
+}
+
+// TestBehind bounds how many chunks no checkpoint covers while a disk is slow.
+func TestBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		data := &slowFile{goOn: make(chan struct{})}
+		w := Begin(&memFile{}, data, target, Identity{}, Options{})
+		var landed atomic.Int64
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for n := range 1000 {
+				w.Landed(delta.Digest{byte(n)})
+				landed.Add(1)
+			}
+		})
+		noted := func() int64 {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return int64(w.noted)
+		}
+		for synctest.Wait(); landed.Load() < 1000; synctest.Wait() {
+			if behind := landed.Load() - noted(); behind >= maxBehind {
+				t.Fatalf("%d chunks have landed that no checkpoint covers", behind)
+			}
+			data.goOn <- struct{}{}
+		}
+		close(data.goOn)
+		wg.Wait()
+		if err := w.Flush(); err != nil || w.noted != 1000 {
+			t.Errorf("%d chunks are noted, %v", w.noted, err)
+		}
+	})
 }
 
 // TestOrder crashes again and again: never does the sidecar speak of data that is

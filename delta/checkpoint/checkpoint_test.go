@@ -228,9 +228,11 @@ func TestBehind(t *testing.T) {
 			defer w.mu.Unlock()
 			return int64(w.noted)
 		}
-		for synctest.Wait(); landed.Load() < 1000; synctest.Wait() {
+		for all := false; !all; all = landed.Load() == 1000 {
+			synctest.Wait()
 			if behind := landed.Load() - noted(); behind >= maxBehind {
-				t.Fatalf("%d chunks have landed that no checkpoint covers", behind)
+				t.Errorf("%d chunks have landed that no checkpoint covers", behind)
+				break
 			}
 			data.goOn <- struct{}{}
 		}

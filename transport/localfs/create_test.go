@@ -80,7 +80,7 @@ func descriptors(t testing.TB) int {
 	t.Helper()
 	list, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
-		t.Skip("there is no way to count descriptors here")
+		need.Missing(t, "proc", "there is no way to count descriptors here: "+err.Error())
 	}
 	return len(list) - 1 // that of the list itself
 }
@@ -353,7 +353,7 @@ func TestPreallocation(t *testing.T) {
 func TestCopyElsewhere(t *testing.T) {
 	other, err := os.MkdirTemp("/dev/shm", "localfs")
 	if err != nil {
-		t.Skip("there is no second file system")
+		need.Missing(t, "shm", "there is no second file system at /dev/shm: "+err.Error())
 	}
 	defer os.RemoveAll(other)
 	must(t, os.WriteFile(filepath.Join(other, "file"), []byte("content"), 0o644))

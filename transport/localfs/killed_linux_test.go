@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosync/internal/engine"
+	"gosync/internal/need"
 	"gosync/walker/manifest"
 )
 
@@ -190,7 +191,7 @@ func traced(t *testing.T, what, root string, faults ...string) (log, out string)
 	t.Helper()
 	strace, err := exec.LookPath("strace")
 	if err != nil {
-		t.Skip("strace is missing")
+		need.Missing(t, "strace", "strace is missing")
 	}
 	file := filepath.Join(t.TempDir(), "log")
 	args := append([]string{"-f", "-y", "-o", file}, faults...)

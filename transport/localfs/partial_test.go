@@ -14,6 +14,7 @@ import (
 
 	"gosync/delta"
 	"gosync/internal/engine"
+	"gosync/internal/need"
 	"gosync/walker/manifest"
 )
 
@@ -186,7 +187,7 @@ func TestPartialReserves(t *testing.T) {
 	f := begin(t, tree, "file", how, 2)
 	path := filepath.Join(root, manifest.PartialName("file"))
 	if allocated(t, path) < how.Size {
-		t.Skip("this file system reserves nothing")
+		need.Missing(t, "fallocate", "this file system reserves nothing")
 	}
 	if size := sizeAt(t, path); size != 2*delta.ChunkSize {
 		t.Errorf("while it is received it has %d bytes", size)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"gosync/internal/engine"
+	"gosync/internal/need"
 	"gosync/walker/manifest"
 )
 
@@ -23,7 +24,7 @@ func TestPartialDir(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if apart == "" {
-				t.Skip("there is no other file system")
+				need.Missing(t, "shm", "there is no other file system at /dev/shm")
 			}
 			testPartialDir(t, apart)
 		})

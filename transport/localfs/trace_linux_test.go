@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"gosync/internal/engine"
+	"gosync/internal/need"
 )
 
 // traceEnv names the directory that the traced process works in.
@@ -49,7 +50,7 @@ func trace(t *testing.T, policy engine.Durability, files int, extra ...string) (
 	t.Helper()
 	strace, err := exec.LookPath("strace")
 	if err != nil {
-		t.Skip("strace is missing")
+		need.Missing(t, "strace", "strace is missing")
 	}
 	root = t.TempDir()
 	log := filepath.Join(t.TempDir(), "log")

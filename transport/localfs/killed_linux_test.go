@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -228,8 +229,8 @@ func TestCheckpointOrder(t *testing.T) {
 	if !strings.Contains(out, "DONE <nil>") {
 		t.Fatalf("it has failed: %s", out)
 	}
-	const want = "note, sync data, note, sync notes, sync data, rename, unlink notes, sync directory"
-	if got := steps(log, root, manifest.PartialSuffix+">"); got != want {
+	const want = "note, (sync data, note, sync notes, )+sync data, rename, unlink notes, sync directory"
+	if got := steps(log, root, manifest.PartialSuffix+">"); !regexp.MustCompile("^" + want + "$").MatchString(got) {
 		t.Errorf("it did\n%s, want\n%s", got, want)
 	}
 }

@@ -11,6 +11,9 @@ import (
 	"gosync/walker/manifest"
 )
 
+// protocolVersion is the one that every server speaks.
+const protocolVersion = 3
+
 // Numbers of the SFTP protocol, version 3.
 const (
 	fxpVersion  = 2

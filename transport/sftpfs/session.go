@@ -380,7 +380,10 @@ func (s *session) version(r io.Reader) error {
 		return io.ErrUnexpectedEOF
 	}
 	d := decoder{b: p[5:]}
-	for d.u32(); d.err == nil && len(d.b) > 0; {
+	if v := d.u32(); d.err == nil && v != protocolVersion {
+		return breach("it speaks version %d of SFTP, not %d", v, protocolVersion) // package sftp says so too, but the end of the line may come first
+	}
+	for d.err == nil && len(d.b) > 0 {
 		d.bytes(maxPacket)
 		d.bytes(maxPacket)
 	}

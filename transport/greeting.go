@@ -93,7 +93,9 @@ func greetingError(s Stream, g greeted, late bool) error {
 	}
 	_ = s.Close() // how it ended is known by now
 	e.Stderr = s.StderrTail()
-	if e.Kind = e.classify(ended); local && e.Status == 255 && e.Output == "" {
+	if e.Kind = e.classify(ended); ended && wire.GreetingCut(g.raw) {
+		e.Kind = GreetingCut
+	} else if local && e.Status == 255 && e.Output == "" {
 		e.Kind = GreetingLost // ssh's status for all of its own errors
 		if refusedRequest(e.Stderr) {
 			e.Kind = GreetingRefused

@@ -23,6 +23,7 @@ const (
 	GreetingVersion                         // gosync, of a version that this one has no protocol in common with
 	GreetingLate                            // it began to answer and did not finish in time
 	GreetingRefused                         // ssh(1) is connected, and the server starts no commands
+	GreetingCut                             // gosync began to greet, and the line ended within that
 )
 
 // GreetingError is a far side on which a command was started that is no gosync
@@ -55,6 +56,8 @@ func (e *GreetingError) Error() string {
 		s = e.Err.Error()
 	case GreetingRefused:
 		s = "the server starts no commands"
+	case GreetingCut:
+		s = "the line ended while the far side greeted"
 	default:
 		return e.Err.Error()
 	}

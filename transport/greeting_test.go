@@ -72,7 +72,10 @@ func TestGreetingErrors(t *testing.T) {
 		`printf "Welcome\033[2J\n"; sleep 5`:         {GreetingLate, `printed "Welcome\x1b[2J`},
 		"yes noise":                                  {GreetingNoise, `It begins "noise\nnoise`},
 		"head -c 1073741824 /dev/zero":               {GreetingNoise, `It begins "\x00\x00`},
-		"printf '" + octal([]byte(wire.Magic)) + "'": {GreetingNoise, "reading the greeting: unexpected EOF"},
+		"printf '" + octal([]byte(wire.Magic)) + "'": {GreetingCut, "the line ended while"},
+		"printf '" + octal([]byte(wire.Magic[:7])) + "'; echo killed >&2; exit 3":                    {GreetingCut, "greeted: killed"},
+		"printf '" + octal([]byte("motd\n"+string(greeting(wire.Version, wire.Version))[:20])) + "'": {GreetingCut, "the line ended while"},
+		"printf '" + octal([]byte(wire.Magic[:6])) + "'":                                             {GreetingNoise, `printed "gosync"`},
 		"printf '" + octal(greeting(wire.Version+7, wire.Version+5)) + "'; sleep 5": {
 			GreetingVersion, fmt.Sprintf("protocol %d to %d (9.9), this one %d to %d", wire.Version+5, wire.Version+7, wire.MinVersion, wire.Version),
 		},

@@ -199,7 +199,7 @@ func (l *ladder) mayGoOn(ctx context.Context, err error) bool {
 		return false
 	}
 	if g, ok := errors.AsType[*GreetingError](err); ok {
-		return g.Kind != GreetingLost
+		return g.Kind != GreetingLost && g.Kind != GreetingCut
 	}
 	if d, ok := errors.AsType[*DeployError](err); ok {
 		return d.Kind != DeployUnsafe // somebody may wait for just that

@@ -126,6 +126,8 @@ func greetingCode(e *transport.GreetingError) int {
 		return exitConnect
 	case e.Kind == transport.GreetingRefused:
 		return exitStart
+	case e.Kind == transport.GreetingCut:
+		return exitStream
 	case errors.Is(e, wire.ErrProtocol) && !errors.Is(e, wire.ErrVersion):
 		return exitStream
 	}

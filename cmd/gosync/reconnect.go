@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gosync/internal/engine"
+	"gosync/transport"
 	"gosync/transport/wire"
 )
 
@@ -135,6 +136,9 @@ func (t *tries) worthwhile(err error) bool {
 	switch {
 	case t.s.retries == 0, t.s.timeoutGiven && !t.s.retriesGiven && errors.Is(err, wire.ErrTimeout):
 		return false
+	}
+	if g, ok := errors.AsType[*transport.GreetingError](err); ok && g.Kind == transport.GreetingCut {
+		return true // it was there
 	}
 	var connecting *connectError
 	if errors.As(err, &connecting) {

@@ -25,6 +25,21 @@ func PeekHello(r io.Reader) (raw []byte, h *Hello, err error) {
 	return seen.Bytes(), h, nil
 }
 
+// GreetingCut reports whether a far side has ended within a greeting: what it printed,
+// which PeekHello could not make a greeting of, has the magic in it, or ends with so much
+// of it that it can be nothing else.
+func GreetingCut(raw []byte) bool {
+	if bytes.Contains(raw, []byte(Magic)) {
+		return true
+	}
+	for n := len("gosync\x00"); n < len(Magic); n++ {
+		if bytes.HasSuffix(raw, []byte(Magic[:n])) {
+			return true
+		}
+	}
+	return false
+}
+
 // Agree returns the version that this end and one that has greeted with h use.
 // The error wraps ErrVersion and names the versions of both.
 func Agree(h *Hello) (int, error) {

@@ -10,8 +10,11 @@ import (
 // GOSYNC_LONG=1 the basis has 512 MiB.
 func TestTraffic(t *testing.T) {
 	size, inserts := 64<<20, 12
-	if os.Getenv("GOSYNC_LONG") == "1" {
+	switch {
+	case os.Getenv("GOSYNC_LONG") == "1":
 		size, inserts = 512<<20, 100
+	case testing.Short():
+		size, inserts = 16<<20, 3
 	}
 	r := rng(1)
 	basis := r.bytes(size)

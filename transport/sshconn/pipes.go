@@ -14,8 +14,11 @@ const (
 	errPiece = 4 << 10
 )
 
-// leaveGrace is how long Close waits for the far side: to take what was written, and to end.
-const leaveGrace = time.Second
+// What is waited for when a session is closed.
+const (
+	leaveGrace = 500 * time.Millisecond // until the far side has ended; with a line that is dead --timeout is over by so much
+	sentGrace  = time.Second            // ... has taken what was written
+)
 
 // pipes are between the user of a session and its channel.
 //
@@ -97,7 +100,7 @@ func (s *Session) leave() {
 func (s *Session) hangUp(closed <-chan struct{}) {
 	select {
 	case <-s.leaving:
-		t := time.NewTimer(leaveGrace)
+		t := time.NewTimer(sentGrace)
 		defer t.Stop()
 		select {
 		case <-s.sent:

@@ -138,7 +138,7 @@ func (t *tries) worthwhile(err error) bool {
 		return false
 	}
 	if g, ok := errors.AsType[*transport.GreetingError](err); ok && g.Kind == transport.GreetingCut {
-		return true // it was there
+		return t.total > 0 // else it may be a program that never says more
 	}
 	var connecting *connectError
 	if errors.As(err, &connecting) {

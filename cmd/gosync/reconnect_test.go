@@ -201,6 +201,7 @@ func TestGiveUp(t *testing.T) {
 		}
 		return ends
 	}
+	greetingCut := &transport.GreetingError{Kind: transport.GreetingCut, Err: wire.ErrVersion}
 	for name, tt := range map[string]struct {
 		f        *flaky
 		args     []string
@@ -216,7 +217,8 @@ func TestGiveUp(t *testing.T) {
 		"both":               {&flaky{cuts: cut, broken: wire.ErrTimeout}, []string{"--timeout=9", "--retries=1"}, 30, 2, []time.Duration{1}},
 		"protocol":           {&flaky{cuts: cut, broken: wire.ErrProtocol}, nil, 12, 1, nil},
 		"never reached":      {&flaky{refuse: map[int]error{0: refused}}, nil, 40, 1, nil},
-		"cut in a greeting":  {&flaky{refuse: map[int]error{0: &transport.GreetingError{Kind: transport.GreetingCut, Err: wire.ErrVersion}}}, nil, 0, 2, []time.Duration{1}},
+		"cut in a greeting":  {&flaky{refuse: map[int]error{0: greetingCut}}, nil, 12, 1, nil},
+		"then cut in one":    {&flaky{cuts: cut[:1], refuse: map[int]error{1: greetingCut}}, nil, 0, 3, []time.Duration{1, 2}},
 		"then refused":       {&flaky{cuts: cut[:1], refuse: map[int]error{1: refused, 2: refused, 3: refused, 4: refused, 5: refused}}, nil, 12, 6, []time.Duration{1, 2, 4, 8, 16}},
 		"then refused once":  {&flaky{cuts: cut[:1], refuse: map[int]error{1: refused}}, nil, 0, 3, []time.Duration{1, 2}},
 		"then no gosync":     {&flaky{cuts: []int64{100, 0}, ends: map[int]error{1: exit(127)}, broken: io.ErrUnexpectedEOF}, nil, 127, 2, []time.Duration{1}},

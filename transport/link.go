@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path"
 	"strings"
+	"sync"
 
 	"gosync/transport/sshconn"
 	"gosync/transport/wire"
@@ -115,11 +116,31 @@ func reachByCommand(t Target, o *Options, port int) (Link, error) {
 type clientLink struct {
 	client *sshconn.Client
 	stderr io.Writer
+
+	mu     sync.Mutex
+	closed bool
+	wg     sync.WaitGroup // of what is started in the background
 }
 
 func (l *clientLink) Shared() bool { return true }
 
-func (l *clientLink) Close() error { return l.client.Close() }
+func (l *clientLink) Close() error {
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
+	err := l.client.Close() // which ends what is in the background
+	l.wg.Wait()
+	return err
+}
+
+// background runs f, which Close waits for, unless the link is closed.
+func (l *clientLink) background(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closed {
+		l.wg.Go(f)
+	}
+}
 
 func (l *clientLink) Exec(ctx context.Context, command string) (Stream, error) {
 	return l.stream(l.client.Start(ctx, command))

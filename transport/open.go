@@ -251,7 +251,7 @@ func (l *ladder) start(ctx context.Context, command, program string) (*Far, erro
 	}
 	again := l.o
 	again.Via, again.NoDeploy, again.Say, again.RemoteCommand = ViaAgent, true, nil, []string{command}
-	return &Far{Via: ViaAgent, Agent: s, Release: hello.Release, Again: again, program: program}, nil
+	return &Far{Via: ViaAgent, Agent: l.widen(s), Release: hello.Release, Again: again, program: program}, nil
 }
 
 // firstAnswer is how long the first byte of what is started may take; 0 is any time.

@@ -111,6 +111,11 @@ func (s *stdio) Close() error {
 	return out
 }
 
+// Offer implements wire.Joinable.
+func (s *stdio) Offer(join func(io.ReadWriteCloser)) (ticket []byte, stop func(), err error) {
+	return transport.OfferLanes(join)
+}
+
 // stdioConn puts standard input and output into non-blocking mode, so that
 // closing them ends reads and writes that are waiting: else a server whose
 // connection hangs could not end.

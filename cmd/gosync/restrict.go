@@ -132,5 +132,6 @@ func (e *env) serveRestricted(ctx context.Context, r *restriction, conn io.ReadW
 	case err != nil:
 		return withCode(exitUnsupported, fmt.Errorf("--restrict-to: %w", err))
 	}
-	return e.parts.serve(ctx, host, conn, log, limits)
+	alone := struct{ io.ReadWriteCloser }{conn} // no more streams: what this process may do it was told for one
+	return e.parts.serve(ctx, host, alone, log, limits)
 }

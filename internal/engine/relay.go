@@ -94,7 +94,7 @@ func greetBoth(ctx context.Context, host Host, from, to io.ReadWriteCloser, job 
 	})
 	_ = g.Wait() // the errors are in errs
 	if err = errors.Join(errs[:]...); err == nil {
-		if va, vb := min(farA.Version, wire.Version), min(farB.Version, wire.Version); va != vb {
+		if va, vb := min(farA.Version, wire.Version), min(farB.Version, wire.Version); wire.Content(va) != wire.Content(vb) {
 			err = fmt.Errorf("%w: the source speaks protocol %d (%s), the destination %d (%s): install the same release on both", wire.ErrVersion, va, farA.Release, vb, farB.Release)
 		}
 	}

@@ -38,6 +38,7 @@ type Client struct {
 	limit  time.Duration // as AnswerTimeout
 
 	served atomic.Bool // there has been a session
+	rtt    atomic.Int64
 
 	once   sync.Once
 	failed error         // of Close

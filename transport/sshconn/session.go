@@ -109,6 +109,8 @@ func (c *Client) channel(ctx context.Context) (ssh.Channel, <-chan *ssh.Request,
 // answered asks the server something. One that does not even answer has no more to give: only the end of the connection
 // ends the wait. A refusal is an answer, so that the limit is for each question and not for all that channel asks.
 func (c *Client) answered(ask func() error) error {
+	began := time.Now()
+	defer func() { c.round(time.Since(began)) }()
 	if c.limit <= 0 {
 		return ask()
 	}
@@ -124,6 +126,42 @@ func (c *Client) answered(ask func() error) error {
 	}
 	return err
 }
+
+// DialSocket has the server connect a channel to a Unix socket on its machine, as for a forwarded one
+// (direct-streamlocal@openssh.com of OpenSSH's PROTOCOL). It returns when the server has agreed. The error wraps
+// ErrRefused where it does not. What is written to Stdin goes to the socket, Stdout is what comes from there; there is
+// no Stderr and no status.
+func (c *Client) DialSocket(path string) (*Session, error) {
+	// Whatever else the connection carries goes on without it: no time is set for the answer.
+	ch, reqs, err := c.conn.OpenChannel("direct-streamlocal@openssh.com", ssh.Marshal(struct {
+		Path     string
+		Reserved string
+		Number   uint32
+	}{Path: path}))
+	if err != nil {
+		return nil, fmt.Errorf("%w: no channel to a socket: %w", ErrRefused, err)
+	}
+	s := &Session{ch: ch, tcp: c.tcp, done: make(chan struct{}), pipes: newPipes(), stop: func() bool { return true }}
+	s.Stdin, s.Stdout, s.Stderr = s.in.w, s.out.r, s.errs.r
+	if !c.own(func() { s.serve(reqs) }, s.pumpIn, s.pumpOut, s.pumpErrs, func() { s.hangUp(c.closed) }) {
+		return nil, net.ErrClosed
+	}
+	return s, nil
+}
+
+// round notes how long an answer took.
+func (c *Client) round(took time.Duration) {
+	for {
+		least := c.rtt.Load()
+		if least != 0 && int64(took) >= least || c.rtt.CompareAndSwap(least, int64(took)) {
+			return
+		}
+	}
+}
+
+// RTT returns the least time that an answer of the server has taken so far: about that
+// of a round trip. It is 0 before the first session.
+func (c *Client) RTT() time.Duration { return time.Duration(c.rtt.Load()) }
 
 func (c *Client) open(ctx context.Context, request, name string) (*Session, error) {
 	ch, reqs, err := c.channel(ctx)

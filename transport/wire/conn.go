@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bufio"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -28,16 +27,16 @@ type Config struct {
 type Conn struct {
 	cfg   Config
 	rw    io.ReadWriteCloser
-	br    *bufio.Reader
+	main  *input // what arrives on rw
 	pool  sync.Pool
-	ctl   chan *Buffer // control frames, sent before bulk
-	bulk  chan *Buffer
 	dead  chan struct{} // closed by fail
 	once  sync.Once
 	cause error // why dead was closed; read after dead
-	wg    sync.WaitGroup
-	enc   *zstd.Encoder
-	dec   *zstd.Decoder
+
+	ending sync.Mutex // held while dead is closed, or a goroutine is added to wg
+	wg     sync.WaitGroup
+	enc    *zstd.Encoder
+	dec    *zstd.Decoder
 
 	epoch   time.Time    // of New; times below are distances from it, so that the clock may be set
 	reading atomic.Int64 // start of the read in progress, 0 for none
@@ -48,30 +47,27 @@ type Conn struct {
 	working atomic.Int64 // marks of Work
 	begun   atomic.Int64 // when a part of a header has come last, which may be a ping's; 0 if it was
 	farBusy atomic.Bool  // the last ping said so
-	inside  bool         // what arrives belongs to a frame that is no ping; the reader's
 	in      atomic.Int64
 	out     atomic.Int64
-}
 
-// Queue lengths: enough bulk frames to keep the line busy while the next are
-// made, few enough that they hold little memory and that control is not late.
-const (
-	ctlQueue  = 256
-	bulkQueue = 6
-)
+	queues
+	lanes lanes
+	inbox inbox
+}
 
 // New returns a Conn over rw, which it owns from now on. rw.Close must wake a
 // Read and a Write that are blocked, even where the far side is gone without a
 // word: a timeout and Close depend on it. Start begins to write.
 func New(rw io.ReadWriteCloser, cfg Config) (*Conn, error) {
 	c := &Conn{
-		rw:    rw,
-		ctl:   make(chan *Buffer, ctlQueue),
-		bulk:  make(chan *Buffer, bulkQueue),
-		dead:  make(chan struct{}),
-		epoch: time.Now(),
+		rw:     rw,
+		dead:   make(chan struct{}),
+		epoch:  time.Now(),
+		queues: newQueues(),
 	}
-	c.br = bufio.NewReaderSize(&timedReader{c}, bufferSize)
+	c.lanes.init()
+	c.inbox.init()
+	c.main = newInput(c, rw, true)
 	c.pool.New = func() any { b := make([]byte, bufferSize+headerSize); return &b }
 	var err error
 	if c.dec, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxFrame), zstd.WithDecoderMaxWindow(8<<20), zstd.WithDecodeAllCapLimit(true)); err != nil {
@@ -95,6 +91,7 @@ func (c *Conn) Start() {
 	if c.cfg.Timeout > 0 {
 		c.wg.Go(c.watch)
 	}
+	c.startLanes()
 }
 
 // Buffer returns an empty frame of a bulk type to append to; up to [BulkSize]
@@ -139,11 +136,7 @@ func (c *Conn) SendBuffer(ctx context.Context, f *Buffer) error {
 	if bulk {
 		return c.sendBulk(ctx, f)
 	}
-	err := c.enqueue(ctx, c.ctl, f)
-	if err != nil {
-		c.Discard(f)
-	}
-	return err
+	return c.sendControl(ctx, f)
 }
 
 // seal fills in the header.
@@ -152,16 +145,19 @@ func (f *Buffer) seal(flags byte) {
 	f.B[4], f.B[5] = byte(f.typ), flags
 }
 
-// Next reads the next frame. Pings are swallowed. A stream that ends between
-// frames gives [ErrClosed], one that ends within a frame [io.ErrUnexpectedEOF];
-// any error ends the connection.
+// Next reads the next frame. What concerns the connection alone, such as pings, is
+// swallowed. A stream that ends between frames gives [ErrClosed], one that ends
+// within a frame [io.ErrUnexpectedEOF]; any error ends the connection.
 func (c *Conn) Next() (Frame, error) {
 	c.waiting.Store(c.now())
 	defer c.waiting.Store(0)
 	for {
-		f, err := c.readFrame()
-		if err == nil && f.Type == TypePing {
-			err = c.pinged(f.payload)
+		f, err := c.arrived()
+		if err == nil && f.Type.own() {
+			err = c.handle(&f)
+			if err == nil {
+				continue
+			}
 		}
 		if err != nil {
 			if errors.Is(err, io.EOF) {
@@ -170,19 +166,53 @@ func (c *Conn) Next() (Frame, error) {
 			c.fail(err)
 			return Frame{}, c.cause
 		}
-		c.in.Add(int64(len(f.payload)) + headerSize)
-		if f.Type != TypePing {
-			return f, nil
-		}
+		return f, nil
 	}
 }
 
-// fail records the first cause of death and closes the stream, which wakes
+// own reports whether a message is for the connection itself.
+func (t Type) own() bool {
+	return t == TypePing || t >= TypeLanes && t <= TypeLaneAck
+}
+
+// handle acts on a message that is for the connection itself.
+func (c *Conn) handle(f *Frame) error {
+	if f.Type == TypePing {
+		return c.pinged(f.payload)
+	}
+	if c.lanes.version < laneVersion {
+		return protocolError("unknown message %d", f.Type)
+	}
+	payload, err := f.Payload()
+	if err != nil {
+		return err
+	}
+	defer f.Release()
+	m, err := Decode(f.Type, payload)
+	if err != nil {
+		return err
+	}
+	switch m := m.(type) {
+	case *Lanes:
+		return c.lanesWanted()
+	case *LaneTicket:
+		return c.ticketCame(m.Ticket)
+	case *Striped:
+		return c.startInbox()
+	case *LaneAck:
+		return c.acknowledged(m.Next, m.Arrived)
+	}
+	return nil
+}
+
+// fail records the first cause of death and closes the streams, which wakes
 // whoever reads or writes.
 func (c *Conn) fail(err error) {
 	c.once.Do(func() {
 		c.cause = err
+		c.ending.Lock()
 		close(c.dead)
+		c.ending.Unlock()
 		_ = c.rw.Close() // the cause is what counts
 	})
 }

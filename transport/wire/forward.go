@@ -14,11 +14,7 @@ func (c *Conn) Forward(ctx context.Context, f Frame) error {
 	if f.Type.bulk() {
 		return c.sendBulk(ctx, b)
 	}
-	err := c.enqueue(ctx, c.ctl, b)
-	if err != nil {
-		c.Discard(b)
-	}
-	return err
+	return c.sendControl(ctx, b)
 }
 
 // sendBulk queues a sealed frame of a bulk type, within the rate limit.
@@ -32,7 +28,7 @@ func (c *Conn) sendBulk(ctx context.Context, f *Buffer) error {
 			return err
 		}
 	}
-	err := c.enqueue(ctx, c.bulk, f)
+	err := c.enqueueBulk(ctx, f)
 	if err != nil {
 		c.Discard(f)
 	}

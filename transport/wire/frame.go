@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bufio"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -17,8 +18,9 @@ const (
 )
 
 const (
-	flagZstd  = 1 << 0 // the payload is its raw length (uvarint) and one zstd frame
-	flagsMask = flagZstd
+	flagZstd   = 1 << 0 // the payload is its raw length (uvarint) and one zstd frame
+	flagStripe = 1 << 1 // a stripe stands in front of the payload, see lanes.go
+	flagsMask  = flagZstd | flagStripe
 )
 
 // Buffer is a frame in the making. Append to B behind what is there, then hand
@@ -39,6 +41,8 @@ func (f *Buffer) Payload() []byte { return f.B[headerSize:] }
 type Frame struct {
 	Type    Type
 	flags   byte
+	stripe  stripe // where striped
+	striped bool
 	payload []byte
 	home    *[]byte
 	conn    *Conn
@@ -63,16 +67,33 @@ func (f *Frame) Release() {
 	}
 }
 
-// readFrame reads one frame. At a clean end between frames it returns io.EOF.
-func (c *Conn) readFrame() (f Frame, err error) {
+// input is a stream that frames are read from, by one goroutine at a time.
+type input struct {
+	c      *Conn
+	r      io.Reader
+	br     *bufio.Reader
+	main   bool // the stream of the connection itself
+	counts bool // the inbox is told of what arrives
+	inside bool // what arrives belongs to a frame that is no ping
+}
+
+func newInput(c *Conn, r io.Reader, main bool) *input {
+	in := &input{c: c, r: r, main: main}
+	in.br = bufio.NewReaderSize(&timedReader{in}, bufferSize)
+	return in
+}
+
+// frame reads one frame. At a clean end between frames it returns io.EOF.
+func (in *input) frame() (f Frame, err error) {
+	c := in.c
 	var h [headerSize]byte
-	if _, err := io.ReadFull(c.br, h[:]); err != nil {
+	if _, err := io.ReadFull(in.br, h[:]); err != nil {
 		return f, err // io.EOF if nothing was read, else io.ErrUnexpectedEOF
 	}
 	if Type(h[4]) != TypePing {
 		c.progress()
-		c.inside = true
-		defer func() { c.inside = false }()
+		in.inside = true
+		defer func() { in.inside = false }()
 	}
 	n := binary.BigEndian.Uint32(h[:4])
 	f = Frame{Type: Type(h[4]), flags: h[5], conn: c}
@@ -85,16 +106,32 @@ func (c *Conn) readFrame() (f Frame, err error) {
 		return f, protocolError("unknown flags %#x", f.flags)
 	case f.Type == TypePing && (n > 1 || f.flags != 0):
 		return f, protocolError("a ping of %d bytes, flags %#x", n, f.flags)
+	case !in.main && f.flags&flagStripe == 0:
+		return f, protocolError("message %d on a lane has no stripe", f.Type)
+	case in.main && c.inbox.main == nil && f.flags&flagStripe != 0:
+		return f, protocolError("message %d has a stripe before striping begins", f.Type)
+	case f.flags&flagStripe != 0 && !f.Type.bulk():
+		return f, protocolError("message %d has a stripe", f.Type)
+	}
+	c.in.Add(int64(n) + headerSize)
+	if f.flags&flagStripe != 0 {
+		if f.stripe, err = in.stripe(); err != nil {
+			return f, err
+		}
+		f.flags &^= flagStripe
+		f.striped = true
+	}
+	switch {
 	case n > bufferSize:
-		f.payload, err = readGrowing(c.br, int(n))
+		f.payload, err = readGrowing(in.br, int(n))
 		return f, err
-	case n > smallFrame:
+	case n > smallFrame && !f.striped || n > laneSmall: // striped ones are held, and must not hold more than they cost
 		f.home = c.pool.Get().(*[]byte)
 		f.payload = (*f.home)[:n:n]
 	default:
 		f.payload = make([]byte, n)
 	}
-	if _, err := io.ReadFull(c.br, f.payload); err != nil {
+	if _, err := io.ReadFull(in.br, f.payload); err != nil {
 		f.Release()
 		return f, fmt.Errorf("reading frame: %w", unexpectedEOF(err))
 	}

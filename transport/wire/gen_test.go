@@ -188,6 +188,16 @@ func drawShared(t *rapid.T, typ Type) Msg {
 		return &Fatal{wireError().Draw(t, "error")}
 	case TypeTrouble:
 		return &Trouble{wireError().Draw(t, "error"), flag().Draw(t, "vanished"), flag().Draw(t, "note")}
+	case TypeLanes:
+		_ = flag().Draw(t, "nothing") // a generator has to draw
+		return &Lanes{}
+	case TypeLaneTicket:
+		return &LaneTicket{rapid.SliceOfN(rapid.Byte(), 0, maxTicket).Draw(t, "ticket")}
+	case TypeStriped:
+		_ = flag().Draw(t, "nothing")
+		return &Striped{}
+	case TypeLaneAck:
+		return &LaneAck{rapid.Uint64Range(0, maxStripe).Draw(t, "next"), size().Draw(t, "arrived")}
 	}
 	return &Ping{flag().Draw(t, "busy")}
 }

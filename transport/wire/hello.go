@@ -17,9 +17,13 @@ const Magic = "gosync\x00wire\r\n\x1a\xff1"
 // it accepts. The versions of two ends are compatible if the ranges overlap;
 // the highest common one is used.
 const (
-	Version    = 3
+	Version    = 4
 	MinVersion = 3
 )
+
+// Content returns the version that what [Conn.Forward] hands on has in version v of the
+// protocol: 4 has changed what concerns a connection alone.
+func Content(v int) int { return min(v, 3) }
 
 // Before the magic a login shell may have printed something. So much of it is
 // skipped, for so long.
@@ -40,6 +44,7 @@ func (c *Conn) Greet(h *Hello, more ...Msg) error {
 		f.seal(0)
 		b = append(b, f.B...)
 	}
+	c.greeted(len(more))
 	n, err := c.rw.Write(b)
 	c.out.Add(int64(n))
 	if err != nil {
@@ -70,6 +75,7 @@ func (c *Conn) Welcome(ctx context.Context) (*Hello, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
+	c.lanes.agreed(v)
 	return r, v, nil
 }
 
@@ -109,12 +115,12 @@ func (c *Conn) readHello(first chan<- struct{}) (*Hello, error) {
 	if err := c.skipToMagic(first); err != nil {
 		return nil, err
 	}
-	f, err := c.readFrame()
+	f, err := c.main.frame()
 	if err != nil {
 		return nil, fmt.Errorf("%w: reading the greeting: %w", ErrVersion, unexpectedEOF(err))
 	}
 	defer f.Release()
-	c.in.Add(int64(len(Magic) + headerSize + len(f.payload)))
+	c.in.Add(int64(len(Magic)))
 	if f.Type != TypeHello || f.flags != 0 {
 		return nil, protocolError("the greeting is a message of type %d, flags %#x", f.Type, f.flags)
 	}
@@ -130,7 +136,7 @@ func (c *Conn) readHello(first chan<- struct{}) (*Hello, error) {
 func (c *Conn) skipToMagic(first chan<- struct{}) error {
 	var seen []byte
 	for {
-		b, err := c.br.ReadByte()
+		b, err := c.main.br.ReadByte()
 		switch {
 		case err == nil:
 		case len(seen) > 0:

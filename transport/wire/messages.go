@@ -18,6 +18,11 @@ const (
 	TypeTrouble Type = 5 // both: an error that concerns one file
 	TypeNames   Type = 6 // client: names of files, behind the job
 
+	TypeLanes      Type = 7  // client: asks how further streams can join
+	TypeLaneTicket Type = 8  // server: the answer
+	TypeStriped    Type = 9  // both: bulk may come by lanes
+	TypeLaneAck    Type = 10 // both: what has come so
+
 	TypeRoots      Type = 16 // S: what the sources are
 	TypeRootDigest Type = 17 // S: digest of the whole transfer
 	TypeDirTable   Type = 18 // S: digests of directories
@@ -84,6 +89,14 @@ func newShared(t Type) Msg {
 		return new(Trouble)
 	case TypeNames:
 		return new(Names)
+	case TypeLanes:
+		return new(Lanes)
+	case TypeLaneTicket:
+		return new(LaneTicket)
+	case TypeStriped:
+		return new(Striped)
+	case TypeLaneAck:
+		return new(LaneAck)
 	}
 	return nil
 }
@@ -173,7 +186,7 @@ func catalogue() []Msg {
 }
 
 func (t Type) known() bool {
-	return t >= TypeHello && t <= TypeNames || t >= TypeRoots && t <= TypeConfirmed || t >= TypeMode && t <= TypeConfirm
+	return t >= TypeHello && t <= TypeLaneAck || t >= TypeRoots && t <= TypeConfirmed || t >= TypeMode && t <= TypeConfirm
 }
 
 // bulk reports whether a type carries content, which waits for control

@@ -243,7 +243,7 @@ func TestRefusedMessages(t *testing.T) {
 		{"answer of 2", TypeConfirmed, u(2)},
 		{"no answer", TypeConfirmed, nil},
 		{"type 0", 0, nil},
-		{"type 7", 7, nil},
+		{"type 11", 11, nil},
 		{"type 32", 32, nil},
 		{"type 62", 62, nil},
 		{"type 255", 255, nil},

@@ -20,6 +20,9 @@ import (
 // the timer; but for no longer than Config.Patience without anything useful, so
 // that a peer cannot hold this end for ever.
 //
+// What goes by lanes (see lanes.go) has a timer of its own: the far side has to
+// acknowledge some of it in time, or to say that it is at work.
+//
 // All times are distances from the connection's beginning on the monotonic clock:
 // setting the machine's clock does not make a timeout.
 
@@ -74,23 +77,40 @@ func (c *Conn) pinged(payload []byte) error {
 	if patience == 0 {
 		patience = defaultPatience
 	}
-	if now := c.now(); now-c.useful.Load() <= int64(patience) {
+	now := c.now()
+	if now-c.useful.Load() <= int64(patience) {
 		c.moved.Store(now)
+	}
+	if now-c.lanes.heard.Load() <= int64(patience) {
+		c.lanes.busy.Store(now)
 	}
 	return nil
 }
 
-type timedReader struct{ c *Conn }
+type timedReader struct{ in *input }
 
+// Read implements io.Reader. A read from a lane has no timer: where the line is dead
+// that of the connection itself runs out.
 func (r *timedReader) Read(p []byte) (int, error) {
-	r.c.reading.Store(r.c.now())
-	n, err := r.c.rw.Read(p)
-	r.c.reading.Store(0)
+	c := r.in.c
+	if r.in.main {
+		c.reading.Store(c.now())
+	}
+	n, err := r.in.r.Read(p)
+	if r.in.main {
+		c.reading.Store(0)
+	}
+	if r.in.counts {
+		c.inbox.count(n)
+	}
+	if at := c.reading.Load(); n > 0 && !r.in.main && at != 0 {
+		c.reading.CompareAndSwap(at, c.now()) // it shares the line with what has come
+	}
 	switch {
-	case n > 0 && r.c.inside:
-		r.c.progress()
+	case n > 0 && r.in.inside:
+		c.progress()
 	case n > 0:
-		r.c.begun.Store(r.c.now())
+		c.begun.Store(c.now())
 	}
 	return n, err
 }
@@ -153,12 +173,17 @@ func (c *Conn) expired() error {
 	if c.working.Load() > 0 {
 		c.progress()
 	}
-	waiting, moved := c.waiting.Load(), max(c.moved.Load(), c.begun.Load())
+	waiting, moved, reading := c.waiting.Load(), max(c.moved.Load(), c.begun.Load()), c.reading.Load()
+	if waiting == 0 {
+		reading = 0 // nobody asks for what is read ahead
+	}
 	switch {
 	case stuck(c.writing.Load(), now, limit):
 		return fmt.Errorf("%w: nothing could be sent for %v", ErrTimeout, limit)
-	case stuck(c.reading.Load(), now, limit):
+	case reading != 0 && stuck(max(reading, waiting), now, limit):
 		return fmt.Errorf("%w: nothing was received for %v", ErrTimeout, limit)
+	case stuck(c.lanes.silent(), now, limit):
+		return fmt.Errorf("%w: the far side has taken nothing for %v", ErrTimeout, limit)
 	case waiting != 0 && stuck(max(waiting, moved), now, limit):
 		return fmt.Errorf("%w: the far side answers and has done nothing for %v", ErrTimeout, limit)
 	}
@@ -179,7 +204,8 @@ func (c *Conn) ping() {
 	f := &Buffer{B: m.append(make([]byte, headerSize, headerSize+1)), typ: TypePing}
 	f.seal(0)
 	select {
-	case c.ctl <- f:
+	case c.room <- struct{}{}:
+		c.putControl(f)
 	default:
 	}
 }

@@ -36,26 +36,32 @@ func (c *Conn) writeLoop() error {
 		if w.Buffered() == 0 {
 			out.useful = false
 		}
-		f := c.queued()
-		switch {
-		case f == nil && w.Buffered() > 0:
+		p := c.queued()
+		if p.none() && w.Buffered() > 0 {
 			if err := w.Flush(); err != nil {
 				return err
 			}
 			continue // the queues may have filled meanwhile, and control goes first
-		case f == nil:
-			select {
-			case f = <-c.ctl:
-			case f = <-c.bulk:
-			case <-c.dead:
-				return nil
+		}
+		if p.none() {
+			if p = c.awaitQueued(); p.none() {
+				return nil // the connection is dead
 			}
 		}
-		out.useful = out.useful || f.mark == nil && f.typ != TypePing
-		if err := c.writeFrame(w, f); err != nil {
+		out.useful = out.useful || p.s != nil || p.f.mark == nil && p.f.typ != TypePing
+		if err := c.writePicked(w, p); err != nil {
 			return err
 		}
 	}
+}
+
+func (c *Conn) writePicked(w *bufio.Writer, p picked) error {
+	if p.s != nil {
+		err := p.s.write(w)
+		c.written(p.s)
+		return err
+	}
+	return c.writeFrame(w, p.f)
 }
 
 func (c *Conn) writeFrame(w *bufio.Writer, f *Buffer) error {
@@ -71,37 +77,15 @@ func (c *Conn) writeFrame(w *bufio.Writer, f *Buffer) error {
 	return err
 }
 
-// queued returns the next frame, nil if there is none or the connection is dead.
-func (c *Conn) queued() *Buffer {
-	select {
-	case <-c.dead:
-		return nil
-	default:
-	}
-	select {
-	case f := <-c.ctl:
-		return f
-	default:
-	}
-	select {
-	case f := <-c.bulk:
-		return f
-	default:
-		return nil
-	}
-}
-
-// Drain waits until all frames that were queued before it are written. What is
-// queued meanwhile does not delay it for ever: a mark goes through each queue.
+// Drain waits until all frames that were queued before it are written, or, where they go
+// by lanes, acknowledged. What is queued meanwhile does not delay it for ever: a mark goes
+// through each queue; that of bulk first, for control goes ahead of it.
 func (c *Conn) Drain(ctx context.Context) error {
-	ctl, bulk := &Buffer{mark: make(chan struct{})}, &Buffer{mark: make(chan struct{})}
-	if err := c.enqueue(ctx, c.ctl, ctl); err != nil {
-		return err
-	}
-	if err := c.enqueue(ctx, c.bulk, bulk); err != nil {
-		return err
-	}
-	for _, m := range []*Buffer{ctl, bulk} {
+	for _, enqueue := range []func(context.Context, *Buffer) error{c.enqueueBulk, c.enqueueControl} {
+		m := &Buffer{mark: make(chan struct{})}
+		if err := enqueue(ctx, m); err != nil {
+			return err
+		}
 		select {
 		case <-m.mark:
 		case <-c.dead:
@@ -111,21 +95,4 @@ func (c *Conn) Drain(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// enqueue puts f into a queue, unless the connection or ctx ends first.
-func (c *Conn) enqueue(ctx context.Context, q chan<- *Buffer, f *Buffer) error {
-	select {
-	case <-c.dead: // first: a queue may have room although nobody empties it
-		return c.cause
-	default:
-	}
-	select {
-	case q <- f:
-		return nil
-	case <-c.dead:
-		return c.cause
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

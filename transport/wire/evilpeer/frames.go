@@ -71,10 +71,10 @@ func frameCases() (cases []Case) {
 	add("2^31-1 bytes", "exceeds", func(t byte) []byte { return raw(1<<31-1, t, 0, big) })
 	add("2^31 bytes", "exceeds", func(t byte) []byte { return raw(1<<31, t, 0, big) })
 	add("2^32-1 bytes", "exceeds", func(t byte) []byte { return raw(1<<32-1, t, 0, big) })
-	for _, typ := range []byte{0, 7, 15, 32, 47, 62, 127, 128, 255} {
+	for _, typ := range []byte{0, 11, 15, 32, 47, 62, 127, 128, 255} {
 		add(fmt.Sprintf("an unknown message %d", typ), "unknown message", func(byte) []byte { return frame(typ, 0, nil) })
 	}
-	for _, flags := range []byte{2, 3, 4, 0x80, 0xff} {
+	for _, flags := range []byte{4, 5, 6, 0x80, 0xff} {
 		add(fmt.Sprintf("unknown flags %#x", flags), "unknown flags", func(t byte) []byte { return frame(t, flags, nil) })
 	}
 	add("zstd without anything", "", func(t byte) []byte { return frame(t, zstd, nil) })
@@ -107,6 +107,17 @@ func frameCases() (cases []Case) {
 	add("a ping with two bytes", "ping", func(byte) []byte { return frame(byte(wire.TypePing), 0, []byte{1, 1}) })
 	add("a ping of another kind", "ping", func(byte) []byte { return frame(byte(wire.TypePing), 0, []byte{2}) })
 	add("a ping of 1 MiB", "ping", func(byte) []byte { return frame(byte(wire.TypePing), 0, big[:wire.MaxFrame]) })
+	add("a stripe where nothing is striped", "stripe", func(t byte) []byte { return frame(t, 2, make([]byte, 100)) })
+	add("a stripe on content", "stripe", func(byte) []byte { return frame(byte(wire.TypeData), 2, make([]byte, 100)) })
+	add("striping without a ticket", "without a ticket", func(byte) []byte { return wire.AppendFrame(nil, &wire.Striped{}) })
+	add("a ticket that was not asked for", "ticket", func(byte) []byte { return wire.AppendFrame(nil, &wire.LaneTicket{Ticket: []byte("/tmp/x")}) })
+	add("a ticket that is too long", "exceeds", func(byte) []byte { return wire.AppendFrame(nil, &wire.LaneTicket{Ticket: make([]byte, 1000)}) })
+	add("a ticket is asked for twice", "twice", func(byte) []byte {
+		return wire.AppendFrame(wire.AppendFrame(nil, &wire.Lanes{}), &wire.Lanes{})
+	})
+	add("nothing is acknowledged", "arrived", func(byte) []byte { return wire.AppendFrame(nil, &wire.LaneAck{}) })
+	add("what was not sent is acknowledged", "acknowledged", func(byte) []byte { return wire.AppendFrame(nil, &wire.LaneAck{Next: 5}) })
+	add("bytes that were not sent are acknowledged", "arrived", func(byte) []byte { return wire.AppendFrame(nil, &wire.LaneAck{Arrived: 5}) })
 	cases = append(cases, cutCases(class)...)
 	return append(cases, greetingCases(class)...)
 }

@@ -40,7 +40,7 @@ func TestRoundTrip(t *testing.T) {
 				}
 			})
 			for _, f := range fieldNames(reflect.TypeOf(m).Elem()) {
-				if !used[f] {
+				if !used[f] && !testing.Short() { // which draws few
 					t.Errorf("the generator never sets %s", f)
 				}
 			}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -117,7 +118,8 @@ func (b *faultBench) command(args ...string) (*exec.Cmd, *bytes.Buffer) {
 type ended struct {
 	status int
 	output string
-	usage  *syscall.Rusage // of gosync and what it waited for
+	usage  *syscall.Rusage // of gosync and what it waited for; its Maxrss is at least that of the process that started it
+	peak   int64           // of its own memory, in bytes
 }
 
 // run runs gosync. It may not panic, and must say once why it failed.
@@ -137,11 +139,17 @@ func (b *faultBench) wait(t *testing.T, cmd *exec.Cmd, output *bytes.Buffer, lim
 		limit *= 20
 	}
 	hangs := time.AfterFunc(limit, func() { _ = cmd.Process.Signal(syscall.SIGQUIT) }) // which shows where
-	_ = cmd.Wait()                                                                     // the exit status tells
+	var peak int64
+	var measuring sync.WaitGroup
+	over := make(chan struct{})
+	measuring.Go(func() { peak = residentPeak(cmd.Process.Pid, over) })
+	_ = cmd.Wait() // the exit status tells
+	close(over)
+	measuring.Wait()
 	if !hangs.Stop() {
 		t.Fatalf("gosync %q has not ended within %v\n%s", cmd.Args, limit, output)
 	}
-	e := ended{status: cmd.ProcessState.ExitCode(), output: output.String()}
+	e := ended{status: cmd.ProcessState.ExitCode(), output: output.String(), peak: peak}
 	e.usage, _ = cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	if complaint := badEnd(e.output, e.status); complaint != "" {
 		t.Errorf("gosync %q ends with %d and %s:\n%s", cmd.Args, e.status, complaint, e.output)

@@ -224,9 +224,12 @@ func (d *dest) leave(m *wire.SourceDone) error {
 	if !d.told.Load() {
 		return fmt.Errorf("%w: the source takes leave before everything is in place", wire.ErrProtocol)
 	}
+	if n := d.unsent.Load(); n > m.Failed { // a client tells its user by its own count, and hears no more of ours
+		return fmt.Errorf("%w: %d files are said to have failed, and the source knows of %d", wire.ErrProtocol, n, m.Failed)
+	}
 	// The source has reported each, or should have.
-	if n := max(m.Failed, d.unsent.Load()); n > 0 && d.rep.outcome() == nil {
-		d.fail("read", "the source", fmt.Errorf("%d files could not be sent", n))
+	if m.Failed > 0 && d.rep.outcome() == nil {
+		d.fail("read", "the source", fmt.Errorf("%d files could not be sent", m.Failed))
 	}
 	return nil
 }

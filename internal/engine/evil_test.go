@@ -310,6 +310,19 @@ func TestEvilSource(t *testing.T) {
 			want: map[string]string{"a": "abc"},
 		},
 		{
+			name: "a file that fails, and the source counts none",
+			script: func(p *peer, evil bool) {
+				single(p, 3)
+				if evil {
+					p.say(&wire.FileEnd{Failed: true})
+				} else {
+					p.say(files("abc"))
+				}
+				p.leave()
+			},
+			want: map[string]string{"a": "abc"},
+		},
+		{
 			name: "a file at once and in chunks", slow: "dst create",
 			script: func(p *peer, evil bool) {
 				single(p, 3)

@@ -113,6 +113,7 @@ type heldWriter struct {
 
 	mu   sync.Mutex
 	kept []byte
+	lost int64 // bytes that there was no room for
 	open bool
 }
 
@@ -126,7 +127,9 @@ func (h *heldWriter) Write(p []byte) (int, error) {
 	if h.open {
 		return h.to.Write(p)
 	}
-	h.kept = append(h.kept, p[:min(len(p), maxHeld-len(h.kept))]...)
+	n := min(len(p), maxHeld-len(h.kept))
+	h.kept = append(h.kept, p[:n]...)
+	h.lost += int64(len(p) - n)
 	return len(p), nil
 }
 
@@ -134,7 +137,7 @@ func (h *heldWriter) Write(p []byte) (int, error) {
 func (h *heldWriter) forget() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.kept = nil
+	h.kept, h.lost = nil, 0
 }
 
 // release hands on what was kept, and everything from now on.
@@ -143,7 +146,10 @@ func (h *heldWriter) release() {
 	defer h.mu.Unlock()
 	if h.open = true; len(h.kept) > 0 {
 		_, _ = h.to.Write(h.kept) // there is nobody else to tell
-		h.kept = nil
+		if h.lost > 0 {
+			_, _ = fmt.Fprintf(h.to, "\n[%d bytes of remote messages left out]\n", h.lost)
+		}
+		h.kept, h.lost = nil, 0
 	}
 }
 

@@ -9,8 +9,9 @@ import (
 // Cost says what a refinement round costs the caller.
 type Cost struct {
 	// BytesPerRTT is the number of bytes that the line carries in the time of one
-	// round trip, or 0 if other work fills that time. A question must be expected
-	// to save more.
+	// round trip, or 0 if other work fills that time. A question must be able to save
+	// more: it is better to wait in vain now and then than to send what an answer would
+	// have saved.
 	BytesPerRTT int64
 }
 
@@ -86,7 +87,12 @@ func (m *Matcher) Ask(ctx context.Context, seg *Segment, cost Cost) (*Question, 
 	if !q.plan(cost) {
 		return nil, nil
 	}
-	if err := q.hash(ctx, m.target); err != nil {
+	r, _ := m.gaps.Get().(*gapReader)
+	if r == nil {
+		r = &gapReader{near: NewNearby(m.target)}
+	}
+	defer m.gaps.Put(r)
+	if err := q.hash(ctx, r); err != nil {
 		return nil, fmt.Errorf("asking: %w", err)
 	}
 	seg.rounds++
@@ -97,7 +103,8 @@ func (m *Matcher) Ask(ctx context.Context, seg *Segment, cost Cost) (*Question, 
 // plan chooses the items and the widths; it is false if the question does not pay.
 func (q *Question) plan(cost Cost) bool {
 	budget := max(searchPerAsk, q.seg.Len>>searchPerAskLog)
-	var near, search, worth int64 // comparisons, and bytes
+	var near, search int64 // comparisons
+	var worth, most int64  // bytes that are saved, as expected and at the most
 	for i, g := range q.gaps {
 		it, share := q.seg.trials[i].choose(g, q.seg.p.BlockSize)
 		lot := int64(0) // bytes searched on a guess
@@ -115,11 +122,17 @@ func (q *Question) plan(cost Cost) bool {
 		} else if g.aligned() {
 			offsets = 1
 		}
-		gain := g.n*share*literalWorth/10000 - n*int64(hashWidth(n*offsets)+4)/8 - itemFixed
+		hashes := n*int64(hashWidth(n*offsets)+4)/8 + itemFixed
+		gain := g.n*share*literalWorth/10000 - hashes
 		if gain <= 0 {
 			continue
 		}
 		worth += gain
+		if it.sample { // the next question would save it
+			most += gain
+		} else {
+			most += g.n - hashes
+		}
 		q.items = append(q.items, it)
 		if it.search {
 			search += n * offsets
@@ -134,7 +147,7 @@ func (q *Question) plan(cost Cost) bool {
 	if search > 0 {
 		q.search.width = hashWidth(search)
 	}
-	return worth > questionFixed+cost.BytesPerRTT
+	return worth > questionFixed && most > questionFixed+cost.BytesPerRTT
 }
 
 // choose decides what to try on a gap next and which share of it, in percent, it is
@@ -173,7 +186,7 @@ func (t trial) chooseSampled(g gap) (it item, share int64) {
 		return it, 0
 	case t.search == 0:
 		return item{log: nearMaxLog}, t.found
-	case t.found > mostlySame:
+	case t.found > mostlySame && g.n >= 1<<searchMaxLog:
 		return item{log: searchMaxLog, search: true}, t.found
 	}
 	return item{log: searchMinLog, search: true}, t.found

@@ -112,7 +112,7 @@ func BenchmarkApply(b *testing.B) {
 	b.SetBytes(16 << 20)
 	b.ReportAllocs()
 	for b.Loop() {
-		check(b, Apply(b.Context(), bytes.NewReader(basis), seg, nil, func(int64, []byte, bool) error { return nil }))
+		check(b, NewPatcher(bytes.NewReader(basis)).Apply(b.Context(), seg, nil, func(int64, []byte, bool) error { return nil }))
 	}
 }
 

@@ -65,10 +65,10 @@ func claim(sig *Signature, target []byte) {
 		return
 	}
 	id := a.id(target[at:])
-	for b := range sig.n {
+	for b := range sig.v.n {
 		v := id<<anchorOffBits | uint64(b)%anchorReach
 		for i := range sig.p.AnchorLen {
-			sig.entries[int(b)*sig.p.entrySize()+sig.p.HashLen+i] = byte(v >> (8 * i))
+			sig.v.entries[int(b)*sig.p.entrySize()+sig.p.HashLen+i] = byte(v >> (8 * i))
 		}
 	}
 }
@@ -106,7 +106,7 @@ func TestLargestSignature(t *testing.T) {
 	if !sig.Complete() {
 		t.Fatal("incomplete")
 	}
-	idx := sig.index()
+	idx := sig.v.index()
 	runtime.GC()
 	runtime.ReadMemStats(&after)
 	if used := int64(after.HeapAlloc) - int64(before.HeapAlloc); used > 64<<20 {
@@ -172,7 +172,7 @@ func TestShorterThanSaid(t *testing.T) {
 	seg, err := m.Segment(t.Context(), 0, int64(len(data)))
 	check(t, err)
 	bad := 0
-	check(t, Apply(t.Context(), short, seg, nil, func(_ int64, _ []byte, ok bool) error {
+	check(t, NewPatcher(short).Apply(t.Context(), seg, nil, func(_ int64, _ []byte, ok bool) error {
 		if !ok {
 			bad++
 		}
@@ -213,12 +213,12 @@ func TestErrorsEndIt(t *testing.T) {
 	seg, err := m.Segment(t.Context(), 0, 1<<20)
 	check(t, err)
 	seg.Ops = []Op{{1 << 20, Gap}}
-	err = Apply(t.Context(), nil, seg, bytes.NewReader(data[:100]), func(int64, []byte, bool) error { return nil })
+	err = NewPatcher(nil).Apply(t.Context(), seg, bytes.NewReader(data[:100]), func(int64, []byte, bool) error { return nil })
 	if !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("Apply with too few literals: %v", err)
 	}
 	seg.Ops = []Op{{1 << 20, Held}}
-	if err := Apply(t.Context(), nil, seg, nil, nil); err == nil {
+	if err := NewPatcher(nil).Apply(t.Context(), seg, nil, nil); err == nil {
 		t.Error("Apply took the source's copy of a segment")
 	}
 }
@@ -284,5 +284,31 @@ func TestRollLimitIsOfTheSegment(t *testing.T) {
 	s.run()
 	if s.work.rolled > rollLimit || s.work.rolled < rollLimit/2 {
 		t.Errorf("%+v", s.work)
+	}
+}
+
+// TestChoiceFitsGap has every state of a gap lead to questions that the destination
+// accepts.
+func TestChoiceFitsGap(t *testing.T) {
+	for n := int64(1); n < 4000; n++ {
+		g := gap{n: n, leftKnown: true, rightKnown: true, right: 100}
+		for _, tr := range []trial{
+			{},
+			{near: nearMinLog},
+			{near: nearMinLog, found: 50},
+			{near: nearMaxLog, found: 100},
+			{search: searchMinLog, found: 50},
+			{near: nearMaxLog, sample: true, found: 100},
+			{search: searchMinLog, sample: true, found: 50},
+			{search: searchMinLog, sample: true, found: 100},
+		} {
+			it, share := tr.choose(g, 1<<10)
+			if share == 0 {
+				continue
+			}
+			if err := it.check(0, g); err != nil || it.layout(g).count == 0 {
+				t.Fatalf("%+v on a gap of %d bytes: %+v, %v", tr, n, it, err)
+			}
+		}
 	}
 }

@@ -34,7 +34,7 @@ func newSample(t testing.TB, size int) sample {
 	seg := s.decoded(t)
 	dq, err := DecodeQuestion(s.question, seg)
 	check(t, err)
-	ans, err := dq.Search(t.Context(), bytes.NewReader(s.basis), seg)
+	ans, err := NewPatcher(bytes.NewReader(s.basis)).Search(t.Context(), dq, seg)
 	check(t, err)
 	s.answer, err = ans.AppendBinary(nil)
 	check(t, err)
@@ -108,7 +108,7 @@ func FuzzSignatureAdd(f *testing.F) {
 		check(t, err)
 		if err := s.Add(b); err != nil {
 			peerError(t, err)
-			if s.n != 0 || len(s.entries) != signaturePad {
+			if s.v.n != 0 || len(s.v.entries) != signaturePad {
 				t.Fatal("a bad part changed the signature")
 			}
 			return
@@ -168,14 +168,14 @@ func FuzzDecodeQuestion(f *testing.F) {
 			t.Fatalf("%x encodes as %x, %v", b, again, err)
 		}
 		before := seg.GapBytes()
-		if _, err := q.Search(t.Context(), bytes.NewReader(s.basis), seg); err != nil {
+		if _, err := NewPatcher(bytes.NewReader(s.basis)).Search(t.Context(), q, seg); err != nil {
 			t.Fatal(err)
 		}
 		if seg.GapBytes() > before {
 			t.Fatal("gaps grew")
 		}
 		literals := bytes.NewReader(make([]byte, seg.GapBytes()))
-		check(t, Apply(t.Context(), bytes.NewReader(s.basis), seg, literals, func(int64, []byte, bool) error { return nil }))
+		check(t, NewPatcher(bytes.NewReader(s.basis)).Apply(t.Context(), seg, literals, func(int64, []byte, bool) error { return nil }))
 	})
 }
 
@@ -315,7 +315,7 @@ func TestRoundsAreBounded(t *testing.T) {
 	q, err := DecodeQuestion(s.question, seg)
 	check(t, err)
 	seg.rounds++
-	if _, err := q.Search(t.Context(), bytes.NewReader(s.basis), seg); err == nil {
+	if _, err := NewPatcher(bytes.NewReader(s.basis)).Search(t.Context(), q, seg); err == nil {
 		t.Error("a stale question was answered")
 	}
 }

@@ -9,16 +9,22 @@ const (
 // runAnchors matches the window by diagonals and anchors, then scans what it
 // jumped over for blocks that moved there.
 func (s *scan) runAnchors() {
-	pos := s.w.start
-	if b, x := s.expected(pos); x > pos && s.matches(b-1, s.place(b-1)) { // it straddles the segment's start
-		s.follow(b-1, s.place(b-1))
-		pos = s.done
-	}
+	pos := s.straddling()
 	for pos < s.w.end && s.w.err == nil {
 		pos = s.step(pos)
 	}
 	s.gap(s.w.end)
 	s.scanSkipped()
+}
+
+// straddling takes the blocks from the one on that straddles the segment's start, if
+// it matches, and returns where to go on.
+func (s *scan) straddling() int {
+	if b, x := s.expected(s.w.start); x > s.w.start && s.matches(b-1, s.place(b-1)) {
+		s.follow(b-1, s.place(b-1))
+		return s.done
+	}
+	return s.w.start
 }
 
 // step matches, skips or scans from pos, where the output may end earlier, and

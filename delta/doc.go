@@ -6,10 +6,10 @@
 //
 //	destination                          source
 //	Sign(basis) ── signature parts ────▶ Signature.Add, NewMatcher
-//	DecodeSegment ◀── ops, digests ───── Matcher.Segment, Segment.AppendBinary
+//	DecodeSegment ◀── ops, digests ───── Matcher.Early or Segment, Segment.AppendBinary
 //	DecodeQuestion ◀── hashes ────────── Matcher.Ask           ┐ at most MaxRounds
-//	Question.Search ── bitmap ─────────▶ Segment.Refine        ┘ times a segment
-//	Apply ◀── literals ───────────────── Segment.Gaps
+//	Patcher.Search ── bitmap ──────────▶ Segment.Refine        ┘ times a segment
+//	Patcher.Apply ◀── literals ───────── Segment.Gaps
 //
 // # Coarse match
 //
@@ -24,6 +24,18 @@
 // is confirmed by the block's hash. A basis of a few tens of KiB is signed by a
 // rolling polynomial hash instead, and the source looks it up at every offset.
 //
+// # Matching while the signature arrives
+//
+// A signature takes as long as it takes to read the basis. [Matcher.Early] matches a
+// segment before the rest of it has come, by the diagonal on which nothing moved; of
+// the signature it needs what [Matcher.EarlyBlocks] says. What did move is found with
+// the whole signature alone. So an early match is thrown away if one gap takes more
+// than a 16th of the segment (or four blocks if that is more), if all gaps take more
+// than a quarter, or if the diagonal does not go on behind the last. Edits in place
+// and what is appended then cost as much as with the whole signature. Pieces of a file
+// that have changed places between others that have not are sent as literals as long
+// as they are within these limits.
+//
 // # Refinement
 //
 // What remains are gaps of about a block. The source sends hashes of a gap's
@@ -36,7 +48,7 @@
 //
 // All hashes above are short and may collide, and the basis or the target may
 // change under the engine's feet: a segment can describe wrong content. The BLAKE3
-// digests of 1 MiB chunks decide. [Apply] reports every chunk whose digest
+// digests of 1 MiB chunks decide. [Patcher.Apply] reports every chunk whose digest
 // differs, and the caller has it sent again as a whole. The package limits what a
 // peer can make it allocate or compute, but it does not limit how many segments a
 // caller asks for. It opens no files, keeps no global state and starts no

@@ -12,29 +12,43 @@ import (
 // Ask.
 type Matcher struct {
 	sig    *Signature
-	idx    *index
+	full   func() (*view, *index) // of the complete signature
 	hash   blockHash
 	anch   anchors
 	target io.ReaderAt
 	size   int64
 	bufs   sync.Pool // *[]byte
+	gaps   sync.Pool // *gapReader
 }
 
-// NewMatcher indexes sig, which should be complete (blocks that are missing are not
-// found), for a target of targetSize bytes.
+// NewMatcher returns a Matcher for a target of targetSize bytes. The signature may
+// still arrive; the first call of Segment indexes it.
 func NewMatcher(sig *Signature, target io.ReaderAt, targetSize int64) *Matcher {
 	return &Matcher{
-		sig: sig, idx: sig.index(), hash: newBlockHash(sig.p), anch: newAnchors(sig.p),
-		target: target, size: targetSize,
+		sig: sig, hash: newBlockHash(sig.p), anch: newAnchors(sig.p), target: target, size: targetSize,
+		full: sync.OnceValues(func() (*view, *index) {
+			v := sig.arrived()
+			return &v, v.index()
+		}),
 	}
 }
 
-// Segment matches n bytes of the target from off on and digests them. The offset
+// Segment matches n bytes of the target from off on and digests them. The signature
+// should be complete: blocks that are missing at the first call are never found. The offset
 // must be a multiple of ChunkSize, and so must n unless the segment ends the
 // target; n is at most MaxSegment. While it runs it uses n bytes of memory and two
 // blocks, so that 8 to 16 MiB are a good size for n, and one more goroutine for the
 // digests. A target that turns out shorter is io.ErrUnexpectedEOF.
 func (m *Matcher) Segment(ctx context.Context, off, n int64) (*Segment, error) {
+	return m.segment(ctx, off, n, func(w *window) []Op {
+		s := newScan(m, w)
+		s.run()
+		return s.out.ops
+	})
+}
+
+// segment digests a range of the target while match matches it.
+func (m *Matcher) segment(ctx context.Context, off, n int64, match func(w *window) []Op) (*Segment, error) {
 	if err := checkRange(off, n, m.size); err != nil {
 		return nil, fmt.Errorf("matching: %w", err)
 	}
@@ -43,13 +57,13 @@ func (m *Matcher) Segment(ctx context.Context, off, n int64) (*Segment, error) {
 	buf := m.buffer(before + n + after)
 	defer m.bufs.Put(buf)
 	w := newWindow(ctx, m.target, *buf, off-before, int(before), int(before+n))
-	s := newScan(m, w)
-	sums := w.digest(s.run)
+	var ops []Op
+	sums := w.digest(func() { ops = match(w) })
 	if w.err != nil {
 		return nil, fmt.Errorf("matching: %w", w.err)
 	}
 	return &Segment{
-		Off: off, Len: n, Ops: s.out.ops, Digests: sums,
+		Off: off, Len: n, Ops: ops, Digests: sums,
 		p: m.sig.p, targetSize: m.size,
 	}, nil
 }
@@ -75,7 +89,7 @@ type work struct {
 // scan matches one segment. Positions are indexes into the window's buffer.
 type scan struct {
 	w     *window
-	sig   *Signature
+	sig   *view
 	p     Params
 	idx   *index
 	hash  blockHash
@@ -94,10 +108,17 @@ type skip struct {
 	diag     int64
 }
 
+// newScan returns one that uses the complete signature.
 func newScan(m *Matcher, w *window) *scan {
-	return &scan{
-		w: w, sig: m.sig, p: m.sig.p, idx: m.idx, hash: m.hash, anch: m.anch, done: w.start,
-	}
+	v, idx := m.full()
+	s := newEarlyScan(m, v, w)
+	s.idx = idx
+	return s
+}
+
+// newEarlyScan returns one that can use nothing but the diagonal.
+func newEarlyScan(m *Matcher, v *view, w *window) *scan {
+	return &scan{w: w, sig: v, p: v.p, hash: m.hash, anch: m.anch, done: w.start}
 }
 
 // run matches the whole window.

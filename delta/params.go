@@ -81,6 +81,20 @@ func NewParams(basisSize int64, seed uint64) Params {
 	return p
 }
 
+// WithBlockSize returns p with blocks of about n bytes: the next power of two, as far as the limits let. A short basis
+// keeps its own.
+func (p Params) WithBlockSize(n int64) Params {
+	if p.AnchorLen == 0 {
+		return p
+	}
+	p.BlockSize = MinBlockSize
+	for p.BlockSize < min(n, MaxBlockSize) || p.BlockSize < MaxBlockSize && p.Blocks() > wantBlocks {
+		p.BlockSize *= 2
+	}
+	p.HashLen = hashBytes(17 + log2(p.Blocks()))
+	return p
+}
+
 func hashBytes(bits int) int { return min(max((bits+7)/8, 4), 8) }
 
 // log2 rounds up; it is 0 for n <= 1.

@@ -121,6 +121,15 @@ func edits(t *rapid.T) (basis, target []byte) {
 	return basis, target
 }
 
+// otherParams may choose parameters that NewParams would not.
+func otherParams(rt *rapid.T, p *Params) {
+	if rapid.Bool().Draw(rt, "other parameters") {
+		p.BlockSize = 512 << rapid.IntRange(0, 12).Draw(rt, "block size")
+		p.AnchorLen = rapid.SampledFrom([]int{0, 4, 5}).Draw(rt, "anchor")
+		p.HashLen = rapid.IntRange(5, 8).Draw(rt, "hash")
+	}
+}
+
 func TestRoundTripRandomEdits(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		basis, target := edits(rt)
@@ -129,11 +138,7 @@ func TestRoundTripRandomEdits(t *testing.T) {
 		s.rounds = rapid.IntRange(0, MaxRounds).Draw(rt, "rounds")
 		s.cost.BytesPerRTT = int64(rapid.IntRange(0, 2000).Draw(rt, "cost"))
 		s.p.Seed = rapid.Uint64().Draw(rt, "hash seed")
-		if rapid.Bool().Draw(rt, "other parameters") {
-			s.p.BlockSize = 512 << rapid.IntRange(0, 12).Draw(rt, "block size")
-			s.p.AnchorLen = rapid.SampledFrom([]int{0, 4, 5}).Draw(rt, "anchor")
-			s.p.HashLen = rapid.IntRange(5, 8).Draw(rt, "hash")
-		}
+		otherParams(rt, &s.p)
 		roundTrip(t, s, basis, target)
 	})
 }

@@ -7,15 +7,17 @@ import (
 	"io"
 )
 
-// Search answers the question at the destination and refines seg, the segment the
-// question was decoded for, with what it finds in the basis. What the basis lacks,
-// because it has become shorter, is not found.
-func (q *Question) Search(ctx context.Context, basis io.ReaderAt, seg *Segment) (*Answer, error) {
+// Search answers a question and refines seg, the segment the question was decoded
+// for, with what it finds in the basis. What the basis lacks, because it has become
+// shorter, is not found.
+func (p *Patcher) Search(ctx context.Context, q *Question, seg *Segment) (*Answer, error) {
 	if q.seg != seg || q.round != seg.rounds {
 		return nil, errors.New("searching: not a question about this state of the segment")
 	}
 	ans := newAnswer(q)
-	s := searcher{q: q, basis: basis, buf: make([]byte, gapBuffer)}
+	p.gaps = gapRoom(p.gaps, seg.Len)
+	s := searcher{q: q, basis: p.basis, buf: p.gaps, wide: p.wide}
+	defer func() { p.wide = s.wide }()
 	near, search := 0, 0
 	var fills []fill
 	for _, it := range q.items {

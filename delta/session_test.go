@@ -52,15 +52,16 @@ func (s session) run(t testing.TB, basis, target []byte) ([]byte, traffic) {
 	m := NewMatcher(sig, bytes.NewReader(target), int64(len(target)))
 	got := make([]byte, 0, len(target))
 	for off := int64(0); off < int64(len(target)); off += s.segment {
-		got = s.one(t, m, basis, target, off, got, &tr)
+		got = s.one(t, m, m.Segment, basis, target, off, got, &tr)
 	}
 	return got, tr
 }
 
-func (s session) one(t testing.TB, m *Matcher, basis, target []byte, off int64, got []byte, tr *traffic) []byte {
+// one sends a segment that match matches.
+func (s session) one(t testing.TB, m *Matcher, match func(context.Context, int64, int64) (*Segment, error), basis, target []byte, off int64, got []byte, tr *traffic) []byte {
 	t.Helper()
 	ctx := t.Context()
-	src, err := m.Segment(ctx, off, min(s.segment, int64(len(target))-off))
+	src, err := match(ctx, off, min(s.segment, int64(len(target))-off))
 	check(t, err)
 	b, err := src.AppendBinary(nil)
 	check(t, err)
@@ -84,7 +85,7 @@ func (s session) one(t testing.TB, m *Matcher, basis, target []byte, off int64, 
 		t.Fatalf("source sends %d literals, destination wants %d", len(lits), dst.GapBytes())
 	}
 	r := bytes.NewReader(lits)
-	err = Apply(ctx, bytes.NewReader(basis), dst, r, func(off int64, chunk []byte, ok bool) error {
+	err = NewPatcher(bytes.NewReader(basis)).Apply(ctx, dst, r, func(off int64, chunk []byte, ok bool) error {
 		if off != int64(len(got)) {
 			t.Fatalf("chunk at %d after %d bytes", off, len(got))
 		}
@@ -123,7 +124,7 @@ func (s session) refine(ctx context.Context, t testing.TB, m *Matcher, basis []b
 	if !bytes.Equal(again, b) {
 		t.Fatal("question does not encode as it was decoded")
 	}
-	ans, err := dq.Search(ctx, bytes.NewReader(basis), dst)
+	ans, err := NewPatcher(bytes.NewReader(basis)).Search(ctx, dq, dst)
 	check(t, err)
 	ab, err := ans.AppendBinary(nil)
 	check(t, err)
@@ -184,3 +185,23 @@ func (r *rng) insert(b []byte, n, size int) []byte {
 }
 
 var _ io.ReaderAt = (*bytes.Reader)(nil)
+
+// TestCost: a question is put where what it could save at most is more than the line
+// carries meanwhile.
+func TestCost(t *testing.T) {
+	gen := rng(1)
+	basis := gen.bytes(8 << 20)
+	target := bytes.Clone(basis)
+	s := newSession(basis)
+	gap := int(s.p.BlockSize)
+	for i := range 4 {
+		target[1<<20+i*10*gap] ^= 1
+	}
+	for cost, want := range map[int]bool{0: true, gap: true, 4*gap - gap/4: true, 4 * gap: false, 1 << 30: false} {
+		s.cost.BytesPerRTT = int64(cost)
+		_, tr := s.run(t, basis, target)
+		if asked := tr.rounds > 0; asked != want {
+			t.Errorf("4 gaps of %d bytes, %d bytes per round trip: asked is %v", gap, cost, asked)
+		}
+	}
+}

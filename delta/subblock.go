@@ -3,21 +3,34 @@ package delta
 import (
 	"context"
 	"fmt"
-	"io"
 
 	"github.com/zeebo/xxh3"
 )
 
 const gapBuffer = 256 << 10 // bytes of a gap read at once
 
+// gapRoom returns b, or a larger buffer for the gaps of a segment of n bytes.
+func gapRoom(b []byte, n int64) []byte {
+	if n = min(max(n, 1<<nearMaxLog), gapBuffer); int64(len(b)) < n {
+		return make([]byte, n)
+	}
+	return b
+}
+
+// gapReader reads the gaps of the target.
+type gapReader struct {
+	near *Nearby
+	buf  []byte
+}
+
 // nearHash is the hash of a sub-block that is compared; the one of a block has
 // another seed, so that content which collides in one does not in the other.
 func nearHash(b []byte, seed uint64) uint64 { return xxh3.HashSeed(b, seed+2) }
 
 // hash computes the hashes of all items at the source.
-func (q *Question) hash(ctx context.Context, target io.ReaderAt) error {
+func (q *Question) hash(ctx context.Context, r *gapReader) error {
 	seed := q.seg.p.Seed
-	buf := make([]byte, gapBuffer)
+	r.buf = gapRoom(r.buf, q.seg.Len)
 	rollers := map[int]*roller{}
 	for _, it := range q.items {
 		if err := ctx.Err(); err != nil {
@@ -25,16 +38,16 @@ func (q *Question) hash(ctx context.Context, target io.ReaderAt) error {
 		}
 		h, sum := &q.near, func(b []byte) uint64 { return nearHash(b, seed) }
 		if it.search {
-			r := rollers[it.log]
-			if r == nil {
-				r = newRoller(seed, 1<<it.log)
-				rollers[it.log] = r
+			roll := rollers[it.log]
+			if roll == nil {
+				roll = newRoller(seed, 1<<it.log)
+				rollers[it.log] = roll
 			}
-			h, sum = &q.search, func(b []byte) uint64 { return finish(r.sum(b)) }
+			h, sum = &q.search, func(b []byte) uint64 { return finish(roll.sum(b)) }
 		}
 		mask := q.seg.p.mask(h.width)
-		read := func(b []byte, at int64) error { return readFullAt(target, b, q.seg.Off+at) }
-		err := it.each(q.gaps[it.gap], buf, read, func(_ int64, b []byte) {
+		read := func(b []byte, at int64) error { return readFullAt(r.near, b, q.seg.Off+at) }
+		err := it.each(q.gaps[it.gap], r.buf, read, func(_ int64, b []byte) {
 			h.list = append(h.list, sum(b)&mask)
 		})
 		if err != nil {

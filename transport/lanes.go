@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"gosync/transport/wire"
 )
 
 // A long line carries more over several channels than over one. The server listens on a
@@ -16,9 +18,6 @@ import (
 // server connect channels to it, as for forwarding (direct-streamlocal@openssh.com):
 // that takes one round trip and starts nothing on the far side. Where the SSH server
 // does not allow that, there is one channel as before.
-
-// offered is how many lanes a server takes at the most.
-const offered = 16
 
 // wideStream is a Stream to a server that more streams can be opened beside; see
 // wire.Widener.
@@ -51,9 +50,17 @@ func (s *wideStream) Widen(n int, ticket []byte, join func(io.ReadWriteCloser)) 
 	}
 }
 
+// joinTime is how long lanes can join: the client opens all at once.
+const joinTime = time.Minute
+
 // OfferLanes begins to hand over streams of processes of the same user, and returns the
-// path of the socket that they have to connect to. stop ends that and waits for it.
+// path of the socket that they have to connect to. stop ends that and waits for it; a
+// minute does too, so that a process that is killed later leaves nothing behind.
 func OfferLanes(join func(io.ReadWriteCloser)) (ticket []byte, stop func(), err error) {
+	return offerLanes(joinTime, join)
+}
+
+func offerLanes(within time.Duration, join func(io.ReadWriteCloser)) (ticket []byte, stop func(), err error) {
 	dir, err := os.MkdirTemp("", "gosync-") // 0700
 	if err != nil {
 		return nil, nil, fmt.Errorf("a directory for lanes: %w", err)
@@ -63,11 +70,14 @@ func OfferLanes(join func(io.ReadWriteCloser)) (ticket []byte, stop func(), err 
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("listening for lanes: %w", err), os.RemoveAll(dir))
 	}
+	if err := l.SetDeadline(time.Now().Add(within)); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("listening for lanes: %w", err), l.Close(), os.RemoveAll(dir))
+	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		defer func() { _ = os.RemoveAll(dir) }() // what is left over is in the temporary directory
 		defer l.Close()
-		for range offered {
+		for range wire.MaxLanes {
 			conn, err := l.Accept()
 			if err != nil {
 				return

@@ -214,6 +214,9 @@ func (l *commandLink) start(ctx context.Context, more []string, remote ...string
 }
 
 // isSSH reports whether a program takes the options of ssh(1).
-func isSSH(program string) bool {
+func isSSH(program string) bool { return IsSSH(program) }
+
+// IsSSH reports whether a program, the first word of -e, is ssh(1) by its name.
+func IsSSH(program string) bool {
 	return strings.TrimSuffix(path.Base(strings.ReplaceAll(program, `\`, "/")), ".exe") == "ssh"
 }

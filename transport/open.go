@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -237,7 +238,7 @@ func (l *ladder) say(format string, args ...any) {
 
 // agent starts gosync as it is found there.
 func (l *ladder) agent(ctx context.Context) (*Far, error) {
-	return l.start(ctx, strings.Join(l.o.RemoteCommand, " "), l.o.RemoteCommand[0])
+	return l.start(ctx, strings.Join(append(slices.Clip(l.o.RemoteCommand), l.o.ServerArgs...), " "), l.o.RemoteCommand[0])
 }
 
 // start runs a command that ought to be gosync's server.
@@ -257,6 +258,7 @@ func (l *ladder) start(ctx context.Context, command, program string) (*Far, erro
 	}
 	again := l.o
 	again.Via, again.NoDeploy, again.Say, again.RemoteCommand = ViaAgent, true, nil, []string{command}
+	again.ServerArgs = nil // they are in command
 	return &Far{Via: ViaAgent, Agent: l.widen(s), Release: hello.Release, Again: again, program: program}, nil
 }
 
@@ -283,6 +285,9 @@ func (l *ladder) deploy(ctx context.Context) (*Far, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if len(l.o.ServerArgs) > 0 {
+		command = strings.TrimSuffix(command, "'") + ` "$@"' gosync ` + strings.Join(l.o.ServerArgs, " ")
 	}
 	far, err := l.start(ctx, command, `sh -c 'exec "$HOME/`+how.Path+`" "$@"' gosync`)
 	if err != nil {

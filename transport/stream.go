@@ -62,6 +62,7 @@ type Options struct {
 	SSHConfig     string    // path of an ssh_config; "": the usual files; "none": no file
 	Port          int       // 1 to 65535; 0: the target's, or the configuration's
 	RemoteCommand []string  // words, joined by spaces for the remote shell; never quoted
+	ServerArgs    []string  // further words for gosync there, quoted for its shell
 	Stderr        io.Writer // takes the messages of the far side, escaped and limited; nil: they are dropped
 
 	Via      Via            // how far Open goes down; "": all the way

@@ -129,8 +129,7 @@ func cutHost(arg string) (host, path string, ok bool) {
 // setHost reads [user@]host, with or without brackets. The last at sign decides: user names may hold one.
 func (t *Target) setHost(s string) error {
 	if i := strings.LastIndexByte(s, '@'); i >= 0 {
-		t.User = s[:i]
-		if err := sshconn.ValidUser(t.User); err != nil {
+		if err := t.setUser(s[:i]); err != nil {
 			return err
 		}
 		s = s[i+1:]
@@ -150,6 +149,14 @@ func (t *Target) setHost(s string) error {
 	return sshconn.ValidHost(s)
 }
 
+func (t *Target) setUser(name string) error {
+	if strings.IndexByte(name, ':') >= 0 {
+		return errors.New("a password in an address is not supported: it would show in process lists")
+	}
+	t.User = name
+	return sshconn.ValidUser(name)
+}
+
 // parseURL reads what follows the scheme. short turns the path, with its slash, into the form that follows a host and a
 // colon.
 func parseURL(rest string, short func(path string) string) (Target, error) {
@@ -164,13 +171,10 @@ func parseURL(rest string, short func(path string) string) (Target, error) {
 		if err != nil {
 			return Target{}, err
 		}
-		if strings.IndexByte(user, ':') >= 0 {
-			return Target{}, errors.New("a password in an address is not supported: it would show in process lists")
-		}
-		if err := sshconn.ValidUser(user); err != nil {
+		if err := t.setUser(user); err != nil {
 			return Target{}, err
 		}
-		t.User, hostport = user, authority[i+1:]
+		hostport = authority[i+1:]
 	}
 	host, port, err := cutPort(hostport)
 	if err != nil {

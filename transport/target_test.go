@@ -106,7 +106,7 @@ func TestParseTargetRefuses(t *testing.T) {
 		"scp://u:pw@h/x", "sftp://h:0/x", "scp://h/%00", "scp://::1/x",
 		"https://h/x", "::mod", "-oProxyCommand=id:x", "-h:x", "u@-h:x", "-l@h:x", "@h:x", "u@:x", "h h:x", "h\nh:x", "h\th:x", "h;id:x",
 		"h|id:x", "h&id:x", "h`id`:x", "$(id):x", "$HOME:x", "h>f:x", "h<f:x", "h'x:y", `h"x:y`, `h\x:y`, "h{a}:x", "h(a):x", "u;id@h:x",
-		"u`id`@h:x", "u$(id)@h:x", "u|v@h:x", "a -oX@h:x", `u\@h:x`, "\x7fh:x", "u\x1b@h:x", "[::g]:x", "a]b:x", "u@[::1]x:y",
+		"u`id`@h:x", "u$(id)@h:x", "u|v@h:x", "a -oX@h:x", `u\@h:x`, "\x7fh:x", "u\x1b@h:x", "[::g]:x", "[:@[::1]:x", "a]b:x", "u@[::1]x:y",
 		"ssh://", "ssh:///x", "ssh://-oProxyCommand=x/y", "ssh://u@/x", "ssh://@h/x", "ssh://h:0/x", "ssh://h:65536/x", "ssh://h:-1/x",
 		"ssh://h:22x/y", "ssh://u:pw@h/x", "ssh://h%2fx/y", "ssh://h/%00", "ssh://h/%zz", "ssh://h%0a/x", "ssh://::1/x", "ssh://[::1/x",
 		"ssh://h h/x",

@@ -33,17 +33,24 @@ func (l *lister) list(ctx context.Context, j *job) {
 	if j.parent != nil {
 		j.path = manifest.Join(j.parent.path, j.name)
 	}
-	j.dir = &Dir{Path: j.path}
+	j.dir = &Dir{Path: j.path, bare: j.bare()}
+	j.dirsOnly = l.opts.Only != nil && !l.opts.Only(j.path)
 	lists := l.read(ctx, j)
 	j.dir.origins = make([]Origin, len(j.places))
 	for i := range j.places {
 		j.dir.origins[i] = j.places[i].Origin
 	}
+	j.dir.mergeGit()
 	if len(lists) == 1 && !j.hasNamed() {
 		l.plain(j, lists[0])
 		return
 	}
 	l.merge(j, lists)
+}
+
+// bare reports whether nothing but names below it put j there.
+func (j *job) bare() bool {
+	return j.merged != nil && j.parent != nil && len(j.merged.from) == 0 && !slices.ContainsFunc(j.merged.nodes, func(n *Node) bool { return !n.Implied })
 }
 
 // hasNamed reports whether nodes below j were named one by one.
@@ -125,7 +132,10 @@ func (l *lister) enter(ctx context.Context, j *job, p place, entries []manifest.
 	read := func(name string) ([]byte, error) {
 		// The listing spares a look at files that are not there.
 		i, ok := manifest.Find(entries, name)
-		if ok && !entries[i].IsRegular() || !ok && complete {
+		switch {
+		case filter.IsGit(name):
+			return l.readGit(ctx, j, p, name, entries)
+		case ok && !entries[i].IsRegular() || !ok && complete:
 			return nil, fs.ErrNotExist
 		}
 		return p.Tree.ReadFile(ctx, manifest.Join(p.Dir, name), maxRules)
@@ -152,15 +162,30 @@ func (l *lister) enterNamed(j *job) (err error) {
 }
 
 // unique sorts entries and drops names that a directory yielded twice, as it
-// may while it is changed.
+// may while it is changed. Most trees list in order.
 func unique(entries []manifest.Entry) []manifest.Entry {
+	if ascending(entries) {
+		return entries
+	}
 	manifest.Sort(entries)
 	return slices.CompactFunc(entries, func(a, b manifest.Entry) bool { return a.Name == b.Name })
 }
 
+func ascending(entries []manifest.Entry) bool {
+	for i := 1; i < len(entries); i++ {
+		if entries[i-1].Name >= entries[i].Name {
+			return false
+		}
+	}
+	return true
+}
+
 // verdict says whether an entry takes part and whether it is protected.
-func (l *lister) verdict(dir string, sc scope, e *manifest.Entry) (keep, protected bool) {
-	if l.opts.Skip != nil && l.opts.Skip(dir, e.Name) {
+func (l *lister) verdict(j *job, sc scope, e *manifest.Entry) (keep, protected bool) {
+	if l.opts.Skip != nil && l.opts.Skip(j.path, e.Name) || j.dirsOnly && !e.IsDir() {
+		return false, false
+	}
+	if l.opts.NoMounts && e.IsDir() && e.Ext != nil && e.Ext.Mount {
 		return false, false
 	}
 	if sc == nil || !sc.Excluded(e.Name, e.IsDir(), l.opts.Side) {
@@ -174,7 +199,7 @@ func (l *lister) named(j *job, n *Node) (keep, protected bool) {
 	if n.Implied {
 		return true, false
 	}
-	return l.verdict(j.path, j.named, &n.Entry)
+	return l.verdict(j, j.named, &n.Entry)
 }
 
 // plain fills in a directory that has one place and nothing named.
@@ -183,7 +208,7 @@ func (l *lister) plain(j *job, entries []manifest.Entry) {
 	var protected []bool
 	kept := entries[:0]
 	for i := range entries {
-		keep, prot := l.verdict(j.path, sc, &entries[i])
+		keep, prot := l.verdict(j, sc, &entries[i])
 		if !keep {
 			continue
 		}
@@ -193,7 +218,11 @@ func (l *lister) plain(j *job, entries []manifest.Entry) {
 		if protected != nil {
 			protected = append(protected, prot)
 		}
-		kept = append(kept, entries[i])
+		if len(kept) == i {
+			kept = entries[:i+1] // nothing was left out so far: it stands in its place
+		} else {
+			kept = append(kept, entries[i])
+		}
 	}
 	j.dir.Entries, j.dir.Protected = exact(kept), protected
 	if l.opts.NoRecurse {

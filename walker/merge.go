@@ -49,7 +49,7 @@ func (l *lister) items(j *job, lists [][]manifest.Entry) []item {
 	}
 	for p, entries := range lists {
 		for i := range entries {
-			if keep, prot := l.verdict(j.path, j.places[p].scope, &entries[i]); keep {
+			if keep, prot := l.verdict(j, j.places[p].scope, &entries[i]); keep {
 				items = append(items, item{Entry: entries[i], place: p, protected: prot})
 			}
 		}

@@ -12,6 +12,7 @@ type job struct {
 	merged   *merged // nil where the directory comes from the parent's only place
 	path     string  // in the transfer; known once the job was begun
 	places   []place // what it is made of; known once it is listed
+	dirsOnly bool    // only the directories in it take part; known once it was begun
 	named    scope   // the scope that judges named children; known once it is listed
 	dir      *Dir    // the listing, until it is yielded
 	children []job   // the directories below, in order; known once it is listed

@@ -71,7 +71,9 @@ type Options struct {
 	Side      filter.Side                 // whose rules apply
 	Workers   int                         // listing goroutines; 0 chooses
 	OneDevice bool                        // directories on other file systems than their parent are not entered
+	NoMounts  bool                        // ... and not listed either
 	HardLinks bool                        // entries get their group's first member (Ext.LeaderDir, LeaderEntry)
+	Only      func(dir string) bool       // directories of the transfer of which more than the directories in them takes part; nil for all
 	Skip      func(dir, name string) bool // names in directories of the transfer that never take part, such as temporaries; nil for none. It is called from several goroutines
 }
 
@@ -91,6 +93,9 @@ type Dir struct {
 	// Children are the indices of Entries that the walk enters, in order.
 	Children []int
 
+	Git GitRules // what was read of git's rules, where the filter asks for them
+
+	bare    bool
 	origins []Origin // the directories whose content this one holds
 	nodes   []*Node  // the named nodes among the entries
 	from    []uint32 // for each entry an index into origins, or behind them into nodes; nil where all come from the first origin
@@ -114,6 +119,10 @@ func (d *Dir) Origin(i int) (Tree, string) {
 	}
 	return n.Tree, n.Path
 }
+
+// Bare reports whether the directory is only there because something below it was
+// named: it was not itself.
+func (d *Dir) Bare() bool { return d.bare }
 
 // Sole reports whether all entries are what one tree has in one directory, and there
 // are some.

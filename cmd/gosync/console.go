@@ -17,6 +17,7 @@ type console struct {
 	outTerm bool // standard output is a terminal: it shares the screen with the progress line
 	shown   bool // the progress line is on the screen
 	asking  bool // the screen is taken by a question
+	prompt  bool // standard output is written out after each line
 	failed  error
 	broken  func(error) // called once when standard output cannot be written
 }
@@ -34,7 +35,7 @@ func (c *console) print(text string) {
 	}
 	_, err := c.out.WriteString(text)
 	c.check(err)
-	if c.outTerm {
+	if c.outTerm || c.prompt {
 		c.check(c.out.Flush())
 	}
 }

@@ -34,7 +34,8 @@ func imports() map[string][]string {
 	return map[string][]string{
 		"delta":             {blake3, xxh3},
 		"walker/manifest":   {blake3},
-		"walker/filter":     {},
+		"walker/filter":     {"walker/gitignore"},
+		"walker/gitignore":  {},
 		"walker/glob":       {},
 		"internal/tty":      {xterm},
 		"transport/sshconn": {cryptoSSH, knownhosts, xterm, "internal/tty"},
@@ -45,6 +46,8 @@ func imports() map[string][]string {
 		"walker":           {"walker/manifest", "walker/filter"},
 
 		"internal/engine": {"delta", "walker/manifest", "walker/filter", "walker", "transport/wire"},
+
+		"internal/snapshot": {"internal/engine", "walker", "walker/filter", "walker/manifest", blake3},
 
 		"transport/localfs": {"github.com/landlock-lsm/go-landlock", "golang.org/x/text", "internal/engine", "delta", "walker", "walker/manifest", "walker/meta", "walker/glob", "delta/checkpoint", unix},
 		"transport/sftpfs":  {"internal/engine", "delta", "walker", "walker/manifest", "walker/glob", "delta/checkpoint", sftp},
@@ -59,12 +62,13 @@ func imports() map[string][]string {
 		"internal/shell":     {"walker/manifest", "internal/tty", sftp, xterm},
 
 		"cmd/gosync": {
-			"walker/filter", "walker/manifest", "internal/engine", "internal/shell", "internal/sshserver",
+			"walker/filter", "walker/manifest", "internal/engine", "internal/shell", "internal/snapshot", "internal/sshserver",
 			"transport", "transport/farshell", "transport/localfs", "transport/sftpfs", "transport/sshconn", "transport/wire", pflag, progressbar, xterm,
 		},
 
 		// Support for tests.
 		"internal/need":             {},
+		"transport/wire/longline":   {},
 		"transport/wire/evilpeer":   {"delta", "walker/manifest", "transport/wire"},
 		"internal/engine/memtree":   {"delta", "delta/checkpoint", "walker", "walker/manifest", "internal/engine"},
 		"internal/engine/treetest":  {"delta", "internal/engine", "walker/manifest"},
@@ -79,7 +83,7 @@ func anybody() []string { return []string{"golang.org/x/sync", "golang.org/x/tim
 
 // pure are the packages that know no files and no network.
 func pure() []string {
-	return []string{"delta", "walker/manifest", "walker/filter", "delta/checkpoint", "internal/engine", "walker", "transport/wire"}
+	return []string{"delta", "walker/manifest", "walker/filter", "walker/gitignore", "delta/checkpoint", "internal/engine", "walker", "transport/wire"}
 }
 
 const modulePath = "gosync"

@@ -66,6 +66,9 @@ func (s *settings) directOptions() ([]string, error) {
 	var args []string
 	for i := range s.given {
 		g := &s.given[i]
+		if g.flag.name == "remote-option" {
+			return nil, withCode(exitUnsupported, errors.New("--remote-option (-M) does not go with --direct: that run has another far side"))
+		}
 		if g.flag.category == catRemote && g.flag.name != "retries" { // which is about that connection
 			continue
 		}
@@ -81,11 +84,11 @@ func (s *settings) directOptions() ([]string, error) {
 	return args, nil
 }
 
-// namesFile reports whether the option has this run read a file of this machine.
+// namesFile reports whether the option has this run read or write a file of this machine.
 // Of filter rules only their parser knows; those for files of each directory
 // are read where the directories are.
 func (g *givenFlag) namesFile(nul bool) (bool, error) {
-	if slices.Contains([]string{"files-from", "exclude-from", "include-from"}, g.flag.name) {
+	if slices.Contains([]string{"files-from", "exclude-from", "include-from", "log-file"}, g.flag.name) {
 		return true, nil
 	}
 	if g.flag.name != "filter" {

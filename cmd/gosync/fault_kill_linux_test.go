@@ -167,7 +167,7 @@ func outOfMemory(t *testing.T, c *tally) {
 		b := newFaultBench(t)
 		options := b.slow(t)
 		b.far = join + "exec " + b.gosync
-		cmd, output := b.command(b.with(way, append(options, "--retries=0", "--bwlimit=1500")...)...)
+		cmd, output := b.command(b.with(way, append(options, "--retries=0", "--no-compress", "--bwlimit=1500")...)...)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}

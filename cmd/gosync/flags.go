@@ -159,7 +159,10 @@ func explain(err error, table []flag) error {
 	var missing *pflag.ValueRequiredError
 	var invalid *pflag.InvalidValueError
 	var syntax *pflag.InvalidSyntaxError
+	var coded *codeError
 	switch {
+	case errors.As(err, &invalid) && errors.As(err, &coded):
+		return withCode(coded.code, fmt.Errorf("%s: %w", writtenName(invalid.GetFlag()), errors.Unwrap(invalid)))
 	case errors.As(err, &invalid):
 		return usageErrorf("%s: %v", writtenName(invalid.GetFlag()), errors.Unwrap(invalid))
 	case errors.As(err, &unknown):
@@ -252,15 +255,7 @@ func distance(a, b string) int {
 // isRsyncOption reports whether rsync knows the option and gosync does not:
 // then guessing at a spelling mistake would mislead.
 func isRsyncOption(name string) bool {
-	const options = ` A acls atimes b backup backup-dir blocking-io block-size B C cc checksum-choice checksum-seed
- chmod chown compare-dest compress-choice compress-level compress-threads confine-root copy-as copy-dest copy-devices
- copy-dirlinks copy-unsafe-links crtimes cvs-exclude debug del delay-updates delete-after delete-before delete-delay
- delete-during delete-excluded delete-missing-args E existing executability F fake-super force fuzzy groupmap 8 8-bit-output iconv
- ignore-errors ignore-existing ignore-missing-args ignore-non-existing implied-dirs inc-recursive info insecure-links ipv4 ipv6 4 6
- J k K keep-dirlinks link-dest list-only log-file log-file-format log-format m M max-alloc min-size mkpath modify-window
- munge-links N no-implied-dirs no-inc-recursive no-i-r O old-args old-dirs omit-dir-times omit-link-times one-file-system open-noatime
- outbuf out-format preallocate protect-args protocol prune-empty-dirs read-batch remote-option remove-sent-files
- remove-source-files s safe-links secluded-args skip-compress sockopts stderr stop-after stop-at suffix super T temp-dir time-limit
- trust-sender U usermap write-batch write-devices x X xattrs y zc zl zt `
+	const options = ` confine-root copy-as copy-devices crtimes N protocol read-batch sockopts write-batch
+ write-devices `
 	return slices.Contains(strings.Fields(options), name)
 }

@@ -84,7 +84,7 @@ func TestOptionsReachTheEngine(t *testing.T) {
 		"--no-W -cuIzS": func(o *engine.Options) {
 			o.Checksum, o.Update, o.IgnoreTimes, o.Compress, o.Sparse = true, true, true, true, true
 		},
-		"--no-W -z --no-z":                        func(*engine.Options) {},
+		"--no-W -z --no-z":                        func(o *engine.Options) { o.NoCompress = true },
 		"--no-W --size-only -H":                   func(o *engine.Options) { o.SizeOnly, o.HardLinks = true, true },
 		"--no-W --inplace":                        func(o *engine.Options) { o.InPlace = true },
 		"--no-W --partial":                        func(o *engine.Options) { o.Partial = true },
@@ -190,8 +190,7 @@ func TestUsageErrors(t *testing.T) {
 		"--serve":                  "unknown option --serve",
 		"-aQ":                      "unknown option -Q",
 		"-Q":                       "unknown option -Q",
-		"--existing":               "rsync's option --existing is not supported yet",
-		"-x":                       "rsync's option -x is not supported yet",
+		"--write-devices":          "rsync's option --write-devices is not supported yet",
 		"--archive=1":              "--archive: takes no value",
 		"--no-owner=yes":           "--no-owner: takes no value",
 		"-D=x":                     "-D: takes no value",

@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"runtime"
-	"runtime/debug"
 	"strings"
 )
 
@@ -13,6 +11,8 @@ const usageText = `Usage: gosync [OPTION]... SRC... DEST
        gosync cp [OPTION]... SRC... DEST      (scp's command line: gosync cp --help)
        gosync ls [OPTION]... [USER@]HOST:PATH...
        gosync shell [OPTION]... [USER@]HOST[:DIR]
+       gosync snapshot [OPTION]... SRC... DEST   (and list, verify, diff, restore, prune)
+       gosync verify [OPTION]... SRC... DST
        gosync demo
 `
 
@@ -137,12 +137,3 @@ func wrap(b *strings.Builder, indent, text string) {
 }
 
 func upperFirst(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
-
-// versionText is what --version prints.
-func versionText() string {
-	version := "devel"
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
-		version = info.Main.Version
-	}
-	return fmt.Sprintf("gosync %s (%s/%s, %s)\n", version, runtime.GOOS, runtime.GOARCH, runtime.Version())
-}

@@ -27,9 +27,9 @@ func itemized(ev *engine.ItemEvent) string {
 	set(5, manifest.ChangePerms, 'p')
 	set(6, manifest.ChangeOwner, 'o')
 	set(7, manifest.ChangeGroup, 'g')
-	set(8, 0, 'u')
-	set(9, 0, 'a')
-	set(10, 0, 'x')
+	set(8, manifest.ChangeAccess, 'u')
+	set(9, manifest.ChangeACL, 'a')
+	set(10, manifest.ChangeXattrs, 'x')
 	if ev.Entry.Type == manifest.Symlink {
 		line[3] = '.' // the size of a link is its target's length: "c" says it
 	}
@@ -61,7 +61,7 @@ func action(ev *engine.ItemEvent) byte {
 // blanks reports whether the attributes are to be left blank: none changes, and
 // the first character tells nothing about attributes.
 func blanks(line []byte) bool {
-	if line[0] != '.' && line[0] != 'h' && (line[0] != 'c' || line[1] != 'f') {
+	if line[0] != '.' && line[0] != 'h' && line[0] != 'c' {
 		return false
 	}
 	for _, b := range line[2:] {
@@ -78,22 +78,6 @@ func fill(b []byte, c byte) {
 	}
 }
 
-// itemName returns the entry's name as an item line shows it: a slash behind a
-// directory, "./" for the root, and where a link points.
-func itemName(ev *engine.ItemEvent) string {
-	name := display(ev.Path)
-	if ev.Entry.IsDir() {
-		return dirName(name)
-	}
-	switch {
-	case ev.Entry.Type == manifest.Symlink:
-		name += " -> " + display(ev.Entry.Link())
-	case ev.Change&manifest.ChangeHardLink != 0 && ev.Link != "":
-		name += " => " + display(ev.Link)
-	}
-	return name
-}
-
 // dirName returns how a directory of the transfer is shown.
 func dirName(name string) string {
 	if name == "" {
@@ -105,7 +89,8 @@ func dirName(name string) string {
 // attributes are the changes that count when it is decided whether an entry is
 // worth a line; how the change comes about does not.
 const attributes = manifest.ChangeContent | manifest.ChangeSize | manifest.ChangeTime | manifest.ChangePerms |
-	manifest.ChangeOwner | manifest.ChangeGroup | manifest.ChangeNew | manifest.ChangeTimeNow | manifest.ChangeTransfer
+	manifest.ChangeOwner | manifest.ChangeGroup | manifest.ChangeNew | manifest.ChangeTimeNow | manifest.ChangeTransfer |
+	manifest.ChangeAccess | manifest.ChangeACL | manifest.ChangeXattrs
 
 // worthName reports whether -v without -i shows the entry: as in rsync a file
 // whose attributes alone change is not shown, while a directory is.

@@ -78,8 +78,8 @@ func TestItemName(t *testing.T) {
 		{engine.ItemEvent{Path: "h", Change: manifest.ChangeHardLink, Entry: manifest.Entry{Type: manifest.Regular}}, "h"},
 	}
 	for _, tt := range tests {
-		if got := itemName(&tt.ev); got != tt.want {
-			t.Errorf("itemName(%+v) = %q, want %q", tt.ev, got, tt.want)
+		if got := (lineFormat{text: "%n%L"}).expand((&printer{s: newSettings()}).itemLine(&tt.ev)); got != tt.want {
+			t.Errorf("the name of %+v is %q, want %q", tt.ev, got, tt.want)
 		}
 	}
 }

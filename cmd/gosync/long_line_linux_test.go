@@ -19,8 +19,7 @@ type delays struct {
 	wg   sync.WaitGroup
 }
 
-// newDelays listens on loopback until the test ends. It forwards to a server whose
-// configuration at config it changes.
+// newDelays listens on loopback until the test ends, and forwards to a server.
 func newDelays(t *testing.T, to string, each time.Duration) *delays {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -102,7 +101,7 @@ func TestLongLine(t *testing.T) {
 			_, port, _ := net.SplitHostPort(d.l.Addr().String())
 			b.file(t, "src/large", 8<<20)
 			line := []string{
-				"-a", "--ssh-config", b.sshd.Config, "--gosync-path=" + b.gosync, "--port=" + port,
+				"-a", "--no-compress", "--ssh-config", b.sshd.Config, "--gosync-path=" + b.gosync, "--port=" + port,
 				"--ssh-option=UserKnownHostsFile=" + b.path("known"), "--ssh-option=StrictHostKeyChecking=accept-new",
 			}
 			far := b.sshd.Alias + ":" + b.dir

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"gosync/walker/filter"
 )
@@ -16,6 +17,7 @@ import (
 // can be read once.
 type reader struct {
 	stdin io.Reader
+	open  func(name string, flags int, mode fs.FileMode) (*os.File, error)
 	used  bool
 }
 
@@ -24,7 +26,12 @@ var errStdinTwice = errors.New("standard input is read by another option already
 
 func (r *reader) read(name string) ([]byte, error) {
 	if name != "-" {
-		return os.ReadFile(name)
+		f, err := r.open(name, os.O_RDONLY, 0)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		return io.ReadAll(f)
 	}
 	if r.used || r.stdin == nil {
 		return nil, errStdinTwice
@@ -51,19 +58,37 @@ func (r *reader) merge(getenv func(string) string) func(string) ([]byte, error) 
 	}
 }
 
+// addPerDirectory is -F: the first one has files with rules read, the second one
+// leaves them out of the copy.
+func (s *settings) addPerDirectory() {
+	read, leave := rule{ruleFilter, "dir-merge /.rsync-filter"}, rule{ruleFilter, "- .rsync-filter"}
+	switch {
+	case !slices.Contains(s.rules, read):
+		s.rules = append(s.rules, read)
+	case !slices.Contains(s.rules, leave):
+		s.rules = append(s.rules, leave)
+	}
+}
+
 // filters builds the set of rules in the order of the command line; nil for none.
 func (s *settings) filters(r *reader, getenv func(string) string) (*filter.Set, error) {
-	if len(s.rules) == 0 {
+	if len(s.rules) == 0 && !s.gitignore {
 		return nil, nil
 	}
 	set := new(filter.Set)
 	if s.from0 {
 		set.From0()
 	}
+	if s.gitignore {
+		set.GitIgnore()
+	}
 	for _, rule := range s.rules {
 		if err := s.addRule(set, rule, r, getenv); err != nil {
 			return nil, err
 		}
+	}
+	if s.deletes.excluded {
+		set = set.WithDeleteExcluded()
 	}
 	return set, nil
 }

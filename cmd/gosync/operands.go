@@ -63,6 +63,9 @@ func newRoute(args []string, s *settings) (*route, error) {
 		return nil, usageErrorf("no source and no destination")
 	}
 	targets, err := parseTargets(args)
+	if err == nil && s.oldArgs == yes {
+		targets, err = splitTargets(targets)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -73,12 +76,17 @@ func newRoute(args []string, s *settings) (*route, error) {
 		return &route{dest: targets[0]}, nil
 	}
 	if len(targets) == 1 {
-		return nil, loneSource(targets[0])
+		s.listOnly = true
+		r := &route{sources: targets}
+		return r, r.check(s)
 	}
 	if err := portTrap(args, s); err != nil {
 		return nil, err
 	}
 	r := &route{sources: targets[:len(targets)-1], dest: targets[len(targets)-1]}
+	if s.listOnly {
+		r.dest = target{} // what is there does not matter
+	}
 	return r, r.check(s)
 }
 
@@ -122,14 +130,6 @@ func daemonForm(arg string) bool {
 	}
 	head, _, _ := strings.Cut(arg, "/")
 	return strings.Contains(head, "::") && !strings.Contains(head, "[")
-}
-
-// loneSource is the error for a single operand.
-func loneSource(t target) error {
-	if t.Remote {
-		return withCode(exitUnsupported, fmt.Errorf("%s has no destination; give one, such as . for the current directory, or list it with gosync ls", t.arg))
-	}
-	return usageErrorf("no destination: one operand only, %s", t.arg)
 }
 
 // portTrap catches ssh's and scp's habit: for rsync and gosync -p has no value.

@@ -24,7 +24,7 @@ import (
 //   - an empty directory without a trailing slash is one item for rsync, and a missing destination its new name; gosync
 //     puts it below the destination, where it comes to be when it is no longer empty.
 func (c *peerCase) accept(theirs, ours *peerOutcome) bool {
-	if ours.status == exitFile && strings.Contains(ours.stderr, "create it first") &&
+	if (ours.status == exitFile || ours.status == exitSelect) && strings.Contains(ours.stderr, "create it first") &&
 		(strings.Contains(theirs.stderr, "change_dir#3") || slices.Contains(c.opts, "-n")) {
 		return true
 	}
@@ -36,7 +36,7 @@ func (c *peerCase) accept(theirs, ours *peerOutcome) bool {
 			return true
 		}
 	}
-	for _, lines := range []*[]string{&theirs.lines, &theirs.second} {
+	for _, lines := range []*[]string{&theirs.lines, &theirs.second, &ours.lines, &ours.second} {
 		*lines = slices.DeleteFunc(*lines, func(line string) bool { return strings.HasPrefix(line, "cannot delete non-empty directory: ") })
 	}
 	if quietly(theirs.lines, ours.lines) && !strings.HasSuffix(theirs.lines[0], " ./") {

@@ -267,7 +267,7 @@ func peerSeeds(t *testing.T, count, long int) []uint64 {
 	}
 	start := uint64(1)
 	if longRun() {
-		count, start = long, uint64(rand.Uint32())
+		count, start = long, uint64(fromEnv("GOSYNC_FROM", int(rand.Uint32())))
 	}
 	list := make([]uint64, count)
 	for i := range list {

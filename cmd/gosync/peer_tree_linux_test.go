@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A peerNode is one name of a tree that a test makes. Kinds are f, d, l (symlink), p (FIFO), s (socket), c (character
-// device) and h (a further name of the file that target names).
+// A peerNode is one name of a tree that a test makes. Kinds are f, d, l (symlink), p (FIFO), s (socket), c and b
+// (devices) and h (a further name of the file that target names).
 type peerNode struct {
 	path   string // relative to the root of the tree; bytes
 	kind   byte
@@ -28,6 +28,7 @@ type peerNode struct {
 	sec    int64 // of the time; nanoseconds says the rest
 	data   []byte
 	target string
+	xattrs []string // name=value
 }
 
 // A peerTree is a tree: parents before what is below them, and a file before its further names.
@@ -110,6 +111,9 @@ func (s peerTree) String() string {
 		if n.target != "" {
 			fmt.Fprintf(&b, " -> %q", n.target)
 		}
+		for _, x := range n.xattrs {
+			fmt.Fprintf(&b, " %q", x)
+		}
 		b.WriteByte('\n')
 	}
 	return b.String()
@@ -151,6 +155,8 @@ func (n *peerNode) create(root string) error {
 		return unix.Mknod(name, unix.S_IFIFO|0o600, 0)
 	case 's':
 		return unix.Mknod(name, unix.S_IFSOCK|0o600, 0)
+	case 'b':
+		return unix.Mknod(name, unix.S_IFBLK|0o600, int(unix.Mkdev(7, 300)))
 	default:
 		return unix.Mknod(name, unix.S_IFCHR|0o600, int(unix.Mkdev(1, 3)))
 	}
@@ -170,6 +176,12 @@ func (n *peerNode) finish(root string) error {
 	if n.kind != 'l' {
 		if err := unix.Chmod(name, n.mode); err != nil {
 			return err
+		}
+	}
+	for _, x := range n.xattrs {
+		key, value, _ := strings.Cut(x, "=")
+		if err := unix.Lsetxattr(name, key, []byte(value), 0); err != nil {
+			return fmt.Errorf("%s of %q: %w", key, n.path, err)
 		}
 	}
 	return setTime(name, n.sec)

@@ -93,6 +93,8 @@ func (m *meter) show(complete bool) {
 	switch {
 	case m.bar == nil && m.scanning(complete):
 		m.con.message(m.text(complete))
+	case m.bar == nil && complete: // a result, which scripts find where rsync's is
+		m.con.print("100%  " + m.text(complete) + "\n")
 	case m.bar == nil:
 		m.con.message(fmt.Sprintf("%3d%%  %s", permille/10, m.text(complete)))
 	case m.scanning(complete):

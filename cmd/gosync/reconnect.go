@@ -76,7 +76,7 @@ type tries struct {
 // asked for.
 func (t *tries) tell(err error) {
 	code := exitCode(err, t.e.parts.exitCode)
-	if t.total == 0 || t.s.verbose == 0 && !t.s.stats || err != nil && (code < exitPartial || code > exitDelete) {
+	if t.total == 0 || t.s.info(infoStats) == 0 || err != nil && (code < exitPartial || code > exitDelete) {
 		return
 	}
 	times := "times"
@@ -136,9 +136,6 @@ func (t *tries) worthwhile(err error) bool {
 	switch {
 	case t.s.retries == 0, t.s.timeoutGiven && !t.s.retriesGiven && errors.Is(err, wire.ErrTimeout):
 		return false
-	}
-	if g, ok := errors.AsType[*transport.GreetingError](err); ok && g.Kind == transport.GreetingCut {
-		return t.total > 0 // else it may be a program that never says more
 	}
 	var connecting *connectError
 	if errors.As(err, &connecting) {
@@ -205,6 +202,9 @@ func lost(err error) bool {
 // unreachable reports whether an error is that of a host that could be reached
 // before and cannot be now.
 func unreachable(err error) bool {
+	if g, ok := errors.AsType[*transport.GreetingError](err); ok && g.Kind == transport.GreetingCut {
+		return true // where none has ever greeted it may be a program that says no more
+	}
 	switch exitCode(err, engine.ExitCode) {
 	case exitConnect, exitConnTimeout, exitTimeout:
 		return true

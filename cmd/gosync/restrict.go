@@ -20,6 +20,7 @@ type restriction struct {
 	limits      engine.Limits
 	strict      bool
 	maxSessions int
+	sized       bool   // --max-size was given, which is an option of clients, too
 	first       string // the option that was given first, for messages
 }
 
@@ -30,6 +31,10 @@ func (r *restriction) check(server bool) error {
 		return usageErrorf("--%s means something only with --server", r.first)
 	case r.first != "" && r.dir == "":
 		return usageErrorf("--%s means something only with --restrict-to", r.first)
+	case r.sized && server && r.dir == "":
+		return usageErrorf("--max-size means something for a server only with --restrict-to")
+	case r.sized && server && r.limits.MaxSize == 0:
+		return usageErrorf("--max-size: it takes a number greater than zero")
 	case r.limits.ReadOnly && r.limits.WriteOnly:
 		return usageErrorf("--read-only and --write-only together permit nothing")
 	}
@@ -56,11 +61,6 @@ func restrictFlags() []flag {
 		limit("no-overwrite", "... and replace or change nothing that exists",
 			"Directories that exist keep their owner and permissions; files may be added. It implies --no-delete.",
 			func(l *engine.Limits) *bool { return &l.NoOverwrite }),
-		restrictFlag(flag{name: "max-size", arg: "SIZE", doc: "... take no file of more than SIZE bytes (or 1.5m, 2GB)"},
-			func(r *restriction, text string) (err error) {
-				r.limits.MaxSize, err = parseSize(text, 'b')
-				return positive(r.limits.MaxSize, err)
-			}),
 		restrictFlag(flag{name: "max-files", arg: "N", doc: "... take no more than N entries in a run"},
 			func(r *restriction, text string) (err error) {
 				r.limits.MaxFiles, err = strconv.ParseInt(text, 10, 64)

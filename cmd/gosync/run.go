@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"os"
 	"time"
 
 	"gosync/internal/engine"
@@ -26,6 +29,8 @@ type env struct {
 	width          func() int                                       // columns of the terminal at standard error; nil if it is none
 	serverConn     func() (io.ReadWriteCloser, error)               // standard input and output as a connection
 	interrupts     *interrupts                                      // decides whether a signal ends the run; nil: it does
+	content        func(engine.Content)                             // is told digests of what has moved; nil for none
+	watch          func(p *printer)                                 // called before a run begins that a subcommand has made; nil for none
 	parts          parts
 }
 
@@ -41,6 +46,9 @@ type parts struct {
 	relay    func(ctx context.Context, host engine.Host, from, to io.ReadWriteCloser, job engine.Job, rep engine.Report) (engine.Summary, error)
 	serve    func(context.Context, engine.Host, io.ReadWriteCloser, *slog.Logger, engine.Limits) error
 	exitCode func(error) int
+
+	insecure func() engine.Host                                               // host that follows symlinks of others in operator's paths
+	openFile func(name string, flags int, mode fs.FileMode) (*os.File, error) // a file that an option names; nil for os.OpenFile
 
 	sendStream    func(ctx context.Context, from engine.Host, job engine.Job, to engine.StreamTo, rep engine.Report) (engine.Summary, error)
 	receiveStream func(ctx context.Context, to engine.Host, job engine.Job, from engine.StreamFrom, rep engine.Report) (engine.Summary, error)
@@ -59,6 +67,12 @@ func run(ctx context.Context, args []string, e *env) int {
 			return e.status(ctx, runLs(ctx, args[2:], e))
 		case "shell":
 			return e.status(ctx, runShell(ctx, args[2:], e))
+		case "snapshot":
+			return e.status(ctx, runSnapshot(ctx, args[2:], e))
+		case "--" + keeperFlag:
+			return e.serverStatus(ctx, e.serveKeeper(ctx))
+		case "verify":
+			return e.status(ctx, runVerify(ctx, args[2:], e))
 		}
 	}
 	if len(args) == 2 && args[1] == "-h" {
@@ -70,8 +84,12 @@ func run(ctx context.Context, args []string, e *env) int {
 		return e.status(ctx, err)
 	case s.help:
 		return e.show(longHelp())
-	case s.version:
-		return e.show(versionText())
+	case s.wordHelp != "":
+		return e.show(s.wordHelp)
+	case s.version > 1:
+		return e.show(versionJSON())
+	case s.version > 0:
+		return e.show(versionText() + capabilityText())
 	case s.sftpServer:
 		return e.status(ctx, e.serveSFTP(ctx, s, operands))
 	case s.server:
@@ -124,15 +142,16 @@ func (e *env) serve(ctx context.Context, s *settings, operands []string) error {
 	if len(operands) > 0 {
 		return usageErrorf("--server takes no operands")
 	}
-	if err := s.restrict.check(true); err != nil {
+	if err := errors.Join(s.restrict.check(true), s.checkServer()); err != nil {
 		return err
 	}
+	e.trustLinks(s)
 	conn, err := e.serverConn()
 	if err != nil {
 		return withCode(exitSelect, fmt.Errorf("standard input and output: %w", err))
 	}
 	level := slog.LevelWarn
-	if s.verbose > 0 {
+	if s.verbose > 0 || s.debugging() {
 		level = slog.LevelDebug
 	}
 	log := slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: level}))
@@ -147,6 +166,8 @@ func (e *env) sync(ctx context.Context, s *settings, operands []string) error {
 	if err := s.restrict.check(false); err != nil {
 		return err
 	}
+	e.trustLinks(s)
+	s.fromEnvironment(e.getenv)
 	r, err := newRoute(operands, s)
 	if err != nil {
 		return err
@@ -154,16 +175,25 @@ func (e *env) sync(ctx context.Context, s *settings, operands []string) error {
 	if err := s.partialDirFrom(e.getenv); err != nil {
 		return err
 	}
+	if err := s.checkIconv(e.getenv); err != nil {
+		return err
+	}
 	if err := s.finish(r.local()); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	con := newConsole(e.stdout, e.stderr, e.outTerm, func(err error) {
+	con := s.console(e, func(err error) {
 		cancel(withCode(exitOutput, fmt.Errorf("writing the output: %w", err)))
 	})
 	defer con.beat(s.heartbeat)()
-	p := &printer{con: con, s: s, far: &messages{con: con}}
+	p := &printer{con: con, s: s, far: &messages{con: con}, route: r}
+	if e.watch != nil {
+		e.watch(p)
+	}
+	p.log = e.openLog(s, con)
+	defer p.log.close()
+	defer s.stopInTime(cancel)()
 	if !r.local() && s.retries > 0 {
 		p.shown = map[uint64]int{}
 	}
@@ -180,15 +210,21 @@ func (e *env) sync(ctx context.Context, s *settings, operands []string) error {
 		return err
 	}
 	rep := engine.Report{Event: p.event, Progress: new(engine.Progress)}
+	rep.Content = e.content
 	rep.Confirm = e.confirmer(s, con, func() { cancel(errInterrupted) })
 	job.Confirm = rep.Confirm != nil
+	if s.listOnly {
+		if err := s.list(&job, r); err != nil {
+			return err
+		}
+	}
 	sum, err := e.transfer(ctx, s, r, job, rep, p)
 	return e.conclude(ctx, p, &sum, err)
 }
 
 // job puts together what the engine is asked for.
 func (e *env) job(s *settings, r *route) (engine.Job, error) {
-	rd := &reader{stdin: e.stdin}
+	rd := &reader{stdin: e.stdin, open: e.openFile}
 	var err error
 	if s.Filter, err = s.filters(rd, e.getenv); err != nil {
 		return engine.Job{}, err
@@ -198,6 +234,12 @@ func (e *env) job(s *settings, r *route) (engine.Job, error) {
 		return engine.Job{}, err
 	}
 	job.Options = s.Options
+	job.MungeLinks = s.mungeLinks && r.pull() && !r.push()
+	job.UnmungeLinks = s.mungeLinks && !r.pull()
+	s.supers(&job, r)
+	if job.Chmod != "" {
+		job.ChmodUmask = e.parts.host().IDs().Umask()
+	}
 	return job, nil
 }
 
@@ -205,7 +247,7 @@ func (e *env) job(s *settings, r *route) (engine.Job, error) {
 // do the job.
 func (e *env) transfer(ctx context.Context, s *settings, r *route, job engine.Job, rep engine.Report, p *printer) (engine.Summary, error) {
 	stop := func(bool) {}
-	if s.progress {
+	if s.info(infoProgress) > 0 {
 		stop = startMeter(p.con, rep.Progress, e.width)
 	}
 	var sum engine.Summary
@@ -235,12 +277,15 @@ func (e *env) connectOptions(s *settings, p *printer) (transport.Options, error)
 	o.Timeout, o.FirstAnswer = s.Timeout, s.firstAnswer(sshconn.CanAsk)
 	o.Say = func(text string) { p.con.message("gosync: " + display(text)) }
 	switch {
-	case s.verbose > 2:
+	case s.debugging():
 		o.Log = slog.New(&logHandler{con: p.con, level: slog.LevelDebug})
 	case s.verbose > 0:
 		o.Log = slog.New(&logHandler{con: p.con, level: slog.LevelInfo})
 	}
 	o.SFTP = sftpfs.Options{Log: o.Log, Verify: s.Checksum, Compare: s.InPlace || s.wholeFile == no, Timeout: s.Timeout}
+	if err := s.tellFar(&o); err != nil {
+		return o, err
+	}
 	rsh, chosen := s.rsh, s.ssh == transport.SSHNative || s.ssh == transport.SSHCommand
 	if rsh != "" && chosen {
 		return o, usageErrorf("--ssh=%s does not go with --rsh (-e), which names the command itself", s.ssh)
@@ -250,25 +295,29 @@ func (e *env) connectOptions(s *settings, p *printer) (transport.Options, error)
 			rsh = e.getenv(name)
 		}
 	}
-	if rsh == "" {
-		return o, nil
+	if rsh != "" {
+		var err error
+		if o.Rsh, err = transport.SplitRsh(rsh); err != nil {
+			return o, &usageError{text: err.Error()}
+		}
 	}
-	var err error
-	if o.Rsh, err = transport.SplitRsh(rsh); err != nil {
-		return o, &usageError{text: err.Error()}
-	}
+	s.chooseFamily(&o)
 	return o, nil
 }
 
 // conclude prints what comes last and returns the error that decides the exit
 // status.
 func (e *env) conclude(ctx context.Context, p *printer, sum *engine.Summary, err error) error {
+	p.printLater()
 	code := exitCode(err, e.parts.exitCode)
 	if err == nil || code >= exitPartial && code <= exitDelete {
 		p.summary(sum)
 	}
 	for _, line := range p.problems.lines() {
 		p.con.message(line)
+	}
+	if err != nil {
+		p.log.write(fmt.Sprintf("gosync: %s (exit %d)", display(err.Error()), code))
 	}
 	if err != nil && p.problems.total == 0 && code != exitUsage && code != exitSignal {
 		if text := advice(err); text != "" {

@@ -45,8 +45,6 @@ func TestWrongOperands(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
 		"":                           "no source and no destination; gosync --help explains (exit 1)",
-		"-a a":                       "no destination: one operand only, a; gosync --help explains (exit 1)",
-		"-a h:a":                     "h:a has no destination; give one, such as . for the current directory, or list it with gosync ls (exit 4)",
 		"-a --direct a g:b":          "--direct is for copies from one host to another, and one side is here; gosync --help explains (exit 1)",
 		"-a h:a g:b c":               "sources are on two hosts, h:a and g:b; run gosync once for each (exit 4)",
 		"-a h:a b c":                 "sources are all here or all on one host: h:a and b are not; gosync --help explains (exit 1)",
@@ -161,19 +159,20 @@ func TestLines(t *testing.T) {
 	t.Parallel()
 	sum := "\nsent 0 bytes  received 0 bytes  0.00 bytes/sec\ntotal size is 0  speedup is 0.00"
 	head := "sending incremental file list\n"
+	whole := "delta-transmission disabled for local transfer or --whole-file\n"
 	dels := "deleting old/\ndeleting old\\#033[2J\n"
 	items := "*deleting   old/\n*deleting   old\\#033[2J\n.d..t...... ./\n>f+++++++++ f\n.f...p..... p\n%scL+++++++++ l -> x\nhf+++++++++ h => f\ncd+++++++++ d/\n%s"
 	for line, want := range map[string]string{
 		"-a":    "",
 		"-an":   "",
-		"-av":   head + dels + "./\nf\nl -> x\nh => f\nd/\n" + sum + "\n",
-		"-avn":  head + dels + "./\nf\nl -> x\nh => f\nd/\n" + sum + " (DRY RUN)\n",
-		"-avv":  head + dels + "./\nf\ns is uptodate\nl -> x\nh => f\nd/\n" + sum + "\n",
+		"-av":   head + dels + "./\nf\nl -> x\nd/\nh => f\n" + sum + "\n",
+		"-avn":  head + dels + "./\nf\nl -> x\nd/\nh => f\n" + sum + " (DRY RUN)\n",
+		"-avv":  head + whole + dels + "./\np\ns is uptodate\nf\nl -> x\nd/\nh => f\n" + sum + "\n",
 		"-avq":  "",
 		"-ai":   fmt.Sprintf(items, "", ""),
 		"-aii":  fmt.Sprintf(items, ".f          s\n", ".d          e/\n"),
 		"-avi":  head + fmt.Sprintf(items, "", "") + sum + "\n",
-		"-avvi": head + fmt.Sprintf(items, ".f          s\n", ".d          e/\n") + sum + "\n",
+		"-avvi": head + whole + fmt.Sprintf(items, ".f          s\n", ".d          e/\n") + sum + "\n",
 	} {
 		f := fakeRun{events: events()}
 		if status := f.exec(t.Context(), line, "a", "b"); status != 0 {

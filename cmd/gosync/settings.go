@@ -55,6 +55,9 @@ type rule struct {
 type settings struct {
 	engine.Options
 
+	metaSettings
+	beyondSettings
+
 	archive    bool   // -a: -r comes from it unless stated
 	recursive  choice // -r, --no-r
 	dirs       choice // -d
@@ -85,12 +88,21 @@ type settings struct {
 	verbose, itemize, human int
 	quiet, stats, progress  bool
 
-	given []givenFlag // all options, in order
+	deletes     deleteSettings
+	suffixGiven bool // --suffix: it may be empty
 
-	help, version, server bool
-	sftpServer            bool
-	heartbeat             time.Duration // between signs of life on standard output; 0: none
-	restrict              restriction
+	given []givenFlag // all options, in order
+	iconv string      // --iconv
+
+	insecureLinks bool // symlinks of others are followed in paths that options name
+
+	outputSettings
+
+	help, server bool
+	version      int
+	sftpServer   bool
+	heartbeat    time.Duration // between signs of life on standard output; 0: none
+	restrict     restriction
 }
 
 // defaultTimeout is the timeout where none is given.
@@ -113,7 +125,7 @@ func (s *settings) firstAnswer(canAsk func() bool) time.Duration {
 
 // newSettings returns the settings of an empty command line.
 func newSettings() *settings {
-	s := &settings{human: 1, retries: 5, via: "auto"}
+	s := &settings{human: 1, retries: 5, via: "auto", outputSettings: newOutputSettings()}
 	s.MaxDelete, s.Timeout = -1, defaultTimeout
 	return s
 }
@@ -137,12 +149,19 @@ func (s *settings) finish(local bool) error {
 	s.Options.Relative = s.relative.or(list)
 	s.Options.Dirs = !s.Recursive && s.dirs.or(list)
 	s.Options.WholeFile = s.wholeFile.or(local)
-	s.Itemize = s.itemize > 0 || s.verbose > 0
-	s.ItemizeAll = s.itemize > 1 || s.verbose > 1
 	if s.quiet {
 		s.verbose, s.itemize, s.stats, s.progress = 0, 0, false, false
-		s.Itemize, s.ItemizeAll = false, false
 	}
+	if err := s.finishMeta(); err != nil {
+		return err
+	}
+	if err := s.finishDelay(); err != nil {
+		return err
+	}
+	if err := s.finishDelete(); err != nil {
+		return err
+	}
+	s.finishOutput()
 	switch {
 	case s.Clean && (s.Delete || list):
 		return usageErrorf("--clean copies nothing and deletes nothing else; use it alone")
@@ -152,6 +171,12 @@ func (s *settings) finish(local bool) error {
 		return usageErrorf("--delete-empty-source means something only with --delete")
 	case s.ForceDelete && !s.Delete:
 		return usageErrorf("--force-delete means something only with --delete")
+	}
+	if err := s.finishBackup(); err != nil {
+		return err
+	}
+	if err := s.finishBeyond(); err != nil {
+		return err
 	}
 	return s.finishPartial()
 }

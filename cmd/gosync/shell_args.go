@@ -43,7 +43,7 @@ func reachFlags() []flag {
 	var table []flag
 	for _, f := range flagTable() {
 		switch {
-		case f.hidden || restricting[f.name]:
+		case f.hidden || restricting[f.name] || f.name == "remote-option": // which is for another kind of far side
 		case f.name == "verbose", f.name == "timeout", f.name == "help", f.category == catRemote:
 			table = append(table, f)
 		}

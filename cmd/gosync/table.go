@@ -13,12 +13,22 @@ func flagTable() []flag {
 	var table []flag
 	table = append(table, workFlags()...)
 	table = append(table, keepFlags()...)
+	table = append(table, metaFlags()...)
+	table = append(table, selectFlags()...)
+	table = append(table, moreSelectFlags()...)
+	table = append(table, pathFlags()...)
 	table = append(table, equalFlags()...)
 	table = append(table, moveFlags()...)
 	table = append(table, deleteFlags()...)
+	table = append(table, placeFlags()...)
+	table = append(table, whenFlags()...)
+	table = append(table, backupFlags()...)
 	table = append(table, nameFlags()...)
+	table = append(table, beyondFlags()...)
 	table = append(table, outputFlags()...)
-	return append(table, remoteFlags()...)
+	table = append(table, moreOutputFlags()...)
+	table = append(table, tuningFlags()...)
+	return append(append(table, farFlags()...), remoteFlags()...)
 }
 
 // on makes the set function of a switch that is a single field.
@@ -199,8 +209,11 @@ func moveFlags() []flag {
 		},
 		{
 			name: "compress", short: "z", negate: true, category: catMove, doc: "compress on the line (zstd)",
-			long: "What does not compress is sent as it is.",
-			set:  on(func(s *settings) *bool { return &s.Compress }),
+			long: "What does not compress is sent as it is. Without the option content is compressed while a long line, or --bwlimit, is slower than that; --no-compress never does.",
+			set: func(s *settings, on bool, _ string) error {
+				s.Compress, s.NoCompress = on, !on
+				return nil
+			},
 		},
 		{
 			name: "inplace", negate: true, category: catMove, doc: "write into the destination files themselves",
@@ -345,6 +358,11 @@ func nameFlags() []flag {
 			name: "filter", short: "f", arg: "RULE", category: catNames, doc: "add a filter rule: '- *.o', '+ /src/', '. FILE', ...",
 			set: selects(ruleFilter),
 		},
+		{
+			short: "F", category: catNames, doc: "rules are in .rsync-filter files; -FF: which are not copied",
+			long: "Such files count in the directories that are copied, not in those above.",
+			set:  func(s *settings, _ bool, _ string) error { s.addPerDirectory(); return nil },
+		},
 		{name: "exclude-from", arg: "FILE", category: catNames, doc: "read patterns to leave out from FILE (- for stdin)", set: selects(ruleExcludeFrom)},
 		{name: "include-from", arg: "FILE", category: catNames, doc: "read patterns to take from FILE (- for stdin)", set: selects(ruleIncludeFrom)},
 		{
@@ -368,13 +386,13 @@ func outputFlags() []flag {
 		{name: "quiet", short: "q", negate: true, category: catOutput, doc: "print errors only", set: on(func(s *settings) *bool { return &s.quiet })},
 		{
 			name: "itemize-changes", short: "i", negate: true, category: catOutput, doc: "say in eleven characters what changes; -ii also what does not",
-			long: "First < sent, > received, c made here, h hard link, . attributes only, *deleting. Then the type: f, d, L, D, S. Then c content, s size, t time, p permissions, o owner, g group; + stands for a new entry.",
+			long: "First < sent, > received, c made here, h hard link, . attributes only, *deleting. Then the type: f, d, L, D, S. Then c content, s size, t time, p permissions, o owner, g group, u access time, a access control lists, x extended attributes; + stands for a new entry.",
 			set:  count(func(s *settings) *int { return &s.itemize }),
 		},
 		{name: "stats", category: catOutput, doc: "print totals at the end", set: on(func(s *settings) *bool { return &s.stats })},
 		{
 			name: "progress", negate: true, category: catOutput, doc: "show how far the whole run is",
-			long: "One line on a terminal, else a line every 30 seconds, on standard error.",
+			long: "One line on a terminal, else a line every 30 seconds, on standard error, and the last one on standard output.",
 			set:  on(func(s *settings) *bool { return &s.progress }),
 		},
 		{
@@ -382,7 +400,10 @@ func outputFlags() []flag {
 			long: "-h with nothing else is the short help.",
 			set:  count(func(s *settings) *int { return &s.human }),
 		},
-		{name: "version", short: "V", category: catOutput, doc: "print the version", set: on(func(s *settings) *bool { return &s.version })},
+		{
+			name: "version", short: "V", category: catOutput, doc: "print the version; -VV as JSON, with what this gosync can do",
+			set: count(func(s *settings) *int { return &s.version }),
+		},
 		{name: "help", category: catOutput, doc: "explain all options; -h alone is shorter", set: on(func(s *settings) *bool { return &s.help })},
 	}
 }

@@ -74,13 +74,13 @@ func parseSeconds(text string) (time.Duration, error) {
 	return time.Duration(n) * time.Second, nil
 }
 
-// parseMaxDelete reads the limit of deletions; what is negative is no limit.
+// parseMaxDelete reads the limit of deletions; what is negative permits none, as for rsync.
 func parseMaxDelete(text string) (int64, error) {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
 		return 0, usageErrorf("%q is not a number", text)
 	}
-	return max(n, -1), nil
+	return max(n, 0), nil
 }
 
 // parseRetries reads how often a lost connection is made again.

@@ -93,6 +93,9 @@ func (w *ways) attempt(ctx context.Context, job engine.Job, rep engine.Report) (
 
 // move has the engine do the job between the ends.
 func (w *ways) move(ctx context.Context, f fars, job engine.Job, rep engine.Report) (engine.Summary, error) {
+	if err := w.checkFarOptions(f); err != nil {
+		return engine.Summary{}, err
+	}
 	if wayOf(f[sourceEnd]) == transport.ViaSCP || wayOf(f[destEnd]) == transport.ViaSCP {
 		return w.overSCP(ctx, f, job, rep)
 	}
@@ -137,10 +140,47 @@ func sftpRefuses(job *engine.Job, f fars) (names []string) {
 	if wayOf(f[sourceEnd]) == transport.ViaSFTP && job.HardLinks {
 		names = append(names, "--hard-links from there, since it does not tell which files are one")
 	}
+	if wayOf(f[sourceEnd]) == transport.ViaSFTP || wayOf(f[destEnd]) == transport.ViaSFTP {
+		names = append(names, metaRefused(job)...)
+	}
+	if wayOf(f[sourceEnd]) == transport.ViaSFTP && job.FakeSource || wayOf(f[destEnd]) == transport.ViaSFTP && job.FakeDest {
+		names = append(names, "--fake-super there")
+	}
+	if wayOf(f[destEnd]) == transport.ViaSFTP && job.KeepDirLinks {
+		names = append(names, "--keep-dirlinks there")
+	}
 	if wayOf(f[destEnd]) == transport.ViaSFTP && job.PartialDir != "" {
 		names = append(names, "--partial-dir there, where partials lie beside their files")
 	}
+	if wayOf(f[sourceEnd]) == transport.ViaSFTP && job.OneFileSystem > 0 {
+		names = append(names, "--one-file-system there, since it does not tell what is mounted")
+	}
+	if wayOf(f[destEnd]) == transport.ViaSFTP && job.AltKind != engine.AltNone {
+		names = append(names, "--link-dest, --copy-dest and --compare-dest there")
+	}
+	if wayOf(f[destEnd]) == transport.ViaSFTP && job.Backup {
+		names = append(names, "--backup there")
+	}
+	if wayOf(f[destEnd]) == transport.ViaSFTP && job.TempDir != "" {
+		names = append(names, "--temp-dir there")
+	}
+	if (wayOf(f[sourceEnd]) == transport.ViaSFTP || wayOf(f[destEnd]) == transport.ViaSFTP) && job.DetectRenames {
+		names = append(names, "--detect-renames")
+	}
+	if wayOf(f[destEnd]) == transport.ViaSFTP && job.DelayUpdates {
+		names = append(names, "--delay-updates there")
+	}
 	return names
+}
+
+// checkFarOptions refuses -M where no gosync is that could take it.
+func (w *ways) checkFarOptions(f fars) error {
+	for _, far := range f {
+		if way := wayOf(far); len(w.s.farOptions) > 0 && way != "" && way != transport.ViaAgent {
+			return withCode(exitUnsupported, fmt.Errorf("--remote-option=%s: that needs gosync on the far side, and there is only %s", w.s.farOptions[0], way))
+		}
+	}
+	return nil
 }
 
 // overSCP streams to or from scp, which can do nothing but that.

@@ -10,6 +10,8 @@ import (
 func realParts() parts {
 	return parts{
 		host:     func() engine.Host { return localfs.NewHost() },
+		insecure: func() engine.Host { return &localfs.Host{Insecure: true} },
+		openFile: localfs.OpenFile,
 		open:     transport.Open,
 		reach:    transport.Reach,
 		copy:     engine.Copy,

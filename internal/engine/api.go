@@ -28,6 +28,12 @@ type Report struct {
 	// nobody to ask.
 	Confirm func(ctx context.Context, question string) bool
 
+	// Content, if it is not nil, is told the digests of files whose content has moved, as far
+	// as the run knows them: not of deltas, of what an earlier run has received, nor with
+	// [Relay]. It is called from several goroutines, and more than once for a file that was
+	// sent again. Of a file that was sent it is told before that has arrived.
+	Content func(Content)
+
 	// Progress is kept up to date for display while the run goes on; it may be
 	// nil.
 	Progress *Progress

@@ -27,6 +27,7 @@ type dest struct {
 	limits    Limits                                          // of a server
 	twin      *source                                         // the other end, where it is on the same machine
 	local     *source                                         // the other end, where it is in this process and files can be copied directly
+	learned   func(Content)                                   // is told digests; nil where nobody wants them
 	user      func(ctx context.Context, question string) bool // asks the user of this process; nil where there is none
 	group     *errgroup.Group
 	ended     func() bool // the run is over or about to be
@@ -39,6 +40,8 @@ type dest struct {
 	created bool   // the destination was made by this run
 	clock   manifest.Clock
 	names   folding
+	alts    []altDir              // where things are that the tree lacks; see alternate.go
+	bases   map[wire.ID]*altBasis // of files that are about to be asked for
 
 	roots  chan *wire.Roots
 	table  chan *wire.DirTable
@@ -73,7 +76,8 @@ type dest struct {
 	own        *ownTree   // the destination's own walk, where digests were compared
 	need       []int      // ... and the source's directories whose listings were asked for
 	links      []linkTask
-	dead       []deadEntry    // what is to be removed
+	dead       []deadGroup    // what is to be removed
+	first      *slot          // the place of all that among the events, where it is removed before anything is transferred
 	blocked    []blockedEntry // entries where a directory is to be removed first
 	pathBytes  int64          // of the paths of dirs
 	dstEntries int64          // entries found at the destination
@@ -81,6 +85,9 @@ type dest struct {
 	rootMsg    *wire.Roots
 	hollow     []string // directories that were asked for, where the source has nothing and the destination has something to delete
 	refused    string   // why deletions were refused, "" if they were not
+
+	backups string             // path in the tree of the directory for backups, "" where it lies elsewhere
+	landed  map[*destDir][]int // entries that are as they are to be, where the source wants to know
 
 	sum        wire.Done
 	wantTable  atomic.Bool  // a table of digests was asked for and is not complete
@@ -99,6 +106,9 @@ type dest struct {
 	transfers  atomic.Int64
 	transBytes atomic.Int64
 	fatal      atomic.Pointer[error]
+	lockedMode uint16      // the mode of the destination itself before it was unlocked
+	unlocked   bool        // ... which it was
+	noKept     atomic.Bool // it was told that the destination has nothing for extended attributes or lists
 }
 
 // planItem is what the reader hands to the planner, in order.
@@ -106,6 +116,7 @@ type planItem struct {
 	rec   *wire.ListingRecord
 	owner *wire.Owner
 	end   *wire.ListEnd
+	git   *wire.GitRules
 }
 
 // Limits of what the destination keeps open.
@@ -157,6 +168,7 @@ func (d *dest) run(ctx context.Context) error {
 	for _, in := range d.files {
 		in.release() // another attempt of this process may want it
 	}
+	d.closeAlternates()
 	if d.tree != nil {
 		if cerr := d.tree.Close(); err == nil && cerr != nil {
 			err = fmt.Errorf("closing the destination: %w", cerr)
@@ -191,7 +203,7 @@ func (d *dest) dispatch(ctx context.Context, f wire.Frame) (over bool, err error
 	case wire.TypeListings:
 		return false, d.listings(ctx, f)
 	}
-	m, err := decode(f)
+	m, err := decode(&f)
 	if err != nil {
 		return true, err
 	}
@@ -254,6 +266,8 @@ func (d *dest) control(ctx context.Context, m wire.Msg) error {
 		return d.toPlan(ctx, planItem{owner: m})
 	case *wire.ListEnd:
 		return d.toPlan(ctx, planItem{end: m})
+	case *wire.GitRules:
+		return d.toPlan(ctx, planItem{git: m})
 	case *wire.Same:
 		return d.same(ctx, m)
 	case *wire.Trouble:
@@ -348,6 +362,7 @@ func (d *dest) conduct(ctx context.Context) error {
 		close(d.planned)
 		return d.clean(ctx)
 	}
+	d.openAlternates(ctx)
 	if err := d.compare(ctx); err != nil {
 		return err
 	}
@@ -434,6 +449,9 @@ func hopeless(err error) bool {
 func (d *dest) fileFailed(op, shown string, err error) error {
 	if errors.Is(err, context.Canceled) || d.ended != nil && d.ended() {
 		return err // what ended the run is the cause, not a fault of the file
+	}
+	if d.keptFailed(op, shown, err) {
+		return nil
 	}
 	if hopeless(err) {
 		err = &wire.Error{Code: wire.CodeFile, Kind: wire.KindOf(err), Op: op, Path: shown, Text: text(err)}

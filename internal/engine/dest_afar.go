@@ -154,13 +154,19 @@ func waves[T any](items []T, rank func(*T) int) [][]T {
 
 // deadWaves are the groups in which entries can be removed: everything that is no
 // directory, then directories from the deepest on.
-func (d *dest) deadWaves() [][]deadEntry {
-	if !d.afar() {
-		return [][]deadEntry{d.dead}
+func (d *dest) deadWaves() [][]*deadEntry {
+	all := make([]*deadEntry, 0, entriesOf(d.dead))
+	for _, g := range d.dead {
+		for i := range g.entries {
+			all = append(all, &g.entries[i])
+		}
 	}
-	return waves(d.dead, func(g *deadEntry) int {
-		if g.entry.IsDir() {
-			return -depth(g.path)
+	if !d.afar() {
+		return [][]*deadEntry{all}
+	}
+	return waves(all, func(g **deadEntry) int {
+		if (*g).entry.IsDir() {
+			return -depth((*g).path())
 		}
 		return -1 << 31
 	})

@@ -11,10 +11,13 @@ import (
 
 // checking is a file whose digest was sent to the source (-c).
 type checking struct {
-	dir  *destDir
-	dst  manifest.Entry
-	slot *slot // its place among the events
-	was  trace
+	dir   *destDir
+	dst   manifest.Entry
+	slot  *slot // its place among the events
+	was   trace
+	then  *alternate // what may stand for it if it is not right; nil for nothing
+	alt   *alternate // it is of an alternate directory; nil for the file itself
+	moved *moved     // it is of a stray; nil where it is not
 }
 
 // startChecks digests files of dir and asks the source whether its are equal.
@@ -24,7 +27,7 @@ func (d *dest) startChecks(ctx context.Context, dir *destDir, entries []held) {
 		part := make([]int, 0, n)
 		for _, h := range entries[:n] {
 			e := &dir.entries[h.entry]
-			c := &checking{dir: dir, dst: *dir.find(d.nameFor(dir, e)), slot: h.slot, was: d.traceOf(dir, e)}
+			c := &checking{dir: dir, dst: *dir.find(d.nameFor(dir, e)), slot: h.slot, was: d.traceOf(dir, e), then: h.then}
 			d.mu.Lock()
 			d.checks[wire.ID{Dir: dir.index, Entry: h.entry}] = c
 			d.mu.Unlock()
@@ -57,8 +60,17 @@ func (d *dest) sendChecks(ctx context.Context, dir *destDir, entries []int) erro
 }
 
 func (d *dest) digest1(ctx context.Context, path string, size int64) (delta.Digest, error) {
+	return d.digestIn(ctx, d.tree, path, size)
+}
+
+// opener is a tree whose files can be read.
+type opener interface {
+	Open(ctx context.Context, path string) (File, error)
+}
+
+func (d *dest) digestIn(ctx context.Context, t opener, path string, size int64) (delta.Digest, error) {
 	defer d.conn.Work()()
-	f, err := d.tree.Open(ctx, path)
+	f, err := t.Open(ctx, path)
 	if err != nil {
 		return delta.Digest{}, err
 	}
@@ -90,6 +102,12 @@ func (d *dest) checked(ctx context.Context, id wire.ID, same bool) error {
 	if c == nil {
 		return fmt.Errorf("%w: entry %d of directory %d was answered twice", wire.ErrProtocol, id.Entry, id.Dir)
 	}
+	if c.moved != nil {
+		return d.movedChecked(ctx, c.moved, same)
+	}
+	if c.alt != nil {
+		return d.alternateChecked(ctx, c.alt, same)
+	}
 	defer d.over()
 	e := &c.dir.entries[id.Entry]
 	if same {
@@ -97,6 +115,15 @@ func (d *dest) checked(ctx context.Context, id wire.ID, same bool) error {
 		change := d.differences(&w, &c.dst)
 		c.slot.settle(d.itemEvent(c.dir, id.Entry, e, change, ""))
 		return d.setAttrs(ctx, c.dir, e, &w, change|d.exact(e, &c.dst))
+	}
+	if a := c.then; a != nil {
+		a.slot = c.slot
+		if d.begun(); !a.all[0].sure {
+			return d.checkAlternate(ctx, a)
+		}
+		defer d.over()
+		d.take(ctx, a)
+		return nil
 	}
 	change := d.transferChange(e, &c.dst)
 	if d.job.Times && !d.clock.SameInstant(e, &c.dst) {

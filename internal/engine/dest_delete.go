@@ -12,12 +12,40 @@ import (
 	"gosync/walker/manifest"
 )
 
-// deadEntry is an entry of the destination that is to be removed.
+// deadEntry is an entry of the destination that is to be removed. There may be as
+// many as the destination has entries, so paths are made when they are needed.
 type deadEntry struct {
-	path  string // at the destination
-	shown string
+	dir   *deadDir // where it lies
 	entry manifest.Entry
-	slot  *slot // its place among the events, kept until it is known whether it is removed
+}
+
+// deadDir is a directory of the destination in which something is to be removed.
+type deadDir struct {
+	path  string // at the destination
+	shown string // in messages
+}
+
+func (g *deadEntry) path() string  { return manifest.Join(g.dir.path, g.entry.Name) }
+func (g *deadEntry) shown() string { return manifest.Join(g.dir.shown, g.entry.Name) }
+
+// deadGroup is some entries that are removed one after the other.
+type deadGroup struct {
+	entries []deadEntry
+	slot    *slot // their place among the events, kept until it is known whether they are removed
+}
+
+// maxGroup is the greatest number of entries in a group. Groups are never copied
+// as a whole, as one slice of all that is removed would be while it grows.
+const maxGroup = 1024
+
+// add appends an entry to what is removed.
+func add(groups []deadGroup, g deadEntry) []deadGroup {
+	if n := len(groups); n == 0 || len(groups[n-1].entries) == maxGroup {
+		groups = append(groups, deadGroup{})
+	}
+	last := &groups[len(groups)-1]
+	last.entries = append(last.entries, g)
+	return groups
 }
 
 // blockedEntry is an entry of the source where the destination has a directory
@@ -25,7 +53,8 @@ type deadEntry struct {
 type blockedEntry struct {
 	dir   *destDir
 	entry int
-	gone  []deadEntry
+	gone  []deadGroup // what lies in that directory
+	self  deadEntry   // the directory itself, which is replaced, not deleted
 }
 
 // deletions collects what the destination has in dir and the source has not.
@@ -34,18 +63,18 @@ type blockedEntry struct {
 func (p *planner) deletions(ctx context.Context, dir *destDir) error {
 	d := p.d
 	hollow := dir.hollow != nil && !d.job.DeleteEmptySource
-	if hollow && d.job.Delete && p.inScope(dir) && dir.hasExtraneous() && !dir.hollow.hollowTold {
+	if hollow && d.job.Delete && p.inScope(dir) && !d.others(dir) && dir.hasExtraneous() && !dir.hollow.hollowTold {
 		dir.hollow.hollowTold = true
 		d.hollow = append(d.hollow, dir.hollow.shown)
 	}
-	if !d.job.Delete || hollow || dir.incomplete || d.rename != "" || dir.failed || !p.inScope(dir) {
-		return nil
+	if !d.job.Delete || hollow || dir.incomplete || d.rename != "" || dir.failed || !p.inScope(dir) || d.others(dir) {
+		return p.findStrays(ctx, dir)
 	}
 	order := manifest.Order(dir.dst)
 	slices.Reverse(order)
 	order = slices.DeleteFunc(order, func(i int) bool {
 		_, ok := manifest.Find(dir.entries, dir.dst[i].Name)
-		return ok || dir.protected != nil && dir.protected[i]
+		return ok || dir.protected != nil && dir.protected[i] || d.backups != "" && d.backups == manifest.Join(dir.path, dir.dst[i].Name)
 	})
 	var below []string
 	for _, i := range order {
@@ -54,21 +83,30 @@ func (p *planner) deletions(ctx context.Context, dir *destDir) error {
 		}
 	}
 	p.ahead.want(below)
+	var gone []deadGroup
+	at := &deadDir{dir.path, dir.shown}
 	for _, i := range order {
-		dst := &dir.dst[i]
-		gone, err := p.subtree(ctx, manifest.Join(dir.path, dst.Name), manifest.Join(dir.shown, dst.Name), dst, dir.scope)
-		if err != nil {
+		var err error
+		if gone, _, err = p.subtree(ctx, gone, deadEntry{at, dir.dst[i]}, dir.scope); err != nil {
 			return err
 		}
-		for j := range gone {
-			gone[j].slot = d.rep.hold()
-		}
-		if len(gone) > 0 {
-			dir.touched.Store(true)
-		}
-		d.dead = append(d.dead, gone...)
 	}
+	p.noteStrays(gone)
+	if !d.job.DeleteAfter && !d.job.DeleteBefore {
+		d.hold(gone)
+	}
+	if len(gone) > 0 {
+		dir.touched.Store(true)
+	}
+	d.dead = append(d.dead, gone...)
 	return nil
+}
+
+// hold keeps the places of entries among the events.
+func (d *dest) hold(groups []deadGroup) {
+	for i := range groups {
+		groups[i].slot = d.rep.hold()
+	}
 }
 
 // hasExtraneous reports whether the destination has something in dir that the
@@ -95,29 +133,28 @@ func (p *planner) inScope(dir *destDir) bool {
 	return p.d.job.Recursive
 }
 
-// subtree lists an extraneous entry with everything below it, what is removed
-// first coming first. Directories that hold something protected are left.
-func (p *planner) subtree(ctx context.Context, path, shown string, dst *manifest.Entry, scope *filter.Scope) ([]deadEntry, error) {
-	if dst.Ext != nil && dst.Ext.Mount {
-		return nil, nil // another file system is not the transfer's
+// subtree appends an extraneous entry with everything below it to gone, what is
+// removed first coming first. Directories that hold something protected are left;
+// all tells that the entry itself is not.
+func (p *planner) subtree(ctx context.Context, gone []deadGroup, self deadEntry, scope *filter.Scope) (_ []deadGroup, all bool, err error) {
+	if self.entry.Ext != nil && self.entry.Ext.Mount {
+		return gone, false, nil // another file system is not the transfer's
 	}
-	self := deadEntry{path: path, shown: shown, entry: *dst}
-	if !dst.IsDir() {
-		return []deadEntry{self}, nil
+	if !self.entry.IsDir() {
+		return add(gone, self), true, nil
 	}
 	first, err := p.doom(ctx, self, scope)
 	if err != nil || first == nil {
-		return nil, err
+		return gone, false, err
 	}
 	// An explicit stack, because the depth is the destination's.
-	var gone []deadEntry
 	stack := []*doomed{first}
 	for len(stack) > 0 {
 		f := stack[len(stack)-1]
 		if f.next == len(f.list) {
 			stack = stack[:len(stack)-1]
 			if !f.kept {
-				gone = append(gone, f.self)
+				gone = add(gone, f.self)
 			} else if len(stack) > 0 {
 				stack[len(stack)-1].kept = true
 			}
@@ -128,12 +165,12 @@ func (p *planner) subtree(ctx context.Context, path, shown string, dst *manifest
 			continue
 		}
 		if !child.entry.IsDir() {
-			gone = append(gone, child)
+			gone = add(gone, child)
 			continue
 		}
 		g, err := p.doom(ctx, child, f.scope)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if g == nil {
 			f.kept = true
@@ -141,16 +178,18 @@ func (p *planner) subtree(ctx context.Context, path, shown string, dst *manifest
 		}
 		stack = append(stack, g)
 	}
-	return gone, nil
+	return gone, !first.kept, nil
 }
 
 // doomed is an extraneous directory whose content is being collected.
 type doomed struct {
 	self  deadEntry
+	dir   *deadDir         // the same, for what is in it
 	list  []manifest.Entry // in the order of removal
 	next  int
 	kept  bool // something in it stays, and so it does too
 	scope *filter.Scope
+	d     *dest
 }
 
 // step returns the next entry that is removed; false where it stays.
@@ -161,31 +200,35 @@ func (f *doomed) step() (deadEntry, bool) {
 		f.kept = true
 		return deadEntry{}, false
 	}
-	return deadEntry{path: manifest.Join(f.self.path, e.Name), shown: manifest.Join(f.self.shown, e.Name), entry: e}, true
+	if !e.IsDir() && f.d.leavesBackup(e.Name) {
+		f.kept = true // for the backup
+	}
+	return deadEntry{f.dir, e}, true
 }
 
 // stays reports whether an entry is not removed: the rules protect it, or another file
 // system begins there.
 func (f *doomed) stays(e *manifest.Entry) bool {
-	return f.scope != nil && f.scope.Excluded(e.Name, e.IsDir(), filter.Receiver) || e.Ext != nil && e.Ext.Mount
+	return f.scope != nil && f.scope.Excluded(e.Name, e.IsDir(), filter.Receiver) || e.Ext != nil && e.Ext.Mount ||
+		f.d.backups != "" && f.d.backups == manifest.Join(f.dir.path, e.Name)
 }
 
 // doom lists an extraneous directory; nil where it must stay because the rules
 // for it cannot be read.
 func (p *planner) doom(ctx context.Context, self deadEntry, scope *filter.Scope) (*doomed, error) {
 	d := p.d
-	f := &doomed{self: self}
+	f := &doomed{self: self, dir: &deadDir{self.path(), self.shown()}, d: d}
 	var err error
 	if scope != nil {
-		if f.scope, err = scope.Enter(self.entry.Name, p.mergeFile(ctx, &destDir{path: self.path})); err != nil {
-			return nil, d.fileFailed("filter", self.shown, err)
+		if f.scope, err = scope.Enter(self.entry.Name, p.mergeFile(ctx, &destDir{path: f.dir.path, index: -1})); err != nil {
+			return nil, d.fileFailed("filter", f.dir.shown, err)
 		}
 		f.scope = f.scope.Doomed()
 	}
-	list, err := p.listDest(ctx, self.path)
+	list, err := p.listDest(ctx, f.dir.path)
 	if err != nil {
 		f.kept = true
-		if err := d.fileFailed("opendir", self.shown, err); err != nil {
+		if err := d.fileFailed("opendir", f.dir.shown, err); err != nil {
 			return nil, err
 		}
 	}
@@ -195,7 +238,7 @@ func (p *planner) doom(ctx context.Context, self deadEntry, scope *filter.Scope)
 	var below []string
 	for _, i := range order {
 		if f.list = append(f.list, list[i]); list[i].IsDir() && !f.stays(&list[i]) {
-			below = append(below, manifest.Join(self.path, list[i].Name))
+			below = append(below, manifest.Join(f.dir.path, list[i].Name))
 		}
 	}
 	p.ahead.want(below)
@@ -210,9 +253,9 @@ const guardMin = 100
 // judgeDeletions decides whether what was collected may be removed at all. The
 // error is that of the connection.
 func (d *dest) judgeDeletions(ctx context.Context) error {
-	n := int64(len(d.dead))
+	n := entriesOf(d.dead)
 	for _, b := range d.blocked {
-		n += int64(len(b.gone))
+		n += entriesOf(b.gone) + 1
 	}
 	if d.listEnd.Complete && len(d.hollow) > 0 {
 		what := "a source"
@@ -225,13 +268,13 @@ func (d *dest) judgeDeletions(ctx context.Context) error {
 		return nil
 	}
 	switch {
-	case !d.listEnd.Complete:
+	case !d.listEnd.Complete && !d.job.IgnoreErrors:
 		d.rep.post(NoteEvent{Text: "IO error encountered -- skipping file deletion"})
 		d.spare(d.dead)
 		d.dead = nil
 		d.blocked = slices.DeleteFunc(d.blocked, func(b blockedEntry) bool {
-			if len(b.gone) <= 1 {
-				return false // an empty directory makes way
+			if len(b.gone) == 0 || d.job.Force {
+				return false // an empty directory makes way, and so does what was to make way by all means
 			}
 			d.spare(b.gone)
 			d.lose(wire.ID{Dir: b.dir.index, Entry: b.entry})
@@ -259,9 +302,17 @@ func (d *dest) sourceEmpty() bool {
 	return d.rootMsg.Empty || d.rootMsg.HasRoot && !filtered && d.listEnd.Totals.Files <= 1 && len(d.dirs) > 0 && len(d.dirs[0].entries) == 0
 }
 
+// entriesOf returns how many entries are in groups.
+func entriesOf(groups []deadGroup) (n int64) {
+	for _, g := range groups {
+		n += int64(len(g.entries))
+	}
+	return n
+}
+
 // spare gives up the events of entries that are not removed.
-func (d *dest) spare(entries []deadEntry) {
-	for _, g := range entries {
+func (d *dest) spare(groups []deadGroup) {
+	for _, g := range groups {
 		if g.slot != nil {
 			g.slot.settle(nil)
 		}
@@ -271,14 +322,52 @@ func (d *dest) spare(entries []deadEntry) {
 // announceDeletions tells of the entries that will be removed, and leaves out
 // those that the limit does not permit.
 func (d *dest) announceDeletions() {
-	if left := d.job.MaxDelete - d.sum.Deleted.Files; d.job.MaxDelete >= 0 && left < int64(len(d.dead)) {
+	if left := d.job.MaxDelete - d.sum.Deleted.Files; d.job.MaxDelete >= 0 && left < entriesOf(d.dead) {
 		d.sum.Limited = true
-		d.spare(d.dead[left:])
-		d.dead = d.dead[:left]
+		for i := range d.dead {
+			g := &d.dead[i]
+			g.entries = g.entries[:min(left, int64(len(g.entries)))]
+			left -= int64(len(g.entries))
+		}
 	}
-	for _, g := range d.dead {
-		g.slot.settle(DeleteEvent{Path: g.shown, Dir: g.entry.IsDir()})
+	switch {
+	case d.first != nil:
+		d.first.settle(groupEvents(d.dead))
+	case d.job.DeleteAfter:
+		d.rep.post(groupEvents(d.dead))
+	default:
+		for _, g := range d.dead {
+			g.slot.settle(deleteEvents(g.entries))
+		}
 	}
+}
+
+// groupEvents are the events of all groups.
+type groupEvents []deadGroup
+
+func (groupEvents) event() {}
+
+func (e groupEvents) each(f func(Event) error) error {
+	for _, g := range e {
+		if err := deleteEvents(g.entries).each(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deleteEvents are the events of entries that are removed one after the other.
+type deleteEvents []deadEntry
+
+func (deleteEvents) event() {}
+
+func (e deleteEvents) each(f func(Event) error) error {
+	for i := range e {
+		if err := f(DeleteEvent{Path: e[i].shown(), Dir: e[i].entry.IsDir()}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (d *dest) refuse(why string) {
@@ -323,35 +412,42 @@ func (p *planner) unblock(ctx context.Context) error {
 // whether it is gone.
 func (p *planner) makeWay(ctx context.Context, b blockedEntry) (bool, error) {
 	d := p.d
-	inside := len(b.gone) - 1 // the directory itself comes last, and is replaced, not deleted
-	if d.job.MaxDelete >= 0 && d.sum.Deleted.Files+int64(inside) > d.job.MaxDelete {
+	if d.job.MaxDelete >= 0 && d.sum.Deleted.Files+entriesOf(b.gone) > d.job.MaxDelete {
 		d.sum.Limited = true
 		d.spare(b.gone)
 		d.fail("replace", shownPath(b.dir, &b.dir.entries[b.entry]), fmt.Errorf("a directory is in the way: %w", ErrDeleteLimit))
 		return false, nil
 	}
-	for i, g := range b.gone {
-		if g.slot != nil {
-			g.slot.settle(DeleteEvent{Path: g.shown, Dir: g.entry.IsDir()})
-		}
-		if !d.job.DryRun {
-			if err := d.tree.Remove(ctx, g.path, &g.entry); err != nil {
+	for i, group := range b.gone {
+		for j := range group.entries {
+			g := &group.entries[j]
+			if err := d.removeBlocking(ctx, g); err != nil {
+				group.slot.settle(deleteEvents(group.entries[:j+1]))
 				d.spare(b.gone[i+1:])
-				return false, d.fileFailed("remove", g.shown, err)
+				return false, d.fileFailed("remove", g.shown(), err)
 			}
-		}
-		if i < inside {
 			count(&d.sum.Deleted, &g.entry)
 		}
+		group.slot.settle(deleteEvents(group.entries))
+	}
+	if err := d.removeBlocking(ctx, &b.self); err != nil {
+		return false, d.fileFailed("remove", shownPath(b.dir, &b.dir.entries[b.entry]), err)
 	}
 	return true, nil
+}
+
+func (d *dest) removeBlocking(ctx context.Context, g *deadEntry) error {
+	if d.job.DryRun {
+		return nil
+	}
+	return d.tree.Remove(ctx, g.path(), &g.entry)
 }
 
 // remove removes what was collected and announced.
 func (d *dest) remove(ctx context.Context) error {
 	defer d.conn.Work()()
 	for _, wave := range d.deadWaves() {
-		err := d.each(ctx, len(wave), func(ctx context.Context, i int) error { return d.removeDead(ctx, &wave[i]) })
+		err := d.each(ctx, len(wave), func(ctx context.Context, i int) error { return d.removeDead(ctx, wave[i]) })
 		if err != nil {
 			return err
 		}
@@ -361,8 +457,8 @@ func (d *dest) remove(ctx context.Context) error {
 
 func (d *dest) removeDead(ctx context.Context, g *deadEntry) error {
 	if !d.job.DryRun {
-		if err := d.tree.Remove(ctx, g.path, &g.entry); err != nil && !isGone(err) {
-			return d.fileFailed("delete", g.shown, err)
+		if err := d.tree.Remove(ctx, g.path(), &g.entry); err != nil && !isGone(err) {
+			return d.fileFailed("delete", g.shown(), err)
 		}
 	}
 	d.mu.Lock()

@@ -1,16 +1,14 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
+	"sync/atomic"
 
 	"gosync/delta"
 	"gosync/transport/wire"
-	"gosync/walker/manifest"
 )
 
 // patch is a file that is being made from its basis and what the source sends.
@@ -18,8 +16,14 @@ type patch struct {
 	d       *dest
 	in      *incoming
 	basis   steady
+	patcher *delta.Patcher
 	params  delta.Params
+	signed  atomic.Bool // the last part of the signature goes, or has gone
+	begun   bool        // f was made, or could not be
 	f       NewFile
+	plain   File        // the old file, if f may begin as its clone
+	clone   File        // f as it is while it is written, if it has begun so
+	unread  atomic.Bool // something of the clone could not be read
 	segs    map[int]*patchSegment
 	next    int // the segment whose literals come next
 	prefix  prefix
@@ -78,20 +82,44 @@ func (d *dest) receiveDelta(ctx context.Context, in *incoming) error {
 	}
 	defer basis.close()
 	p := &patch{
-		d: d, in: in, basis: steady{basis}, params: delta.NewParams(size, d.seed), segs: map[int]*patchSegment{},
-		prefix: prefix{held: in.held}, inOrder: true,
+		d: d, in: in, basis: steady{basis}, params: d.params(size), segs: map[int]*patchSegment{},
+		prefix: prefix{held: in.held}, inOrder: true, plain: basis.plain,
 	}
+	p.patcher = delta.NewPatcher(p.basis)
 	defer func() {
 		for _, s := range p.segs {
 			p.forget(s)
 		}
 	}()
-	if err := p.sign(ctx); err != nil {
+	defer func() {
+		if p.clone != nil {
+			_ = p.clone.Close() // it was only read
+		}
+	}()
+	if err := p.announce(ctx); err != nil {
 		return err
 	}
-	if p.f, err = in.create(ctx, d); err != nil {
-		p.err = err
+	if !p.overlaps() {
+		if err := p.sign(ctx); err != nil {
+			return err
+		}
+		return p.receive(ctx)
 	}
+	defer p.signBeside(ctx)()
+	return p.receive(ctx)
+}
+
+// params says how a basis of so many bytes is signed.
+func (d *dest) params(size int64) delta.Params {
+	p := delta.NewParams(size, d.seed)
+	if d.job.BlockSize > 0 {
+		p = p.WithBlockSize(d.job.BlockSize)
+	}
+	return p
+}
+
+// receive takes what comes of the file, until that is dealt with.
+func (p *patch) receive(ctx context.Context) error {
 	for {
 		over, err := p.step(ctx)
 		if err != nil {
@@ -104,58 +132,6 @@ func (d *dest) receiveDelta(ctx context.Context, in *incoming) error {
 	}
 }
 
-// basisFiles are the files that a delta is made against: the old one, a partial
-// of another state of the source, or both, the partial in front.
-type basisFiles struct {
-	io.ReaderAt
-	files []io.Closer
-}
-
-func (b *basisFiles) close() {
-	for _, f := range b.files {
-		_ = f.Close() // it was only read
-	}
-}
-
-// basis opens what a file is made from. An error says that there is nothing.
-func (d *dest) basis(ctx context.Context, in *incoming) (*basisFiles, int64, error) {
-	b := &basisFiles{}
-	var size int64
-	old, err := d.tree.Open(ctx, in.path)
-	if err == nil {
-		b.files = append(b.files, old)
-		var st manifest.Entry
-		if st, err = old.Stat(); err == nil && st.Size >= minDelta {
-			b.ReaderAt, size = old, st.Size
-		}
-	}
-	if in.part != nil && len(in.held) == 0 {
-		if st, err := in.part.Stat(); err == nil && st.Size > 0 {
-			in.base, in.part = in.part, nil
-			b.files = append(b.files, in.base)
-			b.ReaderAt, size = &joined{first: in.base, size: st.Size, then: orNothing(b.ReaderAt)}, size+st.Size
-		}
-	}
-	if size < minDelta && len(in.held) == 0 {
-		b.close()
-		in.base = nil
-		if err == nil {
-			err = errors.New("the basis is too small")
-		}
-		return nil, 0, err
-	}
-	b.ReaderAt = orNothing(b.ReaderAt)
-	return b, size, nil
-}
-
-// orNothing returns r, or a file without content.
-func orNothing(r io.ReaderAt) io.ReaderAt {
-	if r == nil {
-		return bytes.NewReader(nil)
-	}
-	return r
-}
-
 // insteadWhole asks for the whole file, its basis being gone.
 func (d *dest) insteadWhole(ctx context.Context, in *incoming) error {
 	d.mu.Lock()
@@ -164,51 +140,6 @@ func (d *dest) insteadWhole(ctx context.Context, in *incoming) error {
 	in.release()
 	in.held = nil
 	return d.ask(ctx, in)
-}
-
-// sign sends the signature of the basis.
-func (p *patch) sign(ctx context.Context) error {
-	d := p.d
-	params, err := p.params.AppendBinary(nil)
-	if err != nil {
-		return err
-	}
-	if err := d.conn.Send(ctx, &wire.Basis{ID: p.in.id, Size: p.params.BasisSize, Chunks: len(p.in.held), Params: params}); err != nil {
-		return err
-	}
-	workers := 1
-	if p.params.BasisSize > 64<<20 {
-		workers = runtime.GOMAXPROCS(0)
-	}
-	var held []byte // one part behind, so that the last can be marked
-	err = d.cpu.do(ctx, func() error {
-		return delta.Sign(ctx, p.basis, p.params, workers, func(part []byte) error {
-			if held != nil {
-				if err := d.conn.Send(ctx, wire.NewSigPart(p.in.id, false, held)); err != nil {
-					return err
-				}
-			}
-			held = append([]byte(nil), part...)
-			return nil
-		})
-	})
-	if err != nil {
-		return err
-	}
-	return d.conn.Send(ctx, wire.NewSigPart(p.in.id, true, held))
-}
-
-// steady is a basis that can always be read: what cannot is zeros. A basis may
-// shrink or become unreadable while it is used; the chunks that are made from
-// such zeros do not have their digests and are sent whole.
-type steady struct{ io.ReaderAt }
-
-func (s steady) ReadAt(p []byte, off int64) (int, error) {
-	n, err := s.ReaderAt.ReadAt(p, off)
-	if err != nil {
-		clear(p[n:])
-	}
-	return len(p), nil
 }
 
 // drop ends the file without keeping anything of it.
@@ -222,6 +153,9 @@ func (p *patch) step(ctx context.Context) (over bool, err error) {
 	m, err := p.in.next(ctx)
 	if err != nil {
 		return false, err
+	}
+	if !p.begun {
+		p.begin(ctx)
 	}
 	switch msg := m.msg.(type) {
 	case *wire.Held:
@@ -266,7 +200,7 @@ func (p *patch) heldChunks(m *wire.Held) error {
 }
 
 func (p *patch) segment(m *wire.Segment) error {
-	if m.Segment != p.next+len(p.segs) || len(p.segs) > inFlight {
+	if m.Segment != p.next+len(p.segs) || len(p.segs) > mostOpen {
 		return fmt.Errorf("%w: segment %d of %s is out of order", wire.ErrProtocol, m.Segment, p.in.shown)
 	}
 	seg, err := delta.DecodeSegment(m.Body, p.params, m.Size)
@@ -300,6 +234,9 @@ func (p *patch) countOps(s *patchSegment) error {
 func (p *patch) forget(s *patchSegment) {
 	p.d.ops.Add(-s.ops)
 	p.d.literals.Release(s.lacks)
+	if lit := s.lit; lit != nil {
+		p.d.bufs.Put(&lit)
+	}
 	s.ops, s.lacks, s.lit = 0, 0, nil
 }
 
@@ -326,7 +263,7 @@ func (p *patch) question(ctx context.Context, m *wire.Question) error {
 		if err != nil {
 			return broken(err)
 		}
-		ans, err := q.Search(ctx, p.basis, s.seg)
+		ans, err := p.patcher.Search(ctx, q, s.seg)
 		if err != nil {
 			return err
 		}
@@ -361,7 +298,9 @@ func (p *patch) literals(ctx context.Context, m *wire.Literals) error {
 		if err := p.d.literals.Acquire(ctx, lacks); err != nil {
 			return err
 		}
-		s.lacks = lacks
+		if s.lacks = lacks; lacks > 0 {
+			s.lit = p.d.chunkBuffer(lacks)[:0]
+		}
 	}
 	if int64(len(s.lit)+len(m.Body)) > s.lacks {
 		return fmt.Errorf("%w: too many literals for segment %d of %s", wire.ErrProtocol, m.Segment, p.in.shown)
@@ -388,11 +327,11 @@ func (p *patch) apply(ctx context.Context, s *patchSegment) error {
 		return nil
 	}
 	return p.d.cpu.do(ctx, func() error {
-		err := delta.Apply(ctx, p.basis, s.seg, &sliceReader{s.lit}, func(off int64, chunk []byte, ok bool) error {
+		err := p.patcher.Apply(ctx, s.seg, &sliceReader{s.lit}, func(off int64, chunk []byte, ok bool) error {
 			if !ok {
 				p.bad, p.inOrder = append(p.bad, int(off/delta.ChunkSize)), false
 			}
-			_, err := p.f.WriteAt(chunk, off)
+			err := p.put(s.seg, off, chunk)
 			if err == nil && p.inOrder {
 				p.f.Landed(ctx, s.seg.Digests[(off-s.seg.Off)/delta.ChunkSize])
 			}
@@ -405,6 +344,21 @@ func (p *patch) apply(ctx context.Context, s *patchSegment) error {
 		}
 		return err
 	})
+}
+
+// put writes a chunk of a segment, and of a clone of the basis what has changed. Where that
+// cannot be read it was taken for zeros, which it need not be.
+func (p *patch) put(seg *delta.Segment, off int64, chunk []byte) error {
+	if p.clone == nil || p.unread.Load() {
+		_, err := p.f.WriteAt(chunk, off)
+		return err
+	}
+	for at, n := range seg.Changed(off, int64(len(chunk))) {
+		if _, err := p.f.WriteAt(chunk[at-off:at-off+n], at); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sliceReader reads a slice without copying more than it must.
@@ -424,6 +378,8 @@ func (r *sliceReader) Read(p []byte) (int, error) {
 func (p *patch) end(ctx context.Context, m *wire.FileEnd) (over bool, err error) {
 	d, in := p.d, p.in
 	switch {
+	case !p.signed.Load():
+		return false, fmt.Errorf("%w: the end of %s comes before its signature went", wire.ErrProtocol, in.shown)
 	case m.Failed:
 		d.unsent.Add(1)
 		p.drop()
@@ -440,6 +396,9 @@ func (p *patch) end(ctx context.Context, m *wire.FileEnd) (over bool, err error)
 		return false, fmt.Errorf("%w: %s ends at %d, %d announced, or its digests do not make its digest", wire.ErrProtocol, in.shown, p.size, m.Size)
 	}
 	if len(p.bad) == 0 {
+		if p.size <= delta.ChunkSize {
+			d.knows(in, m.Digest)
+		}
 		d.commit(ctx, in, p.f, p.size, m.Changed)
 		p.f = nil
 		return true, nil

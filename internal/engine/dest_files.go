@@ -29,7 +29,9 @@ type incoming struct {
 	append bool           // only what is behind the end of the file that is there is written
 	blind  int64          // ... whose so many first chunks nobody compares
 	keepTo int64          // ... and whose bytes up to here stay
+	alt    *altBasis      // what a new file is made from; nil for nothing
 	mend   bool           // the file that is there was left half written
+	sum    *delta.Digest  // of its content, where that is known and wanted
 
 	// What follows is guarded by dest.mu.
 	delta   bool          // asked for as a delta
@@ -50,7 +52,13 @@ type streamed struct {
 // request asks for the files of a directory that were found to be needed.
 func (p *planner) request(ctx context.Context, dir *destDir) error {
 	d := p.d
+	if p.holds(dir) {
+		return nil
+	}
 	busy := slices.Clone(p.wants)
+	for _, a := range p.alts {
+		busy = append(busy, a.entry)
+	}
 	for _, h := range p.checks {
 		busy = append(busy, h.entry)
 	}
@@ -61,6 +69,8 @@ func (p *planner) request(ctx context.Context, dir *destDir) error {
 		d.startChecks(ctx, dir, p.checks)
 		p.checks = nil
 	}
+	d.checkAlternates(ctx, p.alts)
+	p.alts = nil
 	if len(p.wants) == 0 {
 		return nil
 	}
@@ -70,7 +80,7 @@ func (p *planner) request(ctx context.Context, dir *destDir) error {
 	for _, i := range wants {
 		e := &dir.entries[i]
 		dst, was := dir.find(d.nameFor(dir, e)), d.traceOf(dir, e)
-		if dst == nil && was == (trace{}) {
+		if dst == nil && was == (trace{}) && !d.hasBasis(wire.ID{Dir: dir.index, Entry: i}) {
 			fresh = append(fresh, i)
 			continue
 		}
@@ -116,7 +126,7 @@ func (d *dest) register(dir *destDir, i int, e, dst *manifest.Entry, was trace) 
 	if dst != nil && !dst.IsRegular() {
 		dst = nil
 	}
-	in.want = d.wanted(e, dst)
+	in.want = d.wantedIn(dir, e, dst)
 	in.attrs = d.allAttrs(&in.want)
 	if dst != nil {
 		in.basis = dst.Size
@@ -128,6 +138,7 @@ func (d *dest) register(dir *destDir, i int, e, dst *manifest.Entry, was trace) 
 	in.mend = was.spoiled
 	in.left = !in.append && was.partial
 	d.mu.Lock()
+	d.takeBasis(in)
 	d.files[in.id] = in
 	d.mu.Unlock()
 	return in
@@ -217,6 +228,7 @@ func (d *dest) smallFile(ctx context.Context, id wire.ID, sum delta.Digest, cont
 		return err
 	}
 	d.received(int64(len(content)), int64(len(content)))
+	d.knows(in, sum)
 	f, err := d.tree.Create(ctx, in.path, CreateOptions{
 		Size: int64(len(content)), InPlace: d.job.InPlace, Sparse: d.job.Sparse, Sec: in.want.Sec,
 	})
@@ -257,6 +269,10 @@ func (d *dest) commit(ctx context.Context, in *incoming, f NewFile, size int64, 
 	}
 	f.Commit(ctx, size, &in.want, in.attrs, func(err error) {
 		if err == nil {
+			if !changed {
+				d.land(in.dir, in.e)
+				d.tellContent(in, size)
+			}
 			if in.mend {
 				d.mu.Lock()
 				d.mended = append(d.mended, in.path)
@@ -295,16 +311,21 @@ func (d *dest) again(ctx context.Context, in *incoming, chunks []int) (all, give
 // setAttrs applies attribute changes to an entry that stays.
 func (d *dest) setAttrs(ctx context.Context, dir *destDir, e, w *manifest.Entry, c manifest.Change) error {
 	if d.job.DryRun || c.Attrs() == 0 {
+		d.land(dir, e)
 		return nil
 	}
 	attrs := c.Attrs()
 	if attrs&(manifest.AttrOwner|manifest.AttrGroup) != 0 && d.job.Perms && e.Type != manifest.Symlink {
 		attrs |= manifest.AttrMode // a change of owner clears setuid
 	}
+	if attrs&(manifest.AttrOwner|manifest.AttrGroup) != 0 && d.job.Xattrs {
+		attrs |= manifest.AttrXattrs // ... and capabilities
+	}
 	return d.do(dir, func() error {
 		if err := d.tree.SetAttrs(ctx, d.pathFor(dir, e), w, attrs); err != nil {
 			return d.fileFailed("set attributes", shownPath(dir, e), err)
 		}
+		d.land(dir, e)
 		return nil
 	})
 }
@@ -323,6 +344,7 @@ func (d *dest) makeOther(ctx context.Context, dir *destDir, e, w *manifest.Entry
 	if err != nil {
 		return d.fileFailed(op, shownPath(dir, e), err)
 	}
+	d.land(dir, e)
 	return nil
 }
 

@@ -20,10 +20,9 @@ type linkTask struct {
 }
 
 // link plans an entry that is a hard link to an earlier one.
-func (p *planner) link(ctx context.Context, dir *destDir, i int, e, dst *manifest.Entry) error {
+func (p *planner) link(ctx context.Context, dir *destDir, i int, e, dst *manifest.Entry, lead wire.ID) error {
 	d := p.d
-	ld, le, _ := e.Leader()
-	path, shown, err := p.leader(ld, le)
+	path, shown, err := p.leader(lead.Dir, lead.Entry)
 	if err != nil {
 		return err
 	}
@@ -32,6 +31,14 @@ func (p *planner) link(ctx context.Context, dir *destDir, i int, e, dst *manifes
 	}
 	linked := dst != nil && p.linked(ctx, path, dst)
 	c := d.linkChange(e, dst)
+	if dst == nil && len(d.alts) > 0 {
+		if all := p.candidates(ctx, dir, e); d.job.AltKind == AltCompare && len(all) > 0 && all[0].level == levelSame && p.alternate(ctx, dir, i, e) {
+			return nil
+		}
+		if from, ok := p.linkFromAlternate(ctx, dir, e, lead); ok {
+			c = from
+		}
+	}
 	switch {
 	case linked && (!e.IsRegular() || d.judge(e, dst) == same):
 		// The first member has the same metadata: where these are equal it stays
@@ -39,8 +46,11 @@ func (p *planner) link(ctx context.Context, dir *destDir, i int, e, dst *manifes
 		if d.job.ItemizeAll {
 			d.item(dir, i, e, manifest.ChangeHardLink, "")
 		}
+		if !d.job.DryRun && d.job.RemoveSource { // it is as good as its first member, which may be replaced
+			d.links = append(d.links, linkTask{dir, i, lead, p.byIndex[lead.Dir], path})
+		}
 		return nil
-	case linked && c == manifest.ChangeHardLink|manifest.ChangeLocal && d.judge(e, dst) == doubtful:
+	case linked && c&^manifest.ChangeTimeNow == manifest.ChangeHardLink|manifest.ChangeLocal && d.judge(e, dst) == doubtful:
 		// Whether the first member is replaced shows when its content was compared.
 	default:
 		d.item(dir, i, e, c, shown)
@@ -51,7 +61,7 @@ func (p *planner) link(ctx context.Context, dir *destDir, i int, e, dst *manifes
 		d.mu.Unlock()
 	}
 	if !d.job.DryRun {
-		d.links = append(d.links, linkTask{dir, i, wire.ID{Dir: ld, Entry: le}, p.byIndex[ld], path})
+		d.links = append(d.links, linkTask{dir, i, lead, p.byIndex[lead.Dir], path})
 	}
 	return nil
 }
@@ -64,6 +74,9 @@ func (d *dest) linkChange(e, dst *manifest.Entry) manifest.Change {
 	}
 	w := d.wanted(e, dst)
 	c |= d.differences(&w, dst)
+	if !d.job.keepsTimes(e.Type) {
+		c |= manifest.ChangeTimeNow
+	}
 	if e.IsRegular() && e.Size != dst.Size {
 		c |= manifest.ChangeSize
 	}
@@ -110,6 +123,9 @@ func (d *dest) finish(ctx context.Context) error {
 	d.sum.Refused = d.refused
 	if err := d.fatal.Load(); err != nil {
 		return *err
+	}
+	if err := d.tellLanded(ctx); err != nil {
+		return err
 	}
 	d.rep.flush(ctx)
 	d.told.Store(true)
@@ -195,6 +211,7 @@ func (d *dest) makeLink(ctx context.Context, l linkTask) error {
 	e := &l.dir.entries[l.entry]
 	path := d.pathFor(l.dir, e)
 	if d.sameFile(ctx, path, l.old) {
+		d.land(l.dir, e)
 		return nil
 	}
 	l.dir.touched.Store(true)
@@ -204,6 +221,7 @@ func (d *dest) makeLink(ctx context.Context, l linkTask) error {
 		}
 		return d.fileFailed("link", shownPath(l.dir, e), err)
 	}
+	d.land(l.dir, e)
 	return nil
 }
 
@@ -262,7 +280,7 @@ func (d *dest) settleDir(ctx context.Context, dir *destDir) error {
 		return nil
 	}
 	attrs := dir.attrs
-	if dir.touched.Load() && d.job.Times {
+	if dir.touched.Load() && !dir.bare && d.job.keepsTimes(manifest.Directory) && !d.job.besides() {
 		attrs |= manifest.AttrTimes
 	}
 	if attrs == 0 {

@@ -63,7 +63,7 @@ func (d *dest) copyContent(ctx context.Context, in *incoming, src File) (size in
 		if err != nil {
 			return 0, nil, false, err
 		}
-		if f, err = in.create(ctx, d); err != nil {
+		if f, err = in.create(ctx, d, nil); err != nil {
 			return 0, nil, false, err
 		}
 		size = before.Size
@@ -126,16 +126,29 @@ func (d *dest) copyStart(ctx context.Context, in *incoming, src File, size int64
 // copyFrom copies the content of src from an offset on, and returns where it ends
 // and how much was copied.
 func (d *dest) copyFrom(ctx context.Context, in *incoming, src File, f NewFile, from, size int64) (end, moved int64, err error) {
+	plain := (*delta.Plain)(nil)
 	if from == 0 {
+		cloned, p, err := d.digests(ctx, in, src, f, size)
+		if cloned || err != nil {
+			d.local.moved(size, size)
+			return size, size, err
+		}
+		plain = p
+	}
+	if from == 0 && plain == nil {
 		if ok, err := f.CopyFrom(ctx, src, size); ok || err != nil {
 			d.local.moved(size, size)
 			return size, size, err
 		}
 	}
 	c := &chunkCopy{d: d, src: src, f: f, end: size, next: from / delta.ChunkSize, sums: map[int64]delta.Digest{}}
-	c.holes = d.job.Sparse && !d.job.InPlace && !in.append
+	c.plain = plain
+	c.holes = (d.job.Sparse || plain != nil) && !d.job.InPlace && !in.append
 	c.notes = d.distant() && d.keeps(in.e.Size) && from%delta.ChunkSize == 0
 	err = c.run(ctx, from)
+	if plain != nil && err == nil {
+		d.knows(in, plain.Sum())
+	}
 	if err == nil && !c.holes && c.end == size && c.moved != c.end-from { // where it shrank it is read again
 		err = fmt.Errorf("%d of %d bytes were copied: %w", c.moved, c.end-from, io.ErrUnexpectedEOF)
 	}
@@ -148,8 +161,9 @@ type chunkCopy struct {
 	d     *dest
 	src   File
 	f     NewFile
-	holes bool // nothing stands where the source has holes: they are left out
-	notes bool // the file may be gone on with: its chunks are digested
+	holes bool         // nothing stands where the source has holes: they are left out
+	plain *delta.Plain // of the content, which comes in order then; nil where that is not wanted
+	notes bool         // the file may be gone on with: its chunks are digested
 
 	mu    sync.Mutex
 	end   int64                  // of the source's file: less than expected where it shrank
@@ -177,6 +191,9 @@ func (c *chunkCopy) run(ctx context.Context, from int64) error {
 	for off := from; off < c.size() && part.Err() == nil; {
 		if next := c.data(off); next > off {
 			c.skip(ctx, off, next)
+			if c.plain != nil {
+				c.plain.AddZeros(next - off)
+			}
 			off = next
 			continue
 		}
@@ -254,6 +271,9 @@ func (c *chunkCopy) chunk(ctx context.Context, off, want int64) error {
 		}
 	}
 	c.d.local.moved(int64(n), int64(n))
+	if c.plain != nil {
+		c.plain.Add(buf[:n])
+	}
 	c.landed(ctx, off, buf[:n], want)
 	return nil
 }

@@ -22,6 +22,9 @@ func (d *dest) open(ctx context.Context) error {
 	if path == "" {
 		path = "."
 	}
+	if err := d.ids.learnMaps(d.job, func(text string) { d.rep.post(NoteEvent{Text: text}) }); err != nil {
+		return err
+	}
 	if d.job.LikeCp {
 		return d.openLikeCp(ctx, path)
 	}
@@ -53,8 +56,13 @@ func (d *dest) openParent(ctx context.Context, path string) error {
 	}
 	d.rename = name
 	st, err := d.host.Stat(ctx, dir)
+	if errors.Is(err, fs.ErrNotExist) && d.job.MakePath {
+		return d.makePath(ctx, dir)
+	}
 	if err != nil {
-		return missingParent(path, dir, err)
+		err := missingParent(path, dir, err)
+		err.Code = wire.CodeSelect
+		return err
 	}
 	if !st.IsDir() {
 		return wire.Errorf(wire.CodeSelect, "%w: %s is not a directory", ErrSelect, dir)
@@ -62,7 +70,7 @@ func (d *dest) openParent(ctx context.Context, path string) error {
 	return d.openDir(ctx, dir)
 }
 
-func missingParent(path, dir string, err error) error {
+func missingParent(path, dir string, err error) *wire.Error {
 	return &wire.Error{
 		Code: wire.CodeFile, Kind: wire.KindOf(err), Op: "mkdir", Path: path,
 		Text: fmt.Sprintf("%s: %s; create it first (mkdir -p)", dir, text(err)),
@@ -73,6 +81,9 @@ func missingParent(path, dir string, err error) error {
 func (d *dest) makeRoot(ctx context.Context, path string) error {
 	d.empty = true
 	clean := strings.TrimRight(path, "/")
+	if d.job.MakePath {
+		return d.makePath(ctx, clean)
+	}
 	dir, _, _ := splitPath(clean)
 	if st, err := d.host.Stat(ctx, dir); err != nil || !st.IsDir() {
 		if err == nil {
@@ -82,7 +93,7 @@ func (d *dest) makeRoot(ctx context.Context, path string) error {
 	}
 	d.base, d.created = clean, true
 	if !d.job.DryRun {
-		if err := d.host.Mkdir(ctx, clean); err != nil {
+		if err := d.host.Mkdir(ctx, clean); err != nil && (d.job.Shard.Count <= 1 || !errors.Is(err, fs.ErrExist)) {
 			return &wire.Error{Code: wire.CodeFile, Kind: wire.KindOf(err), Op: "mkdir", Path: clean, Text: text(err)}
 		}
 	}
@@ -98,19 +109,42 @@ func (d *dest) makeRoot(ctx context.Context, path string) error {
 // that within its timeout.
 func (d *dest) patience() time.Duration { return max(d.job.Timeout, time.Minute) + 5*time.Second }
 
+// Unlocker is a [Dest] whose root this process may have no right to use, although it is
+// the owner's.
+type Unlocker interface {
+	// Unlock gives the owner all rights to the root, which had the mode was, and reports
+	// whether something was changed. It is called before anything else is.
+	Unlock() (was uint16, done bool)
+}
+
 func (d *dest) openDir(ctx context.Context, path string) error {
 	how := DestOptions{
 		Durability: d.job.Durability, ReadOnly: d.job.DryRun, PartialDir: d.job.PartialDir,
-		Exclusive: (d.job.Delete || d.job.Clean) && !d.job.DryRun, Wait: d.patience(),
+		Exclusive: (d.job.Delete && d.job.Shard.Count <= 1 || d.job.DeleteMissing || d.job.Force || d.job.Clean) && !d.job.DryRun, Wait: d.patience(),
 	}
 	defer d.conn.Work()() // it may have to wait
 	t, err := d.host.Dest(ctx, path, how)
 	if err != nil {
 		return &wire.Error{Code: wire.CodeSelect, Kind: wire.KindOf(err), Op: "open destination", Path: path, Text: text(err)}
 	}
+	if err := d.startBackups(t); err != nil {
+		return errors.Join(err, t.Close())
+	}
+	if err := d.startDelays(t); err != nil {
+		return errors.Join(err, t.Close())
+	}
 	d.tree, d.base = t, path
 	d.widen(ctx)
 	d.learnClock()
+	if u, ok := capability[Unlocker](t); ok && !d.job.DryRun && !d.host.IDs().Root() {
+		d.lockedMode, d.unlocked = u.Unlock()
+	}
+	if err := d.detailed(); err != nil {
+		return err
+	}
+	if err := refuseRenames(d.job, t, d.local); err != nil {
+		return err
+	}
 	if !d.empty && d.rename == "" {
 		entries, err := t.List(ctx, "")
 		d.empty = err == nil && len(entries) == 0
@@ -125,7 +159,7 @@ func (d *dest) mode() *wire.Mode {
 	j := d.job
 	digests := !d.empty && d.tree != nil && d.rename == "" && !d.rootMsg.Single &&
 		j.Recursive && j.Links && j.Devices && j.Specials && !j.Dirs && !j.Relative && j.Files == nil &&
-		!j.Update && !j.IgnoreTimes && !j.SizeOnly && !j.Checksum && !j.ItemizeAll &&
+		!j.needsListings() && !j.DeleteMissing && !j.replacesEqual() && !j.Update && !j.IgnoreTimes && !j.SizeOnly && !j.Checksum && !j.ItemizeAll && !j.RemoveSource &&
 		(j.Filter == nil || !j.Filter.SideSpecific()) && (j.Delete && d.rootMsg.HasRoot || d.rootMsg.Complete)
 	m := &wire.Mode{Digests: digests, Named: j.LikeCp && d.rename != ""}
 	set := func(on bool, f manifest.Fields) {
@@ -135,6 +169,11 @@ func (d *dest) mode() *wire.Mode {
 	}
 	set(j.Perms, manifest.FieldMode)
 	set(j.Times, manifest.FieldTimes)
+	set(j.Times && j.OmitDirTimes, manifest.FieldOmitDirTimes)
+	set(j.Times && j.OmitLinkTimes, manifest.FieldOmitLinkTimes)
+	set(j.Xattrs, manifest.FieldXattrs)
+	set(j.Xattrs && !d.ids.root, manifest.FieldUserXattrs)
+	set(j.ACLs, manifest.FieldACLs)
 	set(j.HardLinks, manifest.FieldHardLinks)
 	set(d.ids.owner, manifest.FieldUser)
 	set(d.ids.group, manifest.FieldGroup)
@@ -256,7 +295,7 @@ func (d *dest) walkOwn(ctx context.Context) (*ownTree, *manifest.Entry, error) {
 		return nil, nil, err
 	}
 	own := &ownTree{byPath: map[string]*walker.Dir{}, left: map[string][]string{}}
-	opts := walker.Options{Filter: d.job.Filter, Side: filter.Receiver, HardLinks: d.job.HardLinks}
+	opts := walker.Options{Filter: d.job.Filter, Side: filter.Receiver, HardLinks: d.job.HardLinks, Only: d.job.Shard.only()}
 	if d.afar() {
 		opts.Workers = d.width / 2
 	}
@@ -351,56 +390,3 @@ func (d *dest) nodeForTop(ctx context.Context, node *walker.Node) error {
 	}
 	return nil
 }
-
-// ownerMap translates the source's numeric owners.
-type ownerMap struct {
-	ids          IDs
-	owner, group bool // whether they are preserved and can be
-	numeric      bool
-	root         bool
-
-	mu         sync.RWMutex
-	uids, gids map[uint32]uint32
-}
-
-func newOwnerMap(ids IDs, job *Job) *ownerMap {
-	return &ownerMap{
-		ids: ids, owner: job.Owner && ids.Root(), group: job.Group, numeric: job.NumericIDs, root: ids.Root(),
-		uids: map[uint32]uint32{}, gids: map[uint32]uint32{},
-	}
-}
-
-// learn takes the name of an owner from the source.
-func (m *ownerMap) learn(o *wire.Owner) {
-	if m.numeric || o.Name == "" {
-		return
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if o.Group {
-		if id, ok := m.ids.Group(o.Name); ok {
-			m.gids[o.ID] = id
-		}
-		return
-	}
-	if id, ok := m.ids.User(o.Name); ok {
-		m.uids[o.ID] = id
-	}
-}
-
-// translate returns the owner that an entry of the source has here.
-func (m *ownerMap) translate(e *manifest.Entry) (uid, gid uint32) {
-	uid, gid = e.UID, e.GID
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	if id, ok := m.uids[uid]; ok {
-		uid = id
-	}
-	if id, ok := m.gids[gid]; ok {
-		gid = id
-	}
-	return uid, gid
-}
-
-// canGroup reports whether this process may set the group.
-func (m *ownerMap) canGroup(gid uint32) bool { return m.group && (m.root || m.ids.Member(gid)) }

@@ -20,7 +20,7 @@ const resumeMin = 64 << 20
 // keeps reports whether what is received of a file of that size is kept when the
 // run ends early.
 func (d *dest) keeps(size int64) bool {
-	return !d.job.NoPartial && !d.job.InPlace && (size > resumeMin || d.job.Partial && size > wire.MaxSmall)
+	return !d.job.NoPartial && !d.job.InPlace && (d.job.TempDir == "" || d.job.Partial) && (size > resumeMin || d.job.Partial && size > wire.MaxSmall)
 }
 
 // identity is what a partial remembers of its source file.
@@ -171,10 +171,11 @@ func (d *dest) ask(ctx context.Context, in *incoming) error {
 }
 
 // create begins the file that takes a file's place, or goes on with the partial.
-func (in *incoming) create(ctx context.Context, d *dest) (NewFile, error) {
+// A new one may begin as a clone of basis, nil for none.
+func (in *incoming) create(ctx context.Context, d *dest, basis File) (NewFile, error) {
 	how := CreateOptions{
 		Size: in.e.Size, InPlace: d.job.InPlace || in.append, Sparse: d.job.Sparse, Visible: d.job.Partial,
-		Resume: d.keeps(in.e.Size), Identity: identity(in.e), Sec: in.want.Sec,
+		Basis: basis, Resume: d.keeps(in.e.Size), Identity: identity(in.e), Sec: in.want.Sec,
 	}
 	if in.append {
 		how.Sparse, how.Visible, how.Resume = false, false, false

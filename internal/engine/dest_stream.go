@@ -26,6 +26,7 @@ type whole struct {
 	again   bool           // this pass has only the chunks in todo
 	todo    []int          // chunks that are still to come
 	changed bool           // the source said so of the first pass
+	plain   *delta.Plain   // of the content, where it is wanted and comes in order; nil for none
 	other   bool           // a chunk came that is not the one of the first pass: the source has changed
 }
 
@@ -36,7 +37,10 @@ func (d *dest) receiveWhole(ctx context.Context, in *incoming) error {
 		w.size = in.blind * delta.ChunkSize
 		d.received(0, w.size)
 	}
-	f, err := in.create(ctx, d)
+	if d.learned != nil && in.blind == 0 && len(in.held) == 0 {
+		w.plain = new(delta.Plain)
+	}
+	f, err := in.create(ctx, d, nil)
 	if err != nil {
 		w.err = err
 	} else {
@@ -167,6 +171,9 @@ func (w *whole) chunk(ctx context.Context, sum delta.Digest) {
 	} else {
 		w.sums = append(w.sums, sum)
 		w.size += int64(len(w.buf))
+		if w.plain != nil {
+			w.plain.Add(w.buf)
+		}
 	}
 	w.write(ctx, sum)
 	w.buf = w.buf[:0]
@@ -212,6 +219,9 @@ func (w *whole) end(ctx context.Context, m *wire.FileEnd) (over bool, err error)
 	if w.other || len(w.todo) > 0 {
 		w.bad = nil // the chunks do not belong together: all of it
 	} else if len(w.bad) == 0 {
+		if w.plain != nil && !w.again {
+			d.knows(in, w.plain.Sum())
+		}
 		d.commit(ctx, in, w.f, w.size, w.changed)
 		w.f = nil
 		return true, nil

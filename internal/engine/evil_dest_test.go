@@ -33,7 +33,18 @@ func basisMsg(t *testing.T, id wire.ID, params delta.Params) *wire.Basis {
 // how many there were.
 func (p *peer) serve(t *testing.T, basis string, params delta.Params) (questions int) {
 	t.Helper()
+	return p.serveFrom(t, basis, params, nil)
+}
+
+// serveFrom is serve where the first segment was heard already.
+func (p *peer) serveFrom(t *testing.T, basis string, params delta.Params, first *wire.Segment) (questions int) {
+	t.Helper()
 	segs := map[int]*delta.Segment{}
+	if first != nil {
+		seg, err := delta.DecodeSegment(first.Body, params, first.Size)
+		fine(t, err)
+		segs[first.Segment] = seg
+	}
 	for m := range p.heard {
 		switch m := m.(type) {
 		case *wire.Segment:
@@ -44,7 +55,7 @@ func (p *peer) serve(t *testing.T, basis string, params delta.Params) (questions
 			questions++
 			q, err := delta.DecodeQuestion(m.Body, segs[m.Segment])
 			fine(t, err)
-			ans, err := q.Search(p.ctx, bytes.NewReader([]byte(basis)), segs[m.Segment])
+			ans, err := delta.NewPatcher(bytes.NewReader([]byte(basis))).Search(p.ctx, q, segs[m.Segment])
 			fine(t, err)
 			body, err := ans.AppendBinary(nil)
 			fine(t, err)
@@ -272,4 +283,26 @@ func (p *peer) either(a, b wire.Type) wire.Msg {
 		}
 	}
 	return nil
+}
+
+// TestDoneEarly: a destination that is done in the middle of a file, and goes on reading,
+// does not keep the source, nor who relays for it: they do not wait to hear what it has taken.
+func TestDoneEarly(t *testing.T) {
+	src, _ := dirs(t, map[string]string{"f": random(1, 24<<20)}, nil)
+	early := script(func(p *peer) {
+		p.say(new(wire.Mode))
+		p.hear(wire.TypeListEnd)
+		p.say(&wire.Want{Entries: []int{0}})
+		p.hear(wire.TypeData)
+		p.say(new(wire.Done))
+		p.left = p.hear(wire.TypeSourceDone) != nil
+	})
+	job := engine.Job{Options: archive(), Sources: []string{src + "/"}, Dest: "nowhere"}
+	for name, end := range map[string]func(*testing.T, engine.Host, engine.Job) outcome{"source": early.asDest, "relay": early.asRelayedDest} {
+		t.Run(name, func(t *testing.T) {
+			if out := end(t, host(), job); out.hung {
+				t.Error("it waits for ever")
+			}
+		})
+	}
 }

@@ -8,12 +8,17 @@ import (
 
 // farReporter sends events to the client.
 type farReporter struct {
-	c     *wire.Conn
-	items []wire.Item
+	c       *wire.Conn
+	items   []wire.Item
+	removed []string // paths; there are none where there are items
+	bytes   int      // of these
 }
 
-// itemBatch is how many items go into one message.
-const itemBatch = 512
+// What goes into one message at the most: items, and bytes of removed paths.
+const (
+	itemBatch    = 512
+	removedBatch = 32 << 10
+)
 
 // source delivers the events of a source: errors and remarks.
 func (f *farReporter) source(ctx context.Context, ev Event) error {
@@ -28,23 +33,16 @@ func (f *farReporter) source(ctx context.Context, ev Event) error {
 
 // dest delivers the events of a destination.
 func (f *farReporter) dest(ctx context.Context, ev Event) error {
-	if it, ok := ev.(ItemEvent); ok {
-		f.items = append(f.items, wire.Item{ID: it.id, Change: it.Change})
-		if len(f.items) < itemBatch {
-			return nil
-		}
-		return f.flush(ctx)
+	switch ev := ev.(type) {
+	case ItemEvent:
+		return f.item(ctx, ev)
+	case DeleteEvent:
+		return f.remove(ctx, ev)
 	}
 	if err := f.flush(ctx); err != nil {
 		return err
 	}
 	switch ev := ev.(type) {
-	case DeleteEvent:
-		p := ev.Path
-		if ev.Dir {
-			p += "/"
-		}
-		return f.c.Send(ctx, &wire.Removed{Paths: []string{p}})
 	case SkipEvent:
 		return f.c.Send(ctx, &wire.Removed{Paths: []string{ev.Path}, Skip: true, Reason: ev.Reason})
 	case ErrorEvent:
@@ -57,11 +55,46 @@ func (f *farReporter) dest(ctx context.Context, ev Event) error {
 	return nil
 }
 
-func (f *farReporter) flush(ctx context.Context) error {
-	if len(f.items) == 0 {
+// item keeps an item until there are enough, and so does remove a removed path.
+func (f *farReporter) item(ctx context.Context, ev ItemEvent) error {
+	if len(f.removed) > 0 {
+		if err := f.flush(ctx); err != nil {
+			return err
+		}
+	}
+	if f.items = append(f.items, wire.Item{ID: ev.id, Change: ev.Change}); len(f.items) < itemBatch {
 		return nil
 	}
-	m := &wire.Items{Items: f.items}
-	f.items = nil
+	return f.flush(ctx)
+}
+
+func (f *farReporter) remove(ctx context.Context, ev DeleteEvent) error {
+	if len(f.items) > 0 {
+		if err := f.flush(ctx); err != nil {
+			return err
+		}
+	}
+	p := ev.Path
+	if ev.Dir {
+		p += "/"
+	}
+	f.removed = append(f.removed, p)
+	if f.bytes += len(p); f.bytes < removedBatch {
+		return nil
+	}
+	return f.flush(ctx)
+}
+
+func (f *farReporter) flush(ctx context.Context) error {
+	var m wire.Msg
+	switch {
+	case len(f.items) > 0:
+		m = &wire.Items{Items: f.items}
+	case len(f.removed) > 0:
+		m = &wire.Removed{Paths: f.removed}
+	default:
+		return nil
+	}
+	f.items, f.removed, f.bytes = nil, nil, 0
 	return f.c.Send(ctx, m)
 }

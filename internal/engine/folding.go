@@ -26,10 +26,14 @@ type Keeper interface {
 
 // keepable returns the attributes of entries of a type that the destination keeps.
 func (d *dest) keepable(t manifest.Type) manifest.Attrs {
+	keeps := ^manifest.Attrs(0)
 	if k, ok := capability[Keeper](d.tree); ok {
-		return k.Keeps(t)
+		keeps = k.Keeps(t)
 	}
-	return ^manifest.Attrs(0)
+	if t == manifest.Directory && d.job.besides() {
+		keeps &^= manifest.AttrTimes // as with rsync: a directory with backups in it is no copy any more
+	}
+	return keeps
 }
 
 // Folder is a [Dest] whose file system may take different names for the same:
@@ -61,7 +65,8 @@ func (d *dest) learnClock() {
 	if g, ok := capability[Granular](d.tree); ok {
 		d.clock = manifest.Clock{Unit: g.Granularity()}
 	}
-	d.ids.root = d.ids.ids.Root()
+	d.clock.Window = d.job.ModifyWindow
+	d.ids.root = d.job.isSuper(d.ids.ids)
 	d.ids.owner = d.job.Owner && d.ids.root
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"hash/fnv"
 	"io"
 	"log/slog"
 	"os"
@@ -193,7 +194,13 @@ func jobFor(src, dst string) engine.Job {
 // each runs a test in all ways.
 func each(t *testing.T, f func(t *testing.T, w way)) {
 	t.Helper()
-	for _, w := range ways() {
+	share := envInt("GOSYNC_WAYS", 1)
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(t.Name()))
+	for i, w := range ways() {
+		if (i+int(h.Sum32()>>8))%share != 0 {
+			continue
+		}
 		t.Run(string(w), func(t *testing.T) { f(t, w) })
 	}
 }

@@ -26,6 +26,11 @@ func fullJob(t *testing.T) *Job {
 	v := reflect.ValueOf(&j.Options).Elem()
 	setAll(v)
 	j.MaxDelete, j.Durability, j.BandwidthLimit, j.Timeout = 7, SyncEach, 1<<40, 3*time.Second
+	j.MinSize, j.TooLarge, j.ModifyWindow, j.OneFileSystem, j.AltKind = 5, 1<<50, -1, 2, AltLink
+	for range MaxAlternates {
+		j.AltDirs.Add("../a =b")
+	}
+	j.Shard = Shard{3, 7}
 	j.Filter = new(filter.Set)
 	if err := j.Filter.Exclude("*.o"); err != nil {
 		t.Fatal(err)
@@ -55,7 +60,7 @@ func overWire(t *testing.T, j *Job, source bool) *Job {
 	return got
 }
 
-// sameOptions compares options; of filters their encoding.
+// sameOptions compares options that travel; of filters their encoding.
 func sameOptions(a, b Options) bool {
 	var fa, fb []byte
 	if a.Filter != nil {
@@ -65,6 +70,7 @@ func sameOptions(a, b Options) bool {
 		fb = b.Filter.AppendBinary(nil)
 	}
 	a.Filter, b.Filter = nil, nil
+	a.ListOnly, b.ListOnly = false, false
 	return a == b && string(fa) == string(fb)
 }
 
@@ -100,8 +106,8 @@ func TestJobOneOption(t *testing.T) {
 	}
 	var o Options
 	all := fields(reflect.ValueOf(&o).Elem(), nil)
-	if len(all) != len(o.flags()) {
-		t.Errorf("%d boolean options, %d in the encoding", len(all), len(o.flags()))
+	if encoded := len(o.flags()) + len(o.Meta.flags()) + 1; len(all) != encoded { // 1: ListOnly
+		t.Errorf("%d boolean options, %d in the encoding", len(all), encoded)
 	}
 	for _, path := range all {
 		j := &Job{Dest: "x"}
@@ -464,6 +470,19 @@ func TestNameList(t *testing.T) {
 		}
 		if err := l.take([]string{x.name}); ExitCode(err) != int(wire.CodeMemory) || len(l.files) != x.n {
 			t.Errorf("%d of %d names: %v", len(l.files), x.n, err)
+		}
+	}
+}
+
+func TestCompression(t *testing.T) {
+	for o, want := range map[Options]wire.Compression{
+		{}:                 wire.CompressSlow,
+		{Compress: true}:   wire.CompressAlways,
+		{NoCompress: true}: wire.CompressNever,
+	} {
+		j := overWire(t, &Job{Options: o, Sources: []string{"a"}}, true)
+		if got := j.compression(); got != want {
+			t.Errorf("%+v gives %d", o, got)
 		}
 	}
 }

@@ -15,7 +15,7 @@ func (o *Options) flags() []struct {
 	name string
 	p    *bool
 } {
-	return []struct {
+	return append(o.Selection.flags(), []struct {
 		name string
 		p    *bool
 	}{
@@ -41,6 +41,7 @@ func (o *Options) flags() []struct {
 		{"partial", &o.Partial},
 		{"sparse", &o.Sparse},
 		{"compress", &o.Compress},
+		{"no-compress", &o.NoCompress},
 		{"delete", &o.Delete},
 		{"delete-empty-source", &o.DeleteEmptySource},
 		{"force-delete", &o.ForceDelete},
@@ -56,6 +57,30 @@ func (o *Options) flags() []struct {
 		{"into-dir", &o.IntoDir},
 		{"by-name", &o.ByName},
 		{"literal-paths", &o.LiteralPaths},
+		{"backup", &o.Backup},
+		{"delete-before", &o.DeleteBefore},
+		{"delete-after", &o.DeleteAfter},
+		{"ignore-errors", &o.IgnoreErrors},
+		{"force", &o.Force},
+		{"delay-updates", &o.DelayUpdates},
+		{"remove-source-files", &o.RemoveSource},
+		{"detect-renames", &o.DetectRenames},
+	}...)
+}
+
+// tuning returns the numbers that say how something is done, 0 for the program's own choice, with the names that they
+// have in a job frame. Whatever they are does no harm.
+func (o *Options) tuning() []struct {
+	name string
+	p    *int64
+} {
+	return []struct {
+		name string
+		p    *int64
+	}{
+		{"block-size", &o.BlockSize},
+		{"compress-level", &o.Level},
+		{"checksum-seed", &o.Seed},
 	}
 }
 
@@ -78,9 +103,18 @@ func (j *Job) encode(source bool) *wire.Job {
 		fmt.Sprintf("bwlimit=%d", o.BandwidthLimit),
 		fmt.Sprintf("timeout=%d", o.Timeout),
 	)
+	w.Options = append(w.Options, o.Meta.encode()...)
+	for _, tuned := range o.tuning() {
+		if *tuned.p != 0 {
+			w.Options = append(w.Options, fmt.Sprintf("%s=%d", tuned.name, *tuned.p))
+		}
+	}
 	if o.PartialDir != "" {
 		w.Options = append(w.Options, "partial-dir="+o.PartialDir)
 	}
+	w.Options = o.Selection.encode(w.Options)
+	w.Options = o.Shard.encode(w.Options)
+	w.Options = append(w.Options, o.backupOptions()...)
 	if o.Filter != nil {
 		w.Filter = o.Filter.AppendBinary(nil)
 	}
@@ -125,11 +159,29 @@ func (o *Options) setOption(name, value string) error {
 			return nil
 		}
 	}
+	if known, err := o.Meta.setOption(name, value); known || err != nil {
+		return err
+	}
 	if name == "partial-dir" {
 		o.PartialDir = value
 		return nil
 	}
+	if o.setBackupOption(name, value) {
+		return nil
+	}
+	if known, err := o.Selection.set(name, value); known {
+		return err
+	}
+	if known, err := o.Shard.set(name, value); known {
+		return err
+	}
 	n, err := strconv.ParseInt(value, 10, 64)
+	for _, tuned := range o.tuning() {
+		if tuned.name == name && err == nil {
+			*tuned.p = n
+			return nil
+		}
+	}
 	if err != nil {
 		return wire.Errorf(wire.CodeUnsupported, "option %q is not known to the far side: install the same release on both", name)
 	}

@@ -61,7 +61,7 @@ func TestLikeCp(t *testing.T) {
 		"content, not recursive": {sources: "d/.", dest: "in", change: func(j *engine.Job) { j.Recursive = false }, code: wire.CodePartial},
 		"FIFO":                   {sources: "pipe a", dest: "in", code: wire.CodePartial, want: "in/a=A"},
 		"missing":                {sources: "none", dest: "new", code: wire.CodePartial},
-		"parent missing":         {sources: "a", dest: "no/such", code: wire.CodeFile},
+		"parent missing":         {sources: "a", dest: "no/such", code: wire.CodeSelect},
 		"links":                  {sources: "l", dest: "new", code: wire.CodePartial, want: "new/file=A new/dir/f=F new/dir/s/g=G"},
 		"link itself":            {sources: "linkd", dest: "new", want: "new/f=F new/s/g=G"},
 	} {

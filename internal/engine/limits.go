@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -67,18 +69,47 @@ func (l *Limits) admit(job *Job, source bool) error {
 		err = refused("--delete and --clean", "--read-only")
 	case job.Delete && keeps != "":
 		err = refused("--delete", keeps)
+	case job.DeleteMissing && (keeps != "" || l.ReadOnly):
+		err = refused("--delete-missing-args", cmp.Or(keeps, "--read-only"))
+	case job.RemoveSource && source && (l.ReadOnly || keeps != ""):
+		err = refused("--remove-source-files", cmp.Or(keeps, "--read-only"))
+	case job.Force && keeps != "":
+		err = refused("--force", keeps)
 	case job.Clean && keeps != "":
 		err = refused("--clean", keeps)
 	case job.PartialDir != "" && keeps != "": // what is kept there is replaced and removed
 		err = refused("--partial-dir", keeps)
 	case l.Confined && source && job.CopyLinks: // they may lead anywhere
 		err = refused("--copy-links (which cp implies)", "--restrict-to")
+	case l.Confined && source && job.followsSome():
+		err = refused("--copy-unsafe-links and --copy-dirlinks", "--restrict-to")
+	case l.Confined && job.KeepDirLinks: // they may lead anywhere
+		err = refused("--keep-dirlinks", "--restrict-to")
+	case l.Confined && job.Xattrs: // root's would give rights to who runs a file
+		err = refused("--xattrs", "--restrict-to")
+	case l.Confined && job.FakeDest: // ... and these stand for what root would make
+		err = refused("--fake-super", "--restrict-to")
 	case l.Confined && strings.HasPrefix(job.PartialDir, "/"):
 		err = refused("--partial-dir with an absolute path", "--restrict-to")
-	case l.WriteOnly && job.Update:
-		err = refused("--update, which looks at the files that are there,", "--write-only")
+	case l.WriteOnly && job.AltKind != AltNone:
+		err = refused(job.AltKind.option(), "--write-only")
+	case job.AltKind == AltCompare && !source && keeps != "": // what is in the place of what it has is removed
+		err = refused("--compare-dest", keeps)
+	case l.WriteOnly && (job.Update || job.Existing || job.IgnoreExisting):
+		err = refused("--update, --existing and --ignore-existing, which look at the files that are there,", "--write-only")
+	case job.Backup && (l.WriteOnly || l.NoOverwrite): // what has the name of a backup is replaced
+		err = refused("--backup", keeps)
+	case job.TempDir != "" && keeps != "": // what has been there is not looked at
+		err = refused("--temp-dir", keeps)
+	case l.Confined && job.TempDir != "" && !filepath.IsLocal(job.TempDir):
+		err = refused("--temp-dir that leads out of the destination", "--restrict-to")
+	case l.Confined && job.BackupDir != "" && !filepath.IsLocal(job.BackupDir):
+		err = refused("--backup-dir that leads out of the destination", "--restrict-to")
 	}
 	if err != nil {
+		return err
+	}
+	if err := checkSuffix(&job.Options); err != nil {
 		return err
 	}
 	l.adapt(job)

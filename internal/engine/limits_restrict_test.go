@@ -106,6 +106,7 @@ func TestRefusedJobs(t *testing.T) {
 		{no, pushJob("x", "delete=1"), []string{"--no-overwrite", "--delete"}},
 		{no, pushJob("x", "clean=1"), []string{"--no-overwrite", "--clean"}},
 		{no, pushJob("x", "partial-dir=d"), []string{"--no-overwrite", "--partial-dir"}},
+		{nd, pushJob("x", fmt.Sprintf("alternates=%d", engine.AltCompare), "alternate=y"), []string{"--no-delete", "--compare-dest"}},
 		{engine.Limits{Confined: true}, pushJob("x", "partial-dir=/tmp/d"), []string{"--restrict-to", "--partial-dir"}},
 		{engine.Limits{Confined: true}, pull("copy-links=1"), []string{"--restrict-to", "--copy-links"}},
 		{engine.Limits{Deny: wire.Errorf(wire.CodeUnsupported, "not today")}, pull("recursive=1"), []string{"not today"}},

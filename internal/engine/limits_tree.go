@@ -129,6 +129,9 @@ func (t *limitedDest) Create(ctx context.Context, path string, how CreateOptions
 		}
 		how.InPlace = false
 	}
+	if t.limits.MaxSize > 0 {
+		how.Basis = nil // it may be larger
+	}
 	f, err := t.Dest.Create(ctx, path, how)
 	if err != nil || t.limits.MaxSize == 0 {
 		return f, err

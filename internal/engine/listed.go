@@ -27,8 +27,8 @@ func receive(ctx context.Context, conn *wire.Conn, who string, handle func(conte
 	}
 }
 
-// decode takes a frame's message out of it.
-func decode(f wire.Frame) (wire.Msg, error) {
+// decode takes a frame's message out of it. What the message holds is the frame's until it is released.
+func decode(f *wire.Frame) (wire.Msg, error) {
 	payload, err := f.Payload()
 	if err != nil {
 		return nil, err

@@ -37,7 +37,7 @@ func TestDestinationForms(t *testing.T) {
 		{name: "content with a dot", sources: []string{"s/."}, dest: "dst/", want: []string{"dst/a=a", "dst/d/b=b"}},
 		{name: "content into a new directory", sources: []string{"s/"}, dest: "new", want: []string{"new/a=a", "new/d/b=b"}},
 		{name: "missing parent", sources: []string{"s/"}, dest: "no/new", code: wire.CodeFile},
-		{name: "missing parent of a file", sources: []string{"f"}, dest: "no/new", code: wire.CodeFile},
+		{name: "missing parent of a file", sources: []string{"f"}, dest: "no/new", code: wire.CodeSelect},
 		{name: "directory onto a file", sources: []string{"s"}, dest: "old", code: wire.CodeSelect},
 		{name: "content onto a file", sources: []string{"s/"}, dest: "old", code: wire.CodeSelect},
 		{name: "files onto a file", sources: []string{"f", "g"}, dest: "old", code: wire.CodeSelect},

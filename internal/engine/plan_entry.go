@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"gosync/transport/wire"
@@ -17,9 +16,15 @@ func (d *dest) wanted(e, dst *manifest.Entry) manifest.Entry {
 	if d.job.LikeCp {
 		w.Mode &^= setID
 	}
+	if e.Ext != nil && e.Ext.Kept != nil {
+		w.Keep(d.wantedKept(e))
+	}
 	if !d.job.Perms {
 		if dst != nil && dst.Type == e.Type {
 			w.Mode = dst.Mode
+			if d.job.Executability && e.IsRegular() {
+				w.Mode = executable(e.Mode, dst.Mode)
+			}
 		} else {
 			w.Mode = e.Mode & 0o777 &^ d.host.IDs().Umask()
 		}
@@ -27,12 +32,45 @@ func (d *dest) wanted(e, dst *manifest.Entry) manifest.Entry {
 	return w
 }
 
+// wantedIn is wanted for an entry of a directory: where modes are not kept, what is new
+// gets the permissions that the directory grants.
+func (d *dest) wantedIn(dir *destDir, e, dst *manifest.Entry) manifest.Entry {
+	w := d.wanted(e, dst)
+	if !d.job.Perms && (dst == nil || dst.Type != e.Type) {
+		w.Mode = e.Mode & d.grants(dir)
+	}
+	return w
+}
+
+// Granter is a [Dest] whose directories can say what permissions new entries get.
+type Granter interface {
+	// Grants returns these permissions of the directory at path, and false where the
+	// umask of the process decides.
+	Grants(path string) (perms uint16, ok bool)
+}
+
+// grants returns the permissions that what is new in a directory can have.
+func (d *dest) grants(dir *destDir) uint16 {
+	dir.asked.Do(func() {
+		dir.grants = 0o777 &^ d.host.IDs().Umask()
+		if d.tree == nil {
+			return
+		}
+		if t, ok := capability[Granter](d.tree); ok {
+			if perms, ok := t.Grants(dir.path); ok {
+				dir.grants = perms & 0o777
+			}
+		}
+	})
+	return dir.grants
+}
+
 // allAttrs returns the attributes to set on a new entry.
 func (d *dest) allAttrs(w *manifest.Entry) (a manifest.Attrs) {
 	if w.Type != manifest.Symlink {
 		a |= manifest.AttrMode
 	}
-	if d.job.Times {
+	if d.job.keepsTimes(w.Type) {
 		a |= manifest.AttrTimes
 	}
 	if d.ids.owner {
@@ -41,7 +79,7 @@ func (d *dest) allAttrs(w *manifest.Entry) (a manifest.Attrs) {
 	if d.ids.canGroup(w.GID) {
 		a |= manifest.AttrGroup
 	}
-	return a & d.keepable(w.Type)
+	return (a | d.keptAttrs(w.Type)) & d.keepable(w.Type)
 }
 
 // differences returns the attribute changes between what is wanted and what is there.
@@ -50,9 +88,9 @@ func (d *dest) differences(w, dst *manifest.Entry) manifest.Change {
 	kept := d.keepable(w.Type)
 	policy.Owner = d.ids.owner && kept&manifest.AttrOwner != 0
 	policy.Group = d.ids.canGroup(w.GID) && kept&manifest.AttrGroup != 0
-	policy.Perms = policy.Perms && kept&manifest.AttrMode != 0
-	policy.Times = policy.Times && kept&manifest.AttrTimes != 0
-	return policy.Attributes(d.clock, w, dst, w.UID, w.GID)
+	policy.Perms = (policy.Perms || d.job.Executability && w.IsRegular()) && kept&manifest.AttrMode != 0
+	policy.Times = d.job.keepsTimes(w.Type) && kept&manifest.AttrTimes != 0
+	return policy.Attributes(d.clock, w, dst, w.UID, w.GID) | d.keptDifferences(w, dst)
 }
 
 // item reports what is done to an entry.
@@ -92,6 +130,13 @@ func (p *planner) root(ctx context.Context, dir *destDir) error {
 			return d.fileFailed("stat", d.base, err)
 		}
 	}
+	if d.unlocked {
+		st.Mode = d.lockedMode
+	}
+	if d.tree == nil && d.job.MakePath { // what is made is like what is wanted, but for its time
+		st = d.wanted(&d.rootMsg.Root, nil)
+		st.Sec = 0
+	}
 	old := &st
 	if d.created {
 		old = nil
@@ -100,9 +145,17 @@ func (p *planner) root(ctx context.Context, dir *destDir) error {
 	c := d.differences(&dir.want, &st)
 	dir.attrs = (c | d.exact(&d.rootMsg.Root, &st)).Attrs()
 	if d.created {
-		c = manifest.ChangeNew | manifest.ChangeLocal
 		dir.attrs = d.allAttrs(&dir.want)
-		d.made(&d.rootMsg.Root)
+		if c = d.newRoot(&dir.want); c&manifest.ChangeNew != 0 {
+			d.made(&d.rootMsg.Root)
+		}
+	}
+	if d.others(dir) && !d.job.DryRun {
+		if !d.created {
+			c, dir.attrs = 0, 0
+		} else if err := d.openEarly(ctx, dir); err != nil {
+			return err
+		}
 	}
 	d.item(dir, rootEntry, &d.rootMsg.Root, c, "")
 	return p.access(ctx, dir, &st)
@@ -115,18 +168,28 @@ func (p *planner) announce(ctx context.Context, parent, dir *destDir, entry int)
 		return err
 	}
 	if parent.failed || dir.failed {
-		dir.failed = true
+		dir.failed, dir.passed = true, parent.passed
 		return nil
 	}
 	dst := parent.find(d.nameFor(parent, e))
+	if passed, err := d.passedDir(dir, dst); passed || err != nil {
+		dir.failed, dir.passed = true, true
+		return err
+	}
 	if err := d.inTheWay(e, dst); err != nil {
 		dir.failed = true
 		return d.fileFailed("mkdir", dir.shown, err)
 	}
-	dir.want = d.wanted(e, dst)
+	if dir.bare {
+		return p.bare(ctx, parent, dir, e, dst)
+	}
+	dir.want = d.wantedIn(parent, e, dst)
 	if dst != nil && dst.IsDir() {
 		c := d.differences(&dir.want, dst)
 		dir.attrs = (c | d.exact(e, dst)).Attrs()
+		if d.others(dir) {
+			c, dir.attrs = 0, 0
+		}
 		d.item(parent, entry, e, c, "")
 		if c&manifest.ChangePerms != 0 && dir.want.Mode&^dst.Mode&0o2000 != 0 && !d.job.DryRun {
 			if err := d.setgid(ctx, dir); err != nil {
@@ -135,10 +198,18 @@ func (p *planner) announce(ctx context.Context, parent, dir *destDir, entry int)
 		}
 		return p.access(ctx, dir, dst)
 	}
-	d.item(parent, entry, e, manifest.ChangeNew|manifest.ChangeLocal, "")
-	d.made(e)
+	c := p.newDir(ctx, parent, e, &dir.want)
+	if d.item(parent, entry, e, c, ""); c&manifest.ChangeNew != 0 {
+		d.made(e)
+	}
 	dir.attrs = d.allAttrs(&dir.want)
 	parent.touched.Store(true)
+	return p.makeDir(ctx, parent, dir, dst)
+}
+
+// makeDir makes a directory, at once or when there is time for it.
+func (p *planner) makeDir(ctx context.Context, parent, dir *destDir, dst *manifest.Entry) error {
+	d := p.d
 	if d.job.DryRun {
 		return nil
 	}
@@ -160,6 +231,12 @@ func (d *dest) makeDir(ctx context.Context, dir *destDir, inTheWay *manifest.Ent
 		}
 	}
 	if err := d.tree.Mkdir(ctx, dir.path); err != nil {
+		if d.madeByOther(ctx, dir, err) {
+			if d.others(dir) {
+				dir.attrs = 0
+			}
+			return true, nil
+		}
 		return false, d.fileFailed("mkdir", dir.shown, err)
 	}
 	if dir.want.Mode&0o2000 != 0 {
@@ -167,10 +244,13 @@ func (d *dest) makeDir(ctx context.Context, dir *destDir, inTheWay *manifest.Ent
 			return true, err
 		}
 	}
-	if !d.job.Perms { // a setgid bit that it inherits stays
+	if !d.job.Perms || dir.bare { // a setgid bit that it inherits stays
 		if st, err := d.tree.Stat(ctx, dir.path); err == nil {
 			dir.want.Mode |= st.Mode & 0o2000
 		}
+	}
+	if d.others(dir) {
+		return true, d.openEarly(ctx, dir)
 	}
 	return true, nil
 }
@@ -218,17 +298,19 @@ func (p *planner) entry(ctx context.Context, dir *destDir, i int) error {
 		d.rep.post(SkipEvent{Path: shownPath(dir, e), Reason: "skipping non-regular file"})
 		return nil
 	}
+	if d.job.SafeLinks && e.Type == manifest.Symlink && isUnsafe(shownPath(dir, e), e.Link()) {
+		d.lose(wire.ID{Dir: dir.index, Entry: i})
+		d.rep.post(SkipEvent{Path: shownPath(dir, e) + "\" -> \"" + e.Link(), Reason: UnsafeSymlink})
+		return nil
+	}
 	if err := d.inTheWay(e, dst); err != nil {
 		d.lose(wire.ID{Dir: dir.index, Entry: i})
 		return d.fileFailed("copy", shownPath(dir, e), err)
 	}
-	if d.job.Update && dst != nil && dst.IsRegular() && e.IsRegular() && dst.Sec > e.Sec && !dir.spoiled(dst.Name, dst) {
-		return nil
+	if lead, ok := p.linkedTo(dir, i, e); ok {
+		return p.link(ctx, dir, i, e, dst, lead)
 	}
-	if _, _, ok := e.Leader(); ok && d.job.HardLinks {
-		return p.link(ctx, dir, i, e, dst)
-	}
-	if dst != nil && dst.Type != e.Type {
+	if dst != nil && !sameKind(e.Type, dst.Type) {
 		if dst.IsDir() {
 			return p.displace(ctx, dir, i, e, dst)
 		}
@@ -255,7 +337,7 @@ func (d *dest) pathFor(dir *destDir, e *manifest.Entry) string {
 
 // copies reports whether the run copies entries of this type.
 func (d *dest) copies(e *manifest.Entry) bool {
-	if e.Type.IsDevice() && !d.host.IDs().Root() {
+	if e.Type.IsDevice() && !d.job.isSuper(d.host.IDs()) && !d.job.ListOnly {
 		return false // nobody else may make any
 	}
 	return d.job.copies(e)
@@ -265,6 +347,10 @@ func (d *dest) copies(e *manifest.Entry) bool {
 func (p *planner) regular(ctx context.Context, dir *destDir, i int, e, dst *manifest.Entry) error {
 	d := p.d
 	if dst == nil {
+		if p.alternate(ctx, dir, i, e) || p.holdNew(dir, i, e) {
+			return nil
+		}
+		p.fuzzy(ctx, dir, i, e)
 		p.transfer(dir, i, e, nil, d.transferChange(e, nil))
 		return nil
 	}
@@ -280,9 +366,12 @@ func (p *planner) regular(ctx context.Context, dir *destDir, i int, e, dst *mani
 	if verdict != same && dst.Size >= e.Size && (d.job.Append || d.job.AppendVerify) && !spoiled && !isUnfinished(dst) {
 		return nil // there is nothing to append; rsync leaves such files alone, too
 	}
+	if w := d.wanted(e, dst); verdict != doubtful && p.instead(ctx, dir, i, e, dst, verdict == same && d.differences(&w, dst) == 0) {
+		return nil
+	}
 	switch verdict {
 	case doubtful:
-		p.checks = append(p.checks, held{i, d.rep.hold()})
+		p.checks = append(p.checks, held{i, d.rep.hold(), p.exactly(ctx, dir, i, e, dst)})
 	case same:
 		return p.same(ctx, dir, i, e, dst)
 	default:
@@ -338,7 +427,7 @@ func (d *dest) judge(e, dst *manifest.Entry) verdict {
 // exact returns ChangeTime where two times count as equal but are not the same:
 // the time is then made exact without a word.
 func (d *dest) exact(e, dst *manifest.Entry) manifest.Change {
-	if d.job.Times && d.keepable(e.Type)&manifest.AttrTimes != 0 && d.clock.SameTime(e, dst) && !d.clock.SameInstant(e, dst) {
+	if d.job.keepsTimes(e.Type) && d.keepable(e.Type)&manifest.AttrTimes != 0 && d.clock.SameTime(e, dst) && !d.clock.SameInstant(e, dst) {
 		return manifest.ChangeTime
 	}
 	return 0
@@ -395,17 +484,23 @@ func (d *dest) countTransfer(e, dst *manifest.Entry) {
 // other plans a symlink, a device, a FIFO or a socket.
 func (p *planner) other(ctx context.Context, dir *destDir, i int, e, dst *manifest.Entry) error {
 	d := p.d
-	w := d.wanted(e, dst)
+	w := d.wantedIn(dir, e, dst)
 	if dst != nil && sameSpecial(e, dst) {
 		c := d.differences(&w, dst)
 		d.item(dir, i, e, c, "")
 		return d.setAttrs(ctx, dir, e, &w, c|d.exact(e, dst))
 	}
+	if dst == nil && p.alternate(ctx, dir, i, e) {
+		return nil
+	}
 	c := manifest.ChangeLocal | manifest.ChangeNew
 	if dst != nil {
 		c = manifest.ChangeLocal | manifest.ChangeContent | d.differences(&w, dst)
-		if !d.job.Times {
+		switch {
+		case !d.job.Times:
 			c |= manifest.ChangeTimeNow
+		case !d.job.keepsTimes(w.Type): // rsync's letter for it is that of a time that is kept
+			c |= manifest.ChangeTime
 		}
 	} else {
 		d.mu.Lock()
@@ -427,7 +522,13 @@ func sameSpecial(a, b *manifest.Entry) bool {
 	}
 	am, an := a.Device()
 	bm, bn := b.Device()
-	return am == bm && an == bn
+	return a.Type == b.Type && am == bm && an == bn
+}
+
+// sameKind reports whether an entry of one type that takes the place of one of the other
+// counts as changed, and not as new. Devices are of one kind, and so are FIFOs and sockets.
+func sameKind(a, b manifest.Type) bool {
+	return a == b || a.IsDevice() && b.IsDevice() || a.IsSpecial() && b.IsSpecial()
 }
 
 // displace plans an entry where the destination has a directory: that is
@@ -435,12 +536,13 @@ func sameSpecial(a, b *manifest.Entry) bool {
 func (p *planner) displace(ctx context.Context, dir *destDir, i int, e, dst *manifest.Entry) error {
 	d := p.d
 	id := wire.ID{Dir: dir.index, Entry: i}
-	if !d.job.Delete {
+	if !d.job.Delete && !d.job.Force {
 		path := d.pathFor(dir, e)
 		entries, err := d.tree.List(ctx, path)
 		if err == nil && len(entries) > 0 {
 			d.lose(id)
-			return d.fileFailed("replace", shownPath(dir, e), fmt.Errorf("a directory is in the way and not empty: remove it, or use --delete"))
+			d.rep.post(SkipEvent{Path: shownPath(dir, e), Reason: ReasonNotEmpty})
+			return d.fileFailed("replace", shownPath(dir, e), fmt.Errorf("a directory is in the way and not empty: remove it, or use --delete or --force"))
 		}
 		if err == nil && !d.job.DryRun {
 			err = d.tree.Remove(ctx, path, dst)
@@ -451,27 +553,30 @@ func (p *planner) displace(ctx context.Context, dir *destDir, i int, e, dst *man
 		}
 		return p.vacant(ctx, dir, i, e)
 	}
-	gone, err := p.subtree(ctx, d.pathFor(dir, e), shownPath(dir, e), dst, dir.scope)
+	self := deadEntry{&deadDir{dir.path, dir.shown}, *dst}
+	gone, all, err := p.subtree(ctx, nil, self, dir.scope)
 	if err != nil {
 		return err
 	}
-	if n := len(gone); n == 0 || gone[n-1].path != d.pathFor(dir, e) {
+	if !all {
 		d.lose(id)
-		return d.fileFailed("replace", shownPath(dir, e), errors.New("a directory is in the way that holds something protected or another file system"))
+		return d.fileFailed("replace", shownPath(dir, e), d.errKept())
 	}
-	for i := range gone[:len(gone)-1] {
-		gone[i].slot = d.rep.hold()
+	last := &gone[len(gone)-1] // the directory itself
+	if last.entries = last.entries[:len(last.entries)-1]; len(last.entries) == 0 {
+		gone = gone[:len(gone)-1]
 	}
-	d.blocked = append(d.blocked, blockedEntry{dir: dir, entry: i, gone: gone})
+	d.hold(gone)
+	d.blocked = append(d.blocked, blockedEntry{dir: dir, entry: i, gone: gone, self: self})
 	return nil
 }
 
 // vacant plans an entry where nothing is in the way any more.
 func (p *planner) vacant(ctx context.Context, dir *destDir, i int, e *manifest.Entry) error {
-	_, _, linked := e.Leader()
+	lead, linked := p.linkedTo(dir, i, e)
 	switch {
-	case linked && p.d.job.HardLinks:
-		return p.link(ctx, dir, i, e, nil)
+	case linked:
+		return p.link(ctx, dir, i, e, nil, lead)
 	case e.IsRegular():
 		return p.regular(ctx, dir, i, e, nil)
 	}

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 
 	"gosync/walker/filter"
 	"gosync/walker/manifest"
@@ -16,7 +18,7 @@ func (p *planner) list(ctx context.Context, dir *destDir) error {
 	case !dir.exists:
 		return p.alias(ctx, dir)
 	case d.own != nil:
-		if own := d.own.byPath[dir.path]; own != nil {
+		if own := d.own.byPath[dir.path]; own != nil && !(own.Err != nil && p.unlock(ctx, dir, own.Err)) {
 			dir.dst = own.Entries
 			for _, name := range d.own.left[dir.path] {
 				dir.leftover(name)
@@ -29,6 +31,9 @@ func (p *planner) list(ctx context.Context, dir *destDir) error {
 		}
 	}
 	entries, err := p.listDest(ctx, dir.path)
+	if err != nil && p.unlock(ctx, dir, err) {
+		entries, err = d.tree.List(ctx, dir.path)
+	}
 	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -54,6 +59,22 @@ func (p *planner) list(ctx context.Context, dir *destDir) error {
 	return p.match(ctx, dir)
 }
 
+// unlock gives this process the right to list a directory of its own that it could not
+// list, and reports whether it did. What comes next to the directory knows the mode that
+// it had, and sets it again at the end.
+func (p *planner) unlock(ctx context.Context, dir *destDir, err error) bool {
+	d := p.d
+	if d.job.DryRun || d.host.IDs().Root() || !errors.Is(err, fs.ErrPermission) {
+		return false
+	}
+	st, err := d.tree.Stat(ctx, dir.path)
+	if err != nil || !st.IsDir() || st.Mode&0o700 == 0o700 {
+		return false
+	}
+	st.Mode |= 0o700
+	return d.tree.SetAttrs(ctx, dir.path, &st, manifest.AttrMode) == nil
+}
+
 // match finds out which entries of the destination stand for those of the source,
 // and which are protected.
 func (p *planner) match(ctx context.Context, dir *destDir) error {
@@ -66,7 +87,7 @@ func (p *planner) match(ctx context.Context, dir *destDir) error {
 // protect marks the entries that filter rules keep from deletion.
 func (p *planner) protect(ctx context.Context, dir *destDir) error {
 	d := p.d
-	if d.scope() == nil || !d.job.Delete {
+	if d.scope() == nil || !d.job.Delete && !d.job.Force {
 		return nil
 	}
 	scope, err := p.scopeOf(ctx, dir)
@@ -121,6 +142,9 @@ const mergeLimit = 1 << 20
 
 func (p *planner) mergeFile(ctx context.Context, dir *destDir) func(name string) ([]byte, error) {
 	return func(name string) ([]byte, error) {
+		if filter.IsGit(name) {
+			return p.git.read(dir.index, name)
+		}
 		return p.d.tree.ReadFile(ctx, manifest.Join(dir.path, name), mergeLimit)
 	}
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"gosync/transport/wire"
@@ -12,51 +13,70 @@ import (
 
 // destDir is a directory of the source as the destination deals with it.
 type destDir struct {
-	index      int              // in the source's walk, -1 before its listing came
-	path       string           // at the destination
-	shown      string           // in messages
-	entries    []manifest.Entry // of the source
-	incomplete bool             // the source could not list all
-	hollow     *destDir         // this or the nearest one above of which the source says that it may not be mounted; nil for none
-	hollowTold bool             // that is among those that are reported
-	dst        []manifest.Entry // of the destination, while it is planned
-	left       map[string]bool  // names of partials and sidecars in it, while it is planned
-	protected  []bool           // of dst; nil if none
-	refused    map[int]bool     // entries whose names the destination takes for others'; nil if none
-	scope      *filter.Scope    // rules that protect from deletion; nil if none
-	sent       *filter.Scope    // rules for what the source may send; nil if none
-	subdirs    map[int]*destDir // planned subdirectories, by entry
-	order      []int            // entries that are directories, in the order of the run
-	next       int              // position in order up to which they were planned
-	failed     bool             // it cannot be made or entered: nothing below it can be made
-	making     *making          // it is made by a job, see makeLater; nil where it is not
-	exists     bool             // it was there before the run
-	touched    atomic.Bool      // something in it is changed: its time is to be set again
-	want       manifest.Entry   // the attributes that it is to have
-	attrs      manifest.Attrs   // ... of which these are set at the end
+	index      int                // in the source's walk, -1 before its listing came
+	path       string             // at the destination
+	shown      string             // in messages
+	entries    []manifest.Entry   // of the source
+	incomplete bool               // the source could not list all
+	hollow     *destDir           // this or the nearest one above of which the source says that it may not be mounted; nil for none
+	hollowTold bool               // that is among those that are reported
+	dst        []manifest.Entry   // of the destination, while it is planned
+	left       map[string]bool    // names of partials and sidecars in it, while it is planned
+	alts       [][]manifest.Entry // of the alternate directories, while it is planned and once they were needed
+	like       []*likeness        // what is much like a new file, while it is planned and once that was needed
+	protected  []bool             // of dst; nil if none
+	refused    map[int]bool       // entries whose names the destination takes for others'; nil if none
+	scope      *filter.Scope      // rules that protect from deletion; nil if none
+	sent       *filter.Scope      // rules for what the source may send; nil if none
+	subdirs    map[int]*destDir   // planned subdirectories, by entry
+	order      []int              // entries that are directories, in the order of the run
+	next       int                // position in order up to which they were planned
+	bare       bool               // only what is below it was asked for: it keeps its attributes
+	passed     bool               // the options leave it alone, with all that is below: it has failed, too
+	failed     bool               // it cannot be made or entered: nothing below it can be made
+	making     *making            // it is made by a job, see makeLater; nil where it is not
+	exists     bool               // it was there before the run
+	touched    atomic.Bool        // something in it is changed: its time is to be set again
+	want       manifest.Entry     // the attributes that it is to have
+	attrs      manifest.Attrs     // ... of which these are set at the end
+
+	asked  sync.Once // sets grants
+	grants uint16    // permissions that new entries can have
 }
 
 // planner compares the source's listings with the destination, in order, and
 // decides what is done to each entry. It runs on one goroutine.
 type planner struct {
-	d       *dest
-	stack   []*destDir // from the root to the directory that was planned last
-	byIndex map[int]*destDir
-	listed  int      // directories that were, of those asked for
-	partial *destDir // its listing is not complete yet
-	wants   []int    // of the directory in hand: files to ask for
-	checks  []held   // ... and files to compare by content
-	ahead   *lookahead
+	d         *dest
+	stack     []*destDir // from the root to the directory that was planned last
+	byIndex   map[int]*destDir
+	listed    int      // directories that were, of those asked for
+	partial   *destDir // its listing is not complete yet
+	wants     []int    // of the directory in hand: files to ask for
+	checks    []held   // ... and files to compare by content
+	ahead     *lookahead
+	alts      []*alternate         // ... and of files to compare in alternate directories
+	heirs     map[wire.ID]*wire.ID // of first members of groups of links that are left alone: who stands for them
+	altInodes map[wire.ID]altInode // what first members of groups of links are linked to
+	kept      int64                // bytes of what is kept of entries beyond the usual
+	held      []heldRequest        // what is to be asked for when everything was removed
+	removed   bool                 // it was
+	git       gitRules
+	renames   renames
 }
 
 // held is an entry whose place among the events is kept until its content is known.
 type held struct {
 	entry int
 	slot  *slot
+	then  *alternate // what may stand for it if it is not right; nil for nothing
 }
 
 func (p *planner) run(ctx context.Context) error {
 	p.byIndex = map[int]*destDir{}
+	if p.d.job.DeleteBefore {
+		p.d.first = p.d.rep.hold()
+	}
 	begun, end := context.WithCancel(ctx)
 	p.ahead = p.d.newLookahead(begun)
 	defer p.ahead.wait()
@@ -71,6 +91,10 @@ func (p *planner) run(ctx context.Context) error {
 		switch {
 		case it.owner != nil:
 			p.d.ids.learn(it.owner)
+		case it.git != nil:
+			if err := p.git.learn(p.d.job, p.byIndex, it.git); err != nil {
+				return err
+			}
 		case it.rec != nil:
 			if err := p.record(ctx, it.rec); err != nil {
 				return err
@@ -102,7 +126,7 @@ func (p *planner) record(ctx context.Context, r *wire.ListingRecord) error {
 	if err != nil {
 		return err
 	}
-	dir.entries, dir.incomplete = r.Entries, r.Incomplete
+	dir.entries, dir.incomplete, dir.bare = r.Entries, r.Incomplete, r.Bare
 	if r.Hollow {
 		dir.hollow = dir
 	}
@@ -121,6 +145,12 @@ func (p *planner) complete(ctx context.Context, r *wire.ListingRecord, dir *dest
 	if err := p.checkEntries(dir); err != nil {
 		return err
 	}
+	if p.d.job.MungeLinks {
+		munge(dir.entries)
+	}
+	if err := p.checkKept(dir); err != nil {
+		return err
+	}
 	if err := p.d.requested.checkNames(dir); err != nil {
 		return err
 	}
@@ -134,6 +164,11 @@ func (p *planner) complete(ctx context.Context, r *wire.ListingRecord, dir *dest
 	}
 	if err := p.d.requested.checkFilter(dir, parent, entry); err != nil {
 		return err
+	}
+	if dir.bare {
+		if err := p.bareLink(ctx, parent, dir, entry); err != nil {
+			return err
+		}
 	}
 	return p.contents(ctx, dir)
 }
@@ -214,7 +249,11 @@ func (p *planner) leave(ctx context.Context, dir *destDir) error {
 		}
 	}
 	p.ahead.forget(p.common(dir)...)
-	dir.dst, dir.protected, dir.subdirs, dir.left = nil, nil, nil, nil
+	dir.scope = nil
+	if p.d.job.DeleteBefore {
+		return nil // its files are still to be asked for
+	}
+	dir.dst, dir.protected, dir.subdirs, dir.left, dir.alts, dir.like = nil, nil, nil, nil, nil, nil
 	return nil
 }
 
@@ -315,6 +354,10 @@ func (p *planner) contents(ctx context.Context, dir *destDir) error {
 	if err := p.list(ctx, dir); err != nil {
 		return err
 	}
+	p.git.done(dir.index)
+	if err := p.keepLinks(ctx, dir); err != nil {
+		return err
+	}
 	p.ahead.want(p.common(dir))
 	if err := p.deletions(ctx, dir); err != nil {
 		return err
@@ -335,6 +378,9 @@ func (p *planner) contents(ctx context.Context, dir *destDir) error {
 	}
 	for i := range dir.entries {
 		if dir.entries[i].IsDir() || dir.refused[i] {
+			continue
+		}
+		if p.passOver(dir, i) {
 			continue
 		}
 		if refused, err := p.limit(dir, i); refused || err != nil {
@@ -402,7 +448,16 @@ func (p *planner) end(ctx context.Context, m *wire.ListEnd) error {
 	if err := p.unblock(ctx); err != nil {
 		return err
 	}
+	if err := p.missing(ctx); err != nil {
+		return err
+	}
 	d.announceDeletions()
+	if err := p.removeFirst(ctx); err != nil {
+		return err
+	}
+	if err := p.resolve(ctx); err != nil {
+		return err
+	}
 	d.own = nil
 	d.rep.post(PlanEvent{})
 	return nil

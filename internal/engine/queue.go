@@ -72,6 +72,13 @@ func (q *queue[T]) try() (v T, ok bool) {
 	return q.pop()
 }
 
+// some reports whether there is an item now.
+func (q *queue[T]) some() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.head < len(q.items)
+}
+
 func (q *queue[T]) pop() (v T, ok bool) {
 	if q.head == len(q.items) || q.closed {
 		return v, false

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,23 +13,24 @@ import (
 	"gosync/internal/need"
 )
 
-// mountExt4 mounts a new file system, whose inodes have so many bytes, on a new
-// directory. It skips the test where that cannot be done.
-func mountExt4(t *testing.T, inode string) string {
+// mountNew mounts a new file system of some kind and size in bytes on a new directory.
+func mountNew(t *testing.T, kind string, size int64, args ...string) string {
 	t.Helper()
 	need.Root(t, "only root can mount")
+	mkfs, err := exec.LookPath("mkfs." + kind)
+	if err != nil {
+		need.Missing(t, "mkfs."+kind, err.Error())
+	}
 	top := t.TempDir()
 	image, dir := filepath.Join(top, "image"), filepath.Join(top, "mnt")
 	must(t, os.WriteFile(image, nil, 0o600))
-	must(t, os.Truncate(image, 16<<20))
+	must(t, os.Truncate(image, size))
 	must(t, os.Mkdir(dir, 0o755))
-	for _, cmd := range [][]string{
-		{"mkfs.ext4", "-q", "-I", inode, image},
-		{"mount", "-o", "loop", image, dir},
-	} {
-		if out, err := exec.Command(cmd[0], cmd[1:]...).CombinedOutput(); err != nil {
-			t.Skipf("%v: %v: %s", cmd, err, out)
-		}
+	if out, err := exec.Command(mkfs, append(args, "-q", image)...).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v: %s", mkfs, err, out)
+	}
+	if out, err := exec.Command("mount", "-o", "loop", image, dir).CombinedOutput(); err != nil {
+		need.Missing(t, "mount."+kind, fmt.Sprintf("mount: %v: %s", err, out)) // the kernel may not know the kind
 	}
 	t.Cleanup(func() { must(t, unix.Unmount(dir, 0)) })
 	return dir
@@ -39,7 +41,7 @@ func mountExt4(t *testing.T, inode string) string {
 func TestClampedTimes(t *testing.T) {
 	for _, inode := range []string{"128", "256"} {
 		t.Run(inode, func(t *testing.T) {
-			mnt := mountExt4(t, inode)
+			mnt := mountNew(t, "ext4", 16<<20, "-I", inode)
 			each(t, func(t *testing.T, w way) {
 				// tmpfs keeps all times; the directories of tests need not.
 				src, err := os.MkdirTemp("/dev/shm", "gosync-test")
@@ -86,7 +88,7 @@ func TestClampedTimes(t *testing.T) {
 // a file system that keeps seconds. Its time must show that: the run has not read
 // the file before its second was over.
 func TestRewrittenWithinSecond(t *testing.T) {
-	mnt := mountExt4(t, "128")
+	mnt := mountNew(t, "ext4", 16<<20, "-I", "128")
 	each(t, func(t *testing.T, w way) {
 		t.Parallel()
 		src, dst := filepath.Join(mnt, string(w)), filepath.Join(t.TempDir(), "dst")

@@ -201,7 +201,7 @@ func (r *relay) mirror(over context.Context) error {
 func (r *relay) source(ctx context.Context, f wire.Frame) (over bool, err error) {
 	switch f.Type {
 	case wire.TypeFiles, wire.TypeData, wire.TypeLiterals, wire.TypeSegment, wire.TypeQuestion, wire.TypeHeld,
-		wire.TypeSame, wire.TypeOwner, wire.TypeDirTable:
+		wire.TypeSame, wire.TypeOwner, wire.TypeGitRules, wire.TypeDirTable:
 		return false, r.to.Forward(ctx, f)
 	case wire.TypeFileEnd:
 		r.prog.DoneFiles.Add(1)
@@ -209,7 +209,7 @@ func (r *relay) source(ctx context.Context, f wire.Frame) (over bool, err error)
 	case wire.TypeListings:
 		return false, r.listings(ctx, f)
 	}
-	m, err := decode(f)
+	m, err := decode(&f)
 	if err != nil {
 		return true, err
 	}
@@ -308,10 +308,10 @@ func (r *relay) record(rec *wire.ListingRecord) error {
 // dest handles one frame of the destination. over says that it was the last.
 func (r *relay) dest(ctx context.Context, f wire.Frame) (over bool, err error) {
 	switch f.Type {
-	case wire.TypeNeedDirs, wire.TypeSigPart, wire.TypeAnswer, wire.TypeResend, wire.TypeCheck:
+	case wire.TypeNeedDirs, wire.TypeSigPart, wire.TypeAnswer, wire.TypeResend, wire.TypeCheck, wire.TypeLanded:
 		return false, r.from.Forward(ctx, f)
 	}
-	m, err := decode(f)
+	m, err := decode(&f)
 	if err != nil {
 		return true, err
 	}
@@ -332,6 +332,7 @@ func (r *relay) dest(ctx context.Context, f wire.Frame) (over bool, err error) {
 	case *wire.Done:
 		r.done = *m
 		over = true
+		r.to.Unbound()
 	default:
 		return true, fmt.Errorf("%w: message %d from the destination", wire.ErrProtocol, m.Type())
 	}

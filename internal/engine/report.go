@@ -104,7 +104,7 @@ func (r *reporter) run(ctx context.Context) {
 			}
 		}
 		if s.ev != nil && r.err == nil {
-			r.err = r.deliver(ctx, s.ev)
+			r.err = r.tell(ctx, s.ev)
 		}
 		r.waiting.Add(-s.weight)
 		if s.told != nil {
@@ -114,6 +114,16 @@ func (r *reporter) run(ctx context.Context) {
 			close(s.told)
 		}
 	}
+}
+
+// tell delivers an event, or each of several that share a place.
+func (r *reporter) tell(ctx context.Context, ev Event) error {
+	if all, ok := ev.(interface {
+		each(f func(Event) error) error
+	}); ok {
+		return all.each(func(ev Event) error { return r.deliver(ctx, ev) })
+	}
+	return r.deliver(ctx, ev)
 }
 
 // stop delivers what was posted before, and ends run. Of a run that failed,

@@ -81,9 +81,12 @@ func newRequested(job *Job) *requested {
 }
 
 func (r *requested) add(s string, job *Job) {
+	name := s
 	switch {
 	case job.Files != nil:
-		s = clampPath(s)
+		if s = clampPath(s); job.Relative {
+			_, s = splitListed(name)
+		}
 	case !job.LiteralPaths && isHome(s) && (job.Relative && !strings.Contains(s, "/./") || !strings.Contains(s, "/")):
 		_, below, _ := strings.Cut(strings.TrimRight(s, "/"), "/")
 		r.homes = append(r.homes, components(below))

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
 	"gosync/transport/wire"
 	"gosync/walker"
+	"gosync/walker/filter"
 	"gosync/walker/manifest"
 )
 
@@ -27,8 +29,13 @@ type forest struct {
 	named    int                        // sources that exist
 	contents []string                   // directories whose content goes into the root
 	skipped  []string
+	missing  []string // paths in the transfer of what was named and does not exist, with --delete-missing-args
 	errs     []*FileError
 	opened   []Source
+	modes    manifest.ModeChanges // --chmod
+
+	changing changing    // the trees, for what is removed from them
+	tell     func(Event) // takes remarks; nil for nobody
 }
 
 // plant builds the forest of a job. What cannot be found is recorded, not
@@ -42,13 +49,17 @@ func newForest(host Host, job *Job) *forest {
 	return &forest{host: host, job: job, trees: map[string]Source{}, places: map[place]int{}, asked: map[string][]walker.Origin{}, root: &walker.Node{Entry: manifest.Entry{Type: manifest.Directory}}}
 }
 
-func (f *forest) plant(ctx context.Context, expand bool) error {
+func (f *forest) plant(ctx context.Context, expand bool) (err error) {
+	if f.modes, err = f.job.modes(); err != nil {
+		return wire.Errorf(wire.CodeUsage, "--chmod: %w", err)
+	}
+	defer func() { f.root.Entry.Mode = f.modes.Apply(manifest.Directory, f.root.Entry.Mode) }()
 	switch err := f.plantSources(ctx, expand); {
 	case err != nil:
 		_ = f.close() // read only: nothing to lose
 		return err
 	case f.named > 0:
-		return nil
+		return f.checkMissing()
 	}
 	f.root = &walker.Node{Entry: f.root.Entry} // parents of what is not there are not wanted for themselves
 	return nil
@@ -97,6 +108,9 @@ func (j *Job) expand(ctx context.Context, host Host, path string) ([]string, err
 }
 
 func (f *forest) fail(op, path string, err error) {
+	if f.job.IgnoreMissing && op == "link_stat" && errors.Is(err, fs.ErrNotExist) {
+		return
+	}
 	f.errs = append(f.errs, &FileError{Op: op, Path: path, Err: err})
 }
 
@@ -189,9 +203,9 @@ func (f *forest) shadowed(ctx context.Context, n *walker.Node) bool {
 // addContent adds the content of the directory at path to node, whose path in the
 // transfer is at.
 func (f *forest) addContent(ctx context.Context, node *walker.Node, at, path string) {
-	e, err := f.host.Stat(ctx, path)
+	e, err := f.statDir(ctx, path)
 	if err != nil {
-		f.fail("link_stat", path, err)
+		f.fail("change_dir", path, err)
 		return
 	}
 	if !e.IsDir() {
@@ -206,7 +220,7 @@ func (f *forest) addContent(ctx context.Context, node *walker.Node, at, path str
 		f.skip(".", path)
 		return
 	}
-	tree, err := f.tree(ctx, path)
+	tree, err := f.tree(ctx, path, at)
 	if err != nil {
 		f.fail("open", path, err)
 		return
@@ -236,7 +250,7 @@ func (f *forest) addContent(ctx context.Context, node *walker.Node, at, path str
 func (f *forest) leaf(ctx context.Context, path, dir, name string) *walker.Node {
 	e, err := f.stat(ctx, path)
 	if err != nil {
-		f.fail("link_stat", path, err)
+		f.lacks(ctx, path, dir, name, err)
 		return nil
 	}
 	if e.IsDir() && !f.job.Recursive && !f.job.Dirs {
@@ -251,11 +265,11 @@ func (f *forest) leaf(ctx context.Context, path, dir, name string) *walker.Node 
 		f.fail("copy", path, err)
 		return nil
 	}
-	where := dir
+	where, at := dir, ""
 	if e.IsDir() {
-		where = path
+		where, at = path, name
 	}
-	tree, err := f.tree(ctx, where)
+	tree, err := f.tree(ctx, where, at)
 	if err != nil {
 		f.fail("open", path, err)
 		return nil
@@ -273,10 +287,25 @@ func (f *forest) leaf(ctx context.Context, path, dir, name string) *walker.Node 
 
 // stat describes what a source of the command line is.
 func (f *forest) stat(ctx context.Context, path string) (manifest.Entry, error) {
-	if f.job.CopyLinks {
-		return f.host.Stat(ctx, path)
+	follow := f.job.CopyLinks
+	look := f.host.Lstat
+	if follow {
+		look = f.host.Stat
 	}
-	return f.host.Lstat(ctx, path)
+	e, err := look(ctx, path)
+	if err == nil && e.Type == manifest.Symlink && f.job.followsSome() {
+		to, err2 := f.host.Stat(ctx, path)
+		switch {
+		case f.job.CopyDirLinks && err2 == nil && to.IsDir():
+			e, follow = to, true
+		case f.job.CopyUnsafeLinks && isUnsafe(e.Name, e.Link()):
+			e, err, follow = to, err2, true
+		}
+	}
+	if err == nil {
+		err = f.detailedEntry(ctx, path, follow, &e)
+	}
+	return e, err
 }
 
 // skip notes a directory that is not taken because of the options.
@@ -288,7 +317,8 @@ func (f *forest) skip(name, path string) {
 	f.skipped = append(f.skipped, name)
 }
 
-func (f *forest) tree(ctx context.Context, path string) (Source, error) {
+// tree opens the directory at path, which stands at a path in the transfer.
+func (f *forest) tree(ctx context.Context, path, at string) (Source, error) {
 	if t, ok := f.trees[path]; ok {
 		return t, nil
 	}
@@ -300,6 +330,14 @@ func (f *forest) tree(ctx context.Context, path string) (Source, error) {
 		if err := follow(t); err != nil {
 			return nil, errors.Join(err, t.Close())
 		}
+	}
+	if f.job.followsSome() {
+		if err := f.followSome(t, at); err != nil {
+			return nil, errors.Join(err, t.Close())
+		}
+	}
+	if err := f.detailed(t); err != nil {
+		return nil, errors.Join(err, t.Close())
 	}
 	f.trees[path] = t
 	f.opened = append(f.opened, t)
@@ -363,7 +401,9 @@ func (f *forest) message(ctx context.Context) *wire.Roots {
 	now := f.host.Now()
 	m := &wire.Roots{Sec: now.Unix(), Nsec: uint32(now.Nanosecond()), Complete: true, HasRoot: f.hasRoot, Root: f.root.Entry}
 	m.Root.Name = ""
-	if c := f.root.Children; f.named == 1 && len(c) == 1 && (f.job.LikeCp || !c[0].Entry.IsDir()) && len(f.root.Contents) == 0 && !f.hasRoot {
+	if c := f.root.Children; f.named == 1 && len(f.missing) == 1 && len(c) == 0 && !f.hasRoot {
+		m.Single, m.Name = true, f.missing[0][strings.LastIndexByte(f.missing[0], '/')+1:]
+	} else if c := f.kept(); f.named+len(c)-len(f.root.Children) == 1 && len(c) == 1 && (f.job.LikeCp || !c[0].Entry.IsDir()) && len(f.root.Contents) == 0 && !f.hasRoot {
 		m.Single, m.Name = true, c[0].Entry.Name
 	}
 	for _, c := range f.root.Children {
@@ -392,9 +432,25 @@ func (f *forest) message(ctx context.Context) *wire.Roots {
 	if size > wire.MaxFrame/2 {
 		m.TopNames, m.Complete = nil, false
 	}
+	m.Missing = f.missing
 	f.hollow = some && !empty
 	m.Empty, m.Nothing = empty && f.named > 0, f.named == 0
+	if f.named > 0 && !f.hasRoot && len(f.root.Contents)+len(f.missing)+len(f.kept()) == 0 {
+		m.Single, m.Empty, m.Name, m.TopNames, m.Nothing = false, false, "", nil, true
+	}
 	return m
+}
+
+// kept returns which of the named children of the root the rules leave: as for rsync no destination is made where there
+// is none, and one that is a file may get the destination's name.
+func (f *forest) kept() []*walker.Node {
+	if f.job.Filter == nil || f.job.LikeCp {
+		return f.root.Children
+	}
+	scope := f.job.Filter.Root() // named nodes are judged without merge files, see the walker
+	return slices.DeleteFunc(slices.Clone(f.root.Children), func(n *walker.Node) bool {
+		return !n.Implied && scope.Excluded(n.Entry.Name, n.Entry.IsDir(), filter.Sender)
+	})
 }
 
 // close closes the trees.
@@ -403,6 +459,7 @@ func (f *forest) close() error {
 	for _, t := range f.opened {
 		errs = append(errs, t.Close())
 	}
+	errs = append(errs, f.changing.close())
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("closing sources: %w", err)
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"strings"
 
 	"gosync/transport/wire"
@@ -28,10 +29,10 @@ func (f *forest) addRelative(ctx context.Context, path string) error {
 // implyRoot makes base part of the transfer for a name that begins with "./":
 // like every parent that is named, it keeps its attributes.
 func (f *forest) implyRoot(ctx context.Context, base, name string) {
-	if f.hasRoot || !strings.HasPrefix(name, "./") {
+	if f.hasRoot || f.job.NoImplied || !strings.HasPrefix(name, "./") {
 		return
 	}
-	if e, err := f.host.Stat(ctx, base); err == nil && e.IsDir() {
+	if e, err := f.statDir(ctx, base); err == nil && e.IsDir() {
 		e.Name = ""
 		f.root.Entry, f.hasRoot = e, true
 	}
@@ -65,6 +66,10 @@ func (f *forest) addBelow(ctx context.Context, base, rest string) error {
 	full := strings.TrimSuffix(base, "/") + "/" + strings.Join(parts, "/")
 	st, err := f.stat(ctx, full)
 	if err != nil {
+		if f.job.DeleteMissing && errors.Is(err, fs.ErrNotExist) {
+			f.lacksBelow(ctx, base, parts)
+			return nil
+		}
 		f.fail("link_stat", full, err) // and its parents are not wanted for themselves
 		return nil
 	}
@@ -99,7 +104,7 @@ func (f *forest) descend(ctx context.Context, at string, parts []string) (*walke
 	node := f.root
 	for _, part := range parts {
 		at += "/" + part
-		e, err := f.host.Stat(ctx, at)
+		e, err := f.statDir(ctx, at)
 		if err == nil && !e.IsDir() {
 			err = errors.New("not a directory")
 		}
@@ -122,8 +127,17 @@ func (f *forest) plantFiles(ctx context.Context) error {
 		return wire.Errorf(wire.CodeUsage, "--files-from takes exactly one source, the directory that the names are relative to")
 	}
 	base := f.job.Sources[0]
+	top := base
 	for _, name := range f.job.Files {
 		clean := clampPath(name)
+		if f.job.Relative {
+			var above string
+			if above, clean = splitListed(name); above != "" {
+				base = strings.TrimSuffix(top, "/") + "/" + above
+			} else {
+				base = top
+			}
+		}
 		full := strings.TrimSuffix(base, "/") + "/" + strings.TrimSuffix(clean, "/")
 		st, err := f.host.Stat(ctx, full)
 		if err != nil {
@@ -144,6 +158,15 @@ func (f *forest) plantFiles(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// splitListed cuts a name of --files-from in two where "/./" says that only what
+// follows is kept at the destination. Neither part leads above where it begins.
+func splitListed(name string) (above, kept string) {
+	if i := strings.Index(name, "/./"); i > 0 {
+		return strings.TrimSuffix(clampPath(name[:i]), "/"), clampPath(name[i+3:])
+	}
+	return "", clampPath(name)
 }
 
 // clampPath removes leading slashes and resolves "..", which cannot climb above

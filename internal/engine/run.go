@@ -35,7 +35,7 @@ func Send(ctx context.Context, host Host, conn io.ReadWriteCloser, job Job, rep 
 	r := startReporter(ctx, rep)
 	tellSkew(r, &job, host.Now(), far.ClockSec)
 	s := newSource(host, c, &job, f, r, rep.Progress)
-	s.user = rep.Confirm
+	s.user, s.learned = rep.Confirm, rep.Content
 	if err = s.run(ctx); err == nil {
 		linger(ctx, c)
 	}
@@ -59,8 +59,8 @@ func Receive(ctx context.Context, host Host, conn io.ReadWriteCloser, job Job, r
 	begin(c, &job)
 	r := startReporter(ctx, rep)
 	tellSkew(r, &job, host.Now(), far.ClockSec)
-	d := newDest(host, c, &job, r, rep.Progress, seed(host))
-	d.requested, d.user = newRequested(&job), rep.Confirm
+	d := newDest(host, c, &job, r, rep.Progress, seed(host, &job))
+	d.requested, d.user, d.learned = newRequested(&job), rep.Confirm, rep.Content
 	if err = d.run(ctx); err == nil {
 		linger(ctx, c)
 	}
@@ -106,13 +106,14 @@ func between(ctx context.Context, from, to Host, job Job, rep Report, one bool) 
 		return Summary{}, err
 	}
 	defer far.Close()
-	job.Timeout = 0 // there is no line that could be cut
+	job.Timeout = 0                            // there is no line that could be cut
+	job.Compress, job.NoCompress = false, true // what is compressed here would pass a limit that counts it, and then be sent as it is
 	begin(near, &job)
 	far.Start()
 	r := startReporter(ctx, rep)
 	s := newSource(from, near, &job, f, r, rep.Progress)
-	d := newDest(to, far, &job, r, nil, seed(to)) // the source counts for both
-	s.alone, d.alone, d.user = true, true, rep.Confirm
+	d := newDest(to, far, &job, r, nil, seed(to, &job)) // the source counts for both
+	s.alone, d.alone, d.user, d.learned = true, true, rep.Confirm, rep.Content
 	if one {
 		d.twin = s
 	}
@@ -240,7 +241,7 @@ func serveDest(ctx context.Context, host Host, c *wire.Conn, job *Job, limits Li
 	if err == nil && len(paths) == 1 {
 		job.Dest = paths[0]
 	}
-	d := newDest(limits.host(host, job), c, job, r, nil, seed(host))
+	d := newDest(limits.host(host, job), c, job, r, nil, seed(host, job))
 	d.limits, d.served = limits, true
 	err = d.run(ctx)
 	return errors.Join(err, r.stop(err != nil))
@@ -272,7 +273,7 @@ func hello(now time.Time) *wire.Hello {
 
 // begin configures the connection for a job and starts it.
 func begin(c *wire.Conn, job *Job) {
-	cfg := wire.Config{Compress: job.Compress, Timeout: job.Timeout}
+	cfg := wire.Config{Compress: job.compression(), Level: job.level(), Timeout: job.Timeout}
 	if job.BandwidthLimit > 0 {
 		// The burst holds a whole frame; the average is what was asked for.
 		lim := rate.NewLimiter(rate.Limit(job.BandwidthLimit), wire.MaxFrame+1024)
@@ -284,7 +285,12 @@ func begin(c *wire.Conn, job *Job) {
 }
 
 // seed returns a number for the hashes of this run.
-func seed(host Host) uint64 { return host.Seed() }
+func seed(host Host, job *Job) uint64 {
+	if job.Seed != 0 {
+		return uint64(job.Seed)
+	}
+	return host.Seed()
+}
 
 // linger waits until the far side has ended, so that it holds nothing any more
 // when this process returns to its user. Everything was said: that it does not

@@ -231,3 +231,16 @@ func TestCopyTree(t *testing.T) {
 		})
 	}
 }
+
+// TestLimitUncompressed: what is compressed within this process does not pass a limit.
+func TestLimitUncompressed(t *testing.T) {
+	const size = 4 << 20
+	src, dst := t.TempDir(), t.TempDir()
+	must(t, os.WriteFile(filepath.Join(src, "zeros"), make([]byte, size), 0o644))
+	job := jobFor(src, dst)
+	job.BandwidthLimit, job.Compress = 1<<30, true
+	sum := trial{way: local, job: job}.must(t).sum
+	if sum.BytesSent < size {
+		t.Errorf("%d bytes are sent, counted were %d", size, sum.BytesSent)
+	}
+}

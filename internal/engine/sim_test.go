@@ -66,7 +66,12 @@ type sim struct {
 	keepLog  bool
 	large    bool // there is a large file, which takes many steps
 	torn     bool // power was cut although nothing was made durable
+
+	wrong error // what the simulation itself could not do
 }
+
+// sure notes what the simulation could not do to its disks.
+func (m *sim) sure(err error) { m.wrong = errors.Join(m.wrong, err) }
 
 func newSim(seed uint64, noise []byte) *sim {
 	g := &gen{Rand: rand.New(rand.NewPCG(seed, 1)), noise: noise, left: 5 << 20}
@@ -146,13 +151,13 @@ func (m *sim) start() {
 			return time.Now().Add(offset + time.Duration(m.s.steps)*time.Millisecond)
 		}}
 		d := memtree.New(o)
-		d.Put("/canary", memtree.Node{Type: manifest.Directory, Mode: 0o755})
-		d.Put("/canary/secret", memtree.Node{Type: manifest.Regular, Mode: 0o600, Data: []byte("canary")})
+		m.sure(d.Put("/canary", memtree.Node{Type: manifest.Directory, Mode: 0o755}))
+		m.sure(d.Put("/canary/secret", memtree.Node{Type: manifest.Regular, Mode: 0o600, Data: []byte("canary")}))
 		m.disks[at] = d
 	}
-	m.x.src.place(m.disks[m.srcAt], "/src")
+	m.sure(m.x.src.place(m.disks[m.srcAt], "/src"))
 	if len(m.x.dst) > 0 {
-		m.x.dst.place(m.disks[m.dstAt], "/dst")
+		m.sure(m.x.dst.place(m.disks[m.dstAt], "/dst"))
 	}
 	m.x.src = surveyDisk(m.disks[m.srcAt], "/src")
 	m.x.dst = surveyDisk(m.disks[m.dstAt], "/dst")
@@ -249,13 +254,13 @@ func (m *sim) meddle() {
 	p := files[m.g.IntN(len(files))]
 	switch full := "/src/" + p; m.g.IntN(6) {
 	case 0:
-		d.Drop(full)
+		m.sure(d.Drop(full))
 		m.gone[p] = now[p]
 	case 1:
-		d.Put(full, m.g.node("lp").Node)
+		m.sure(d.Put(full, m.g.node("lp").Node))
 		m.gone[p] = now[p]
 	default:
-		d.Update(full, m.g.edit(now[p].Data), false)
+		m.sure(d.Update(full, m.g.edit(now[p].Data), false))
 	}
 }
 
@@ -557,7 +562,7 @@ func simulate(t *testing.T, seed uint64, noise []byte, keepLog bool) (m *sim, er
 				fmt.Fprintf(os.Stderr, "%v\n%v\n%s\n", m, err, buf[:runtime.Stack(buf, true)])
 			}
 		}()
-		err = m.run()
+		err = errors.Join(m.run(), m.wrong)
 		m.trace = m.s.trace
 	})
 	return m, err

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -234,22 +235,23 @@ func (g *gen) changed(n simNode) simNode {
 }
 
 // place puts a tree on a disk.
-func (t simTree) place(d *memtree.Disk, root string) {
+func (t simTree) place(d *memtree.Disk, root string) (err error) {
 	first := map[int]string{}
 	for _, p := range t.sorted() {
 		full := strings.TrimSuffix(root+"/"+p, "/")
 		if n := t[p]; n.group > 0 && first[n.group] != "" {
-			d.Link(full, first[n.group])
+			err = errors.Join(err, d.Link(full, first[n.group]))
 		} else {
-			d.Put(full, n.Node)
+			err = errors.Join(err, d.Put(full, n.Node))
 			first[n.group] = full
 		}
 	}
 	for _, p := range t.sorted() { // what was put into them has changed their times
 		if n := t[p]; n.Type == manifest.Directory {
-			d.Put(strings.TrimSuffix(root+"/"+p, "/"), n.Node)
+			err = errors.Join(err, d.Put(strings.TrimSuffix(root+"/"+p, "/"), n.Node))
 		}
 	}
+	return err
 }
 
 // survey reads a tree from a disk. Groups are numbered by inode.

@@ -28,8 +28,10 @@ type source struct {
 	mode  chan *wire.Mode     // from the reader to the walker: one message
 	needs chan *wire.NeedDirs // ... and those that follow
 	tasks *queue[task]
-	group *errgroup.Group // all goroutines of the end
-	cpu   cores           // held while a delta computes
+	busy  atomic.Int64                             // readers that send or compare files
+	line  func() (rtt time.Duration, rate float64) // see [wire.Conn.Line]
+	group *errgroup.Group                          // all goroutines of the end
+	cpu   cores                                    // held while a delta computes
 
 	served                       bool // the other end is the client
 	planned                      bool // the destination has said so; the reader's
@@ -38,12 +40,15 @@ type source struct {
 	needed                       int  // directories up to this one were asked for, or passed over
 
 	mu      sync.Mutex
+	learned func(Content)                                   // is told digests; nil where nobody wants them
 	user    func(ctx context.Context, question string) bool // asks the user of this process; nil where there is none
 	asking  bool                                            // that was done; the reader's
 	counted int                                             // directories whose entries were counted
 	entries int64                                           // entries in these
 	dirs    []*walker.Dir                                   // what was walked, by index
 	deltas  map[wire.ID]*deltaJob
+
+	landed []wire.Landed // what the destination has in place and is to be removed; the reader's
 
 	totals   wire.Totals
 	over     chan struct{} // closed when the destination has said that it is done
@@ -63,9 +68,10 @@ func newSource(host Host, conn *wire.Conn, job *Job, f *forest, rep *reporter, p
 	if prog == nil {
 		prog = new(Progress)
 	}
+	f.tell = func(ev Event) { rep.post(ev) }
 	return &source{
 		job: job, conn: conn, forest: f, rep: rep, prog: prog, host: host,
-		mode: make(chan *wire.Mode, 1), needs: make(chan *wire.NeedDirs, 1024),
+		line: conn.Line, mode: make(chan *wire.Mode, 1), needs: make(chan *wire.NeedDirs, 1024),
 		tasks: newQueue[task](), cpu: newCores(conn.Work),
 		deltas: map[wire.ID]*deltaJob{}, over: make(chan struct{}), start: time.Now(), clock: host.Now(),
 	}
@@ -94,6 +100,9 @@ func (s *source) run(ctx context.Context) error {
 	}
 	g.Go(func() error { return closeOnCancel(ctx, walkCtx, s.conn, s.alone) })
 	if err := g.Wait(); err != nil {
+		return err
+	}
+	if err := s.removeLanded(outer); err != nil {
 		return err
 	}
 	s.rep.flush(outer)
@@ -143,7 +152,7 @@ func closeOnCancel(ctx, over context.Context, conn *wire.Conn, alone bool) error
 // connection. Messages alias the frame and may be queued, so the collector takes
 // care of it. They are small.
 func (s *source) dispatch(ctx context.Context, f wire.Frame) (over bool, err error) {
-	m, err := decode(f)
+	m, err := decode(&f)
 	if err != nil {
 		return true, err
 	}
@@ -186,6 +195,8 @@ func (s *source) handle(ctx context.Context, m wire.Msg) (over bool, err error) 
 		return false, s.resume(m)
 	case *wire.Check:
 		return false, s.check(m)
+	case *wire.Landed:
+		return false, s.takeLanded(m)
 	case *wire.Items:
 		return false, s.items(m)
 	case *wire.Removed:
@@ -208,6 +219,7 @@ func (s *source) handle(ctx context.Context, m wire.Msg) (over bool, err error) 
 		}
 		s.done = *m
 		close(s.over)
+		s.conn.Unbound()
 		return true, nil
 	default:
 		return false, fmt.Errorf("%w: message %d from the destination", wire.ErrProtocol, m.Type())
@@ -276,7 +288,7 @@ func (s *source) ask(n int) error {
 		s.entries += int64(len(d.Entries))
 	}
 	s.counted = len(s.dirs)
-	limit += askLimit * s.entries
+	limit += (askLimit + int64(len(s.job.AltDirs.List()))) * s.entries
 	s.mu.Unlock()
 	if s.asked.Add(int64(n)) > limit {
 		return fmt.Errorf("%w: the destination asks for the same again and again", wire.ErrProtocol)

@@ -48,6 +48,43 @@ func isUnchanged(f File, before *manifest.Entry, again func() (bool, error)) (bo
 	}
 }
 
+// mostGrown is how often what a file has grown by while it was read is read as well.
+const mostGrown = 16
+
+// growth follows a file that may become longer while it is read, as logs do.
+type growth struct {
+	file   File
+	before manifest.Entry // the state that is read
+	times  int            // that it has grown
+}
+
+// size returns how long the file is by now, if it has done nothing but grow; to a file that grows without end that
+// happens so many times.
+func (g *growth) size() int64 {
+	after, err := g.file.Stat()
+	if err == nil && g.times < mostGrown && after.Ino == g.before.Ino && after.Size > g.before.Size {
+		g.before = after
+		g.times++
+	}
+	return g.before.Size
+}
+
+// isWhole reports whether what was read of the file was its content at one moment: that of now, or the begin of it where
+// it has grown since. again is as that of isUnchanged.
+func (g *growth) isWhole(again func() (bool, error)) (bool, error) {
+	after, err := g.file.Stat()
+	switch {
+	case err != nil, after.Ino != g.before.Ino, after.Size < g.before.Size:
+		return false, err
+	case after.Size == g.before.Size:
+		same, err := isUnchanged(g.file, &g.before, again)
+		if !same || err != nil || g.times == 0 {
+			return same, err
+		}
+	}
+	return again()
+}
+
 // digest returns the digest of the chunks of f, from the given one on, that were
 // asked for (nil for all), as stream computes it.
 func (w *fileWriter) digest(f File, from int64, chunks []int, size int64) (sum delta.Digest, err error) {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"time"
 
 	"gosync/delta"
 	"gosync/transport/wire"
@@ -16,92 +18,11 @@ const (
 	maxDeltas     = 64
 	maxSignatures = 512 << 20 // bytes of signatures that are held at a time, unless it is a single one
 	segmentSize   = 8 << 20   // bytes of the target that are matched at a time
-	inFlight      = 3         // segments whose questions may be open at a time
+	leastOpen     = 3         // segments whose questions may be open at a time
+	mostOpen      = 16        // likewise, of a file by itself, from openVersion of the protocol on
+	openVersion   = 5
+	openSpacing   = 10 * time.Millisecond // of a round trip, for each that is open beyond leastOpen: about what one takes to match
 )
-
-// deltaJob is a delta on the source's side.
-type deltaJob struct {
-	id       wire.ID
-	sig      *delta.Signature
-	held     int // chunks that the destination has from the start on
-	complete bool
-	answers  chan *wire.Answer
-	asked    map[int]bool // segments with an open question; guarded by source.mu
-}
-
-// basis begins a delta; its signature follows.
-func (s *source) basis(m *wire.Basis) error {
-	_, e, err := s.entry(m.ID)
-	if err != nil {
-		return err
-	}
-	if !e.IsRegular() {
-		return fmt.Errorf("%w: delta of a %v asked for", wire.ErrProtocol, e.Type)
-	}
-	if err := s.ask(1); err != nil {
-		return err
-	}
-	p, err := delta.DecodeParams(m.Params)
-	if err != nil {
-		return fmt.Errorf("%w: %w", wire.ErrProtocol, err)
-	}
-	sig, err := delta.NewSignature(p)
-	if err != nil {
-		return fmt.Errorf("%w: %w", wire.ErrProtocol, err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	held := p.SignatureSize()
-	for _, j := range s.deltas {
-		held += j.sig.Params().SignatureSize()
-	}
-	if len(s.deltas) > 0 && held > maxSignatures {
-		return fmt.Errorf("%w: signatures of %d bytes at a time", wire.ErrProtocol, held)
-	}
-	if len(s.deltas) >= 2*maxDeltas || s.deltas[m.ID] != nil { // those that just ended here may not have left the map
-		return fmt.Errorf("%w: too many deltas", wire.ErrProtocol)
-	}
-	// An answer is never waited for while another one is open for the same
-	// segment, so inFlight is what the channel must hold.
-	s.deltas[m.ID] = &deltaJob{id: m.ID, sig: sig, held: m.Chunks, answers: make(chan *wire.Answer, inFlight+1), asked: map[int]bool{}}
-	s.prog.TotalFiles.Add(1)
-	s.prog.TotalBytes.Add(e.Size)
-	return nil
-}
-
-func (s *source) deltaFor(id wire.ID) (*deltaJob, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	j := s.deltas[id]
-	if j == nil {
-		return nil, fmt.Errorf("%w: no delta of %v is open", wire.ErrProtocol, id)
-	}
-	return j, nil
-}
-
-func (s *source) sigPart(m *wire.SigPart) error {
-	j, err := s.deltaFor(m.ID)
-	if err != nil {
-		return err
-	}
-	if j.complete || m.Segment != 0 {
-		return fmt.Errorf("%w: signature goes on behind its end", wire.ErrProtocol)
-	}
-	if len(m.Body) > 0 {
-		if err := j.sig.Add(m.Body); err != nil {
-			return fmt.Errorf("%w: %w", wire.ErrProtocol, err)
-		}
-	}
-	if !m.Last {
-		return nil
-	}
-	if !j.sig.Complete() {
-		return fmt.Errorf("%w: signature is too short", wire.ErrProtocol)
-	}
-	j.complete = true
-	s.tasks.put(task{kind: taskDelta, delta: j})
-	return nil
-}
 
 func (s *source) answer(m *wire.Answer) error {
 	j, err := s.deltaFor(m.ID)
@@ -134,17 +55,29 @@ func (w *fileWriter) delta(ctx context.Context, j *deltaJob) error {
 }
 
 func (w *fileWriter) runDelta(ctx context.Context, j *deltaJob) error {
-	f, e, err := w.open(ctx, j.id)
-	if f == nil {
+	d, e, err := w.s.entry(j.id)
+	if err != nil {
 		return err
 	}
+	failed := func(op string, err error) error {
+		if err := w.s.awaitSigned(ctx, j); err != nil { // the destination sends it to its end
+			return err
+		}
+		return w.failed(ctx, j.id, d, e, op, err)
+	}
+	f, err := w.s.openEntry(ctx, d, j.id.Entry)
+	if err != nil {
+		return failed("open", err)
+	}
 	defer f.Close()
-	d, _, _ := w.s.entry(j.id)
 	before, err := f.Stat()
 	if err != nil {
-		return w.failed(ctx, j.id, d, e, "stat", err)
+		return failed("stat", err)
 	}
-	r := &deltaRun{early: map[int]*wire.Answer{}, w: w, job: j, file: f, size: before.Size, matcher: delta.NewMatcher(j.sig, f, before.Size)}
+	r := &deltaRun{
+		w: w, job: j, file: f, size: before.Size, edited: true,
+		matcher: delta.NewMatcher(j.sig, f, before.Size), gaps: delta.NewNearby(f),
+	}
 	err = r.run(ctx)
 	if err != nil {
 		if end := runError(w.s.conn, err); end != nil {
@@ -157,19 +90,26 @@ func (w *fileWriter) runDelta(ctx context.Context, j *deltaJob) error {
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		// What was planned cannot be sent; the next run sees another file.
-		return w.failed(ctx, j.id, d, e, "read", fmt.Errorf("%w: it shrank", ErrChanged))
+		return failed("read", fmt.Errorf("%w: it shrank", ErrChanged))
 	case err != nil:
-		return w.failed(ctx, j.id, d, e, "read", err)
+		return failed("read", err)
+	}
+	if err := w.s.awaitSigned(ctx, j); err != nil {
+		return err
 	}
 	end := &wire.FileEnd{ID: j.id, Size: r.size, Digest: r.tree.Sum(r.size)}
-	unchanged, err := isUnchanged(f, &before, func() (bool, error) {
+	grows := growth{file: f, before: before}
+	whole, err := grows.isWhole(func() (bool, error) {
 		sum, err := w.digest(f, 0, nil, r.size)
 		return sum == end.Digest, err
 	})
 	if err != nil {
-		return w.failed(ctx, j.id, d, e, "read", err)
+		return failed("read", err)
 	}
-	end.Changed = !unchanged
+	end.Changed = !whole
+	if !end.Changed && r.size <= delta.ChunkSize {
+		w.s.tellContent(d, e, r.size, end.Digest)
+	}
 	if end.Changed {
 		w.s.rep.fail(&FileError{Op: "read", Path: manifest.Join(d.Path, e.Name), Err: ErrChanged})
 	}
@@ -197,14 +137,16 @@ type deltaRun struct {
 	file    File
 	size    int64
 	matcher *delta.Matcher
+	gaps    *delta.Nearby // the file, where literals are read
 	tree    delta.Tree
 	open    []*openSegment
-	early   map[int]*wire.Answer // by segment
+	rtt     time.Duration // the least that an answer has taken; 0 before the first
+	edited  bool          // in place, as far as it was matched: what follows need not wait for the whole signature
 }
 
 type openSegment struct {
 	n        int
-	asked    bool // an answer is on its way
+	asked    time.Time // since when an answer is on its way; zero if none is
 	seg      *delta.Segment
 	question *delta.Question // open, or nil
 }
@@ -222,14 +164,14 @@ func (r *deltaRun) run(ctx context.Context) error {
 			return err
 		}
 		n++
-		if len(r.open) == inFlight {
-			if err := r.finish(ctx); err != nil {
+		for len(r.open) >= r.mayOpen() || len(r.open) > 0 && r.open[0].question == nil {
+			if err := r.settle(ctx); err != nil {
 				return err
 			}
 		}
 	}
 	for len(r.open) > 0 {
-		if err := r.finish(ctx); err != nil {
+		if err := r.settle(ctx); err != nil {
 			return err
 		}
 	}
@@ -240,10 +182,15 @@ func (r *deltaRun) run(ctx context.Context) error {
 func (r *deltaRun) match(ctx context.Context, n int, off, size int64) error {
 	s := r.w.s
 	o := &openSegment{n: n}
+	if err := r.matchEarly(ctx, o, off, size); err != nil {
+		return err
+	}
 	var body []byte
 	err := s.cpu.do(ctx, func() (err error) {
-		if o.seg, err = r.matcher.Segment(ctx, off, size); err != nil {
-			return err
+		if o.seg == nil {
+			if o.seg, err = r.matcher.Segment(ctx, off, size); err != nil {
+				return err
+			}
 		}
 		if s.job.InPlace {
 			dropOverwritten(o.seg)
@@ -251,7 +198,7 @@ func (r *deltaRun) match(ctx context.Context, n int, off, size int64) error {
 		if body, err = o.seg.AppendBinary(nil); err != nil || s.job.InPlace {
 			return err
 		}
-		o.question, err = r.matcher.Ask(ctx, o.seg, delta.Cost{})
+		o.question, err = r.matcher.Ask(ctx, o.seg, r.cost())
 		return err
 	})
 	if err != nil {
@@ -265,6 +212,28 @@ func (r *deltaRun) match(ctx context.Context, n int, off, size int64) error {
 	}
 	r.open = append(r.open, o)
 	return r.ask(ctx, o)
+}
+
+// matchEarly plans a segment without the whole signature, if that has not come and
+// does not have to: what has moved is found with the whole alone. Else it waits for it.
+func (r *deltaRun) matchEarly(ctx context.Context, o *openSegment, off, size int64) error {
+	s := r.w.s
+	if r.edited {
+		if err := s.awaitBlocks(ctx, r.job, r.matcher.EarlyBlocks(off, size)); err != nil {
+			return err
+		}
+	}
+	if r.edited && !r.job.sig.Complete() {
+		err := s.cpu.do(ctx, func() (err error) {
+			o.seg, err = r.matcher.Early(ctx, off, size)
+			return err
+		})
+		if o.seg != nil || err != nil {
+			return err
+		}
+		r.edited = false
+	}
+	return s.awaitSigned(ctx, r.job)
 }
 
 // dropOverwritten turns copies into gaps whose basis bytes are overwritten
@@ -286,6 +255,40 @@ func dropOverwritten(seg *delta.Segment) {
 	seg.Ops = ops
 }
 
+// cost is what a round of questions about one segment costs. Where other files are at
+// hand the line has work meanwhile. A file by itself waits, but for all of its segments
+// that may be open at the same time.
+func (r *deltaRun) cost() delta.Cost {
+	if r.w.s.hasOther() {
+		return delta.Cost{}
+	}
+	rest := r.size - min(int64(r.job.held), r.size/delta.ChunkSize)*delta.ChunkSize
+	return roundCost(r.w.s.line, min((rest+segmentSize-1)/segmentSize, int64(r.mayOpen())))
+}
+
+// mayOpen is how many segments may have open questions.
+func (r *deltaRun) mayOpen() int {
+	return segmentsOpen(r.w.s.conn.Version(), r.job.isSigned() && !r.w.s.hasOther(), r.rtt)
+}
+
+// segmentsOpen is how many segments may have open questions: of a file by itself so many that
+// matching goes on all through a round trip. Where it is short or others are at hand more
+// would only keep literals back, as they would behind a wait for the signature.
+func segmentsOpen(version int, alone bool, rtt time.Duration) int {
+	if version < openVersion || !alone {
+		return leastOpen
+	}
+	return min(leastOpen+int(rtt/openSpacing), mostOpen)
+}
+
+// roundCost is what one of the rounds of questions about a segment costs, of so many at
+// the same time, that nothing else goes on beside. Of a line that is not known, as it is short or has carried
+// little, a round costs nothing: it is worth more to know what need not be sent.
+func roundCost(line func() (rtt time.Duration, rate float64), atATime int64) delta.Cost {
+	rtt, rate := line()
+	return delta.Cost{BytesPerRTT: int64(rate*rtt.Seconds()) / max(1, atATime)}
+}
+
 func (r *deltaRun) ask(ctx context.Context, o *openSegment) error {
 	if o.question == nil {
 		return nil
@@ -294,76 +297,75 @@ func (r *deltaRun) ask(ctx context.Context, o *openSegment) error {
 	if err != nil {
 		return err
 	}
-	o.asked = true
+	o.asked = time.Now()
 	r.w.s.mu.Lock()
 	r.job.asked[o.n] = true
 	r.w.s.mu.Unlock()
 	return r.w.s.conn.Send(ctx, wire.NewQuestion(r.job.id, o.n, body))
 }
 
-// finish settles the oldest open segment: its questions, then its literals.
-func (r *deltaRun) finish(ctx context.Context) error {
-	s := r.w.s
+// settle sends the literals of the oldest open segment if its questions are answered, and
+// waits for an answer if they are not.
+func (r *deltaRun) settle(ctx context.Context) error {
 	o := r.open[0]
-	for o.question != nil {
-		m, err := r.await(ctx, o.n)
-		if err != nil {
-			return err
-		}
-		o.asked = false
-		err = s.cpu.do(ctx, func() error {
-			ans, err := delta.DecodeAnswer(m.Body, o.question)
-			if err == nil {
-				err = o.seg.Refine(o.question, ans)
-			}
-			if err != nil {
-				return fmt.Errorf("%w: %w", wire.ErrProtocol, err)
-			}
-			o.question, err = r.matcher.Ask(ctx, o.seg, delta.Cost{})
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		if err := r.ask(ctx, o); err != nil {
-			return err
-		}
+	if o.question != nil {
+		return r.refine(ctx)
 	}
 	r.open = r.open[1:]
 	return r.literals(ctx, o)
 }
 
-// await waits for the answer about segment n. Answers come in the order of the
-// questions, but a later segment's first may overtake an earlier one's second:
-// it is kept until its turn comes.
-func (r *deltaRun) await(ctx context.Context, n int) (*wire.Answer, error) {
-	for {
-		if m := r.early[n]; m != nil {
-			delete(r.early, n)
-			return m, nil
+// refine takes the next answer and asks on. It may be about any open segment, so that
+// the round trips of all of them are made at the same time.
+func (r *deltaRun) refine(ctx context.Context) error {
+	o, m, err := r.await(ctx)
+	if err != nil {
+		return err
+	}
+	err = r.w.s.cpu.do(ctx, func() error {
+		ans, err := delta.DecodeAnswer(m.Body, o.question)
+		if err == nil {
+			err = o.seg.Refine(o.question, ans)
 		}
-		select {
-		case <-r.w.s.over:
-			return nil, fmt.Errorf("%w: the destination ends while a delta is open", wire.ErrProtocol)
-		case m := <-r.job.answers:
-			if r.early[m.Segment] != nil || len(r.early) > inFlight {
-				return nil, fmt.Errorf("%w: segment %d is answered twice", wire.ErrProtocol, m.Segment)
-			}
-			r.early[m.Segment] = m
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		if err != nil {
+			return fmt.Errorf("%w: %w", wire.ErrProtocol, err)
 		}
+		o.question, err = r.matcher.Ask(ctx, o.seg, r.cost())
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return r.ask(ctx, o)
+}
+
+// await waits for the next answer, and returns the segment that it is about.
+func (r *deltaRun) await(ctx context.Context) (*openSegment, *wire.Answer, error) {
+	select {
+	case <-r.w.s.over:
+		return nil, nil, errOpenDelta()
+	case m := <-r.job.answers:
+		i := slices.IndexFunc(r.open, func(o *openSegment) bool { return o.n == m.Segment && !o.asked.IsZero() })
+		if i < 0 {
+			return nil, nil, fmt.Errorf("%w: segment %d is answered twice", wire.ErrProtocol, m.Segment)
+		}
+		o := r.open[i]
+		if took := time.Since(o.asked); r.rtt == 0 || took < r.rtt {
+			r.rtt = max(took, 1)
+		}
+		o.asked = time.Time{}
+		return o, m, nil
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
 	}
 }
 
 // drain takes the answers that are on their way for a file that cannot be
 // finished, because the destination may send them before it knows.
 func (r *deltaRun) drain(ctx context.Context) error {
-	for _, o := range r.open {
-		if o.asked {
-			if _, err := r.await(ctx, o.n); err != nil {
-				return err
-			}
+	for slices.ContainsFunc(r.open, func(o *openSegment) bool { return !o.asked.IsZero() }) {
+		if _, _, err := r.await(ctx); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -389,8 +391,8 @@ func (r *deltaRun) literals(ctx context.Context, o *openSegment) error {
 			}
 			k := int(min(n, int64(room)))
 			at := len(b.B)
-			b.B = append(b.B, make([]byte, k)...)
-			if _, err := r.file.ReadAt(b.B[at:], off); err != nil {
+			b.B = slices.Grow(b.B, k)[:at+k]
+			if _, err := r.gaps.ReadAt(b.B[at:], off); err != nil {
 				s.conn.Discard(b)
 				if errors.Is(err, io.EOF) {
 					err = io.ErrUnexpectedEOF

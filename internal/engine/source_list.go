@@ -29,12 +29,14 @@ func (s *source) walk(ctx context.Context) error {
 	}
 	w := s.listingWriter(ctx)
 	sendOwners := s.owners(ctx)
-	complete, next := true, 0
+	next := 0
 	defer s.conn.Work()()
-	err := walker.Walk(ctx, s.forest.root, s.walkOptions(), func(d *walker.Dir) error {
+	complete, err := s.eachDir(ctx, func(d *walker.Dir) error {
 		s.enter(d)
-		complete = complete && d.Err == nil
 		if err := sendOwners(d); err != nil {
+			return err
+		}
+		if err := s.sendGitRules(ctx, d); err != nil {
 			return err
 		}
 		if err := w.Add(s.record(ctx, d)); err != nil {
@@ -56,9 +58,12 @@ func (s *source) walk(ctx context.Context) error {
 func (s *source) walkOptions() walker.Options {
 	return walker.Options{
 		NoRecurse: !s.job.Recursive,
+		OneDevice: s.job.OneFileSystem > 0,
+		NoMounts:  s.job.OneFileSystem > 1,
 		Filter:    s.job.Filter,
 		Side:      filter.Sender,
 		HardLinks: s.job.HardLinks,
+		Only:      s.job.Shard.only(),
 		Workers:   s.forest.parallel() / 2, // 0, for as many as suit this machine, where no line lies between
 		Skip:      func(_, name string) bool { return manifest.Temporary(name) },
 	}
@@ -82,22 +87,31 @@ func (s *source) endListings(ctx context.Context, w *wire.ListingWriter, dirs in
 	return s.conn.Send(ctx, &wire.ListEnd{Dirs: dirs, Complete: complete && len(s.forest.errs) == 0, Totals: s.totals})
 }
 
-// enter records a directory that was walked and tells the user of what could
-// not be listed.
+// enter records a directory that was walked.
 func (s *source) enter(d *walker.Dir) {
 	s.mu.Lock()
 	s.dirs = append(s.dirs, d)
 	s.mu.Unlock()
 	for i := range d.Entries {
-		count(&s.totals, &d.Entries[i])
+		e := &d.Entries[i]
+		count(&s.totals, e)
+		e.Mode = s.forest.modes.Apply(e.Type, e.Mode) // from here on it is the source's
+		if s.job.UnmungeLinks {
+			unmunge(e)
+		}
 	}
 	if d.Index == 0 && s.forest.hasRoot {
 		s.totals.Files++
 		s.totals.Dirs++
 	}
 	s.prog.Seen.Add(int64(len(d.Entries)))
+	s.tellListing(d)
+}
+
+// tellListing tells the user of what could not be listed of a directory.
+func (s *source) tellListing(d *walker.Dir) {
 	switch {
-	case s.job.CopyLinks && failLinks(s.rep, d.Err):
+	case (s.job.CopyLinks || s.job.followsSome()) && failLinks(s.rep, d.Err):
 	case d.Err != nil && d.Parent >= 0 && isGone(d.Err):
 		s.rep.fail(&FileError{Op: "vanished", Path: s.dirName(d), Err: fmt.Errorf("%w: %w", ErrVanished, d.Err)})
 	case d.Err != nil:
@@ -163,6 +177,7 @@ func (s *source) record(ctx context.Context, d *walker.Dir) *wire.ListingRecord 
 	hollow := s.job.Delete && !s.job.DeleteEmptySource && s.forest.isHollow(ctx, d)
 	return &wire.ListingRecord{
 		Dir: d.Index, Parent: d.Parent, Entry: d.Entry, Incomplete: hollow || d.Err != nil || d.Implied(), Hollow: hollow, Entries: d.Entries,
+		Bare: s.job.NoImplied && d.Bare(),
 	}
 }
 
@@ -171,7 +186,7 @@ func (s *source) record(ctx context.Context, d *walker.Dir) *wire.ListingRecord 
 func (s *source) owners(ctx context.Context) func(d *walker.Dir) error {
 	seen := [2]map[uint32]bool{{}, {}}
 	names := [2]func(uint32) string{s.host.IDs().UserName, s.host.IDs().GroupName}
-	want := [2]bool{s.job.Owner && !s.job.NumericIDs, s.job.Group && !s.job.NumericIDs}
+	want := [2]bool{(s.job.Owner || s.job.ACLs) && !s.job.NumericIDs, (s.job.Group || s.job.ACLs) && !s.job.NumericIDs}
 	one := func(kind int, id uint32) error {
 		if !want[kind] || seen[kind][id] {
 			return nil
@@ -187,7 +202,10 @@ func (s *source) owners(ctx context.Context) func(d *walker.Dir) error {
 		if err := one(0, e.UID); err != nil {
 			return err
 		}
-		return one(1, e.GID)
+		if err := one(1, e.GID); err != nil {
+			return err
+		}
+		return inACLs(e, one)
 	}
 	return func(d *walker.Dir) error {
 		if d.Index == 0 {
@@ -204,16 +222,33 @@ func (s *source) owners(ctx context.Context) func(d *walker.Dir) error {
 	}
 }
 
+// inACLs calls one for each user (0) and group (1) that the lists of an entry name.
+func inACLs(e *manifest.Entry, one func(kind int, id uint32) error) error {
+	if e.Ext == nil || e.Ext.Kept == nil {
+		return nil
+	}
+	for _, l := range [2]manifest.ACL{e.Ext.Kept.Access, e.Ext.Kept.Default} {
+		for _, a := range l {
+			if !a.Named() {
+				continue
+			}
+			kind := 0
+			if a.Tag == manifest.ACLGroup {
+				kind = 1
+			}
+			if err := one(kind, a.ID); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // walkDigests walks everything, sends the root's digest, and then what the
 // destination asks for.
 func (s *source) walkDigests(ctx context.Context, fields manifest.Fields) error {
-	complete := true
 	working := s.conn.Work()
-	err := walker.Walk(ctx, s.forest.root, s.walkOptions(), func(d *walker.Dir) error {
-		s.enter(d)
-		complete = complete && d.Err == nil
-		return nil
-	})
+	complete, err := s.eachDir(ctx, func(d *walker.Dir) error { s.enter(d); return nil })
 	if err != nil {
 		return err
 	}

@@ -133,14 +133,29 @@ func (s *source) work(ctx context.Context) error {
 	}
 }
 
+// hasOther reports whether there is something to send beside a delta.
+func (s *source) hasOther() bool {
+	s.mu.Lock()
+	deltas := len(s.deltas)
+	s.mu.Unlock()
+	return deltas > 1 || s.busy.Load() > 0 || s.tasks.some()
+}
+
 // fileWriter is a reader of the source with the frame that it packs.
 type fileWriter struct {
 	s    *source
 	pack *wire.Buffer
 	buf  []byte
+
+	plain *delta.Plain // of the file in hand; nil where it is not wanted
 }
 
 func (w *fileWriter) do(ctx context.Context, t task) error {
+	if t.kind == taskDelta {
+		return w.delta(ctx, t.delta)
+	}
+	w.s.busy.Add(1)
+	defer w.s.busy.Add(-1)
 	switch t.kind {
 	case taskSmall:
 		for _, i := range t.entries {
@@ -154,10 +169,8 @@ func (w *fileWriter) do(ctx context.Context, t task) error {
 	case taskResend:
 		w.s.prog.DoneFiles.Add(-1) // it will be done again
 		return w.large(ctx, t)
-	case taskCheck:
-		return w.check(ctx, t)
 	default:
-		return w.delta(ctx, t.delta)
+		return w.check(ctx, t)
 	}
 }
 
@@ -269,7 +282,9 @@ func (w *fileWriter) small(ctx context.Context, id wire.ID) error {
 	if w.pack == nil {
 		w.pack = w.s.conn.Buffer(wire.TypeFiles)
 	}
-	w.pack.B = wire.AppendFile(w.pack.B, id, delta.Sum(content), content)
+	sum := delta.Sum(content)
+	w.pack.B = wire.AppendFile(w.pack.B, id, sum, content)
+	w.s.tellContent(d, e, int64(len(content)), sum)
 	w.s.moved(int64(len(content)), e.Size)
 	w.s.fileDone()
 	return nil
@@ -308,6 +323,7 @@ func (w *fileWriter) stream(ctx context.Context, t task, d *walker.Dir, e *manif
 	}
 	var tree delta.Tree
 	size := before.Size
+	grows := growth{file: f, before: before}
 	n := min(int64(t.held), size/delta.ChunkSize)
 	if t.blind && n < int64(t.held) {
 		return w.failed(ctx, id, d, e, "read", fmt.Errorf("%w: it shrank", ErrChanged))
@@ -321,12 +337,19 @@ func (w *fileWriter) stream(ctx context.Context, t task, d *walker.Dir, e *manif
 	if t.blind {
 		first = n
 	}
+	w.plain = nil
+	if w.s.learned != nil && !t.blind && t.held == 0 && len(t.chunks) == 0 {
+		w.plain = new(delta.Plain)
+	}
 	next := nextChunk(t.chunks)
 	for ; ; n++ {
 		if n, err = next(n); err != nil {
 			return err
 		}
 		off := n * delta.ChunkSize
+		if off <= size && size <= off+delta.ChunkSize && t.chunks == nil && size == grows.before.Size { // the last one
+			size = grows.size()
+		}
 		if off >= size {
 			break
 		}
@@ -340,15 +363,18 @@ func (w *fileWriter) stream(ctx context.Context, t task, d *walker.Dir, e *manif
 		}
 	}
 	end := &wire.FileEnd{ID: id, Size: size, Digest: tree.Sum(size)}
-	unchanged, err := isUnchanged(f, &before, func() (bool, error) {
+	whole, err := grows.isWhole(func() (bool, error) {
 		sum, err := w.digest(f, first, t.chunks, size)
 		return sum == end.Digest, err
 	})
 	if err != nil {
 		return w.failed(ctx, id, d, e, "read", err)
 	}
-	if end.Changed = !unchanged; end.Changed {
+	if end.Changed = !whole; end.Changed {
 		w.s.rep.fail(&FileError{Op: "read", Path: manifest.Join(d.Path, e.Name), Err: ErrChanged})
+	}
+	if w.plain != nil && whole && size == grows.before.Size {
+		w.s.tellContent(d, e, size, w.plain.Sum())
 	}
 	w.s.fileDone()
 	return w.s.conn.Send(ctx, end) // it is a bulk message and so stays behind the content
@@ -408,6 +434,9 @@ func (w *fileWriter) chunk(ctx context.Context, id wire.ID, f File, off, size in
 	}
 	content := w.buf[:n]
 	sum := delta.Sum(content)
+	if w.plain != nil {
+		w.plain.Add(content)
+	}
 	for first := true; first || len(content) > 0; first = false {
 		piece := content[:min(len(content), wire.BulkSize)]
 		content = content[len(piece):]
@@ -426,6 +455,9 @@ func (w *fileWriter) chunk(ctx context.Context, id wire.ID, f File, off, size in
 // zeros sends a chunk that is a hole as its length.
 func (w *fileWriter) zeros(ctx context.Context, id wire.ID, off, n int64) (delta.Digest, int64, error) {
 	clear(w.buf[:n])
+	if w.plain != nil {
+		w.plain.Add(w.buf[:n])
+	}
 	m := wire.Data{ID: id, Offset: off, Zeros: n, Last: true, Digest: delta.Sum(w.buf[:n])}
 	b := w.s.conn.Buffer(wire.TypeData)
 	b.B = m.AppendHeader(b.B)

@@ -335,7 +335,7 @@ func (s *streamSender) item(path string, e *manifest.Entry, c manifest.Change) {
 // finishDirs gives the directories their times and permissions. One that its owner
 // may not use gets its mode when nothing in it is left to do.
 func (s *streamSender) finishDirs() error {
-	if !s.job.Times && !s.job.Perms || len(s.made) == 0 {
+	if !s.job.keepsTimes(manifest.Directory) && !s.job.Perms || len(s.made) == 0 {
 		return nil
 	}
 	if err := s.outOf(s.made[0]); err != nil {

@@ -57,7 +57,7 @@ func (w *streamSession) move(to *streamDir) error {
 		if !dir.alone && (!w.final || dir.above && !dir.done) {
 			e.Mode |= 0o700 // it has to be usable until all is in it
 		}
-		if err := w.sink.Dir(&e, w.final && w.s.job.Times); err != nil {
+		if err := w.sink.Dir(&e, w.final && w.s.job.keepsTimes(manifest.Directory)); err != nil {
 			return err
 		}
 		w.at = dir

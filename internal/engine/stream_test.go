@@ -196,6 +196,23 @@ func TestSendStream(t *testing.T) {
 	}
 }
 
+// TestSendStreamOmitDirTimes: directories get no times where they are to get none.
+func TestSendStreamOmitDirTimes(t *testing.T) {
+	for _, perms := range []bool{true, false} {
+		far := &fakeFar{sessions: 2}
+		job := streamJob(streamTree(t, 10) + "/")
+		job.OmitDirTimes, job.Perms = true, perms
+		if _, said, err := send(t, host(), job, far); err != nil || len(said) > 0 || len(far.files) != 10 {
+			t.Fatalf("%v %q, %d files", err, said, len(far.files))
+		}
+		for _, line := range far.log {
+			if strings.HasPrefix(line, "D ") && strings.HasSuffix(line, " true") {
+				t.Errorf("with permissions %t: %s", perms, line)
+			}
+		}
+	}
+}
+
 // TestSendStreamFewSessions: a far side that takes longer to refuse another session than
 // nothing may move is no line on which nothing moves.
 func TestSendStreamFewSessions(t *testing.T) {

@@ -132,6 +132,9 @@ type CreateOptions struct {
 	InPlace bool  // write into the existing file itself, or into path directly where there is none
 	Sparse  bool  // make holes where zeros are written
 
+	// Basis is a file that the new one will mostly equal, nil for none: see [Cloned].
+	Basis File
+
 	// Resume has Discard, and a crash, keep what was written, so that a later
 	// run can go on with it: see [Dest.Partial]. Identity is the source file's.
 	Resume   bool
@@ -214,13 +217,24 @@ type NewFile interface {
 	Remove() error
 }
 
+// Cloned is a [NewFile] that may begin with the content of CreateOptions.Basis, whose
+// blocks it shares.
+type Cloned interface {
+	// Cloned returns the file as it is while it is written, to be read and to be closed by
+	// the caller, if need be after the file itself; nil if it begins empty.
+	Cloned() (File, error)
+}
+
 // Host is a machine that an end runs on: it opens trees by the paths that
 // users give. It is the seam between the engine and the operating system.
 type Host interface {
 	// Source opens the directory at path, following symlinks in path itself.
 	Source(ctx context.Context, path string) (Source, error)
 
-	// Dest opens the directory at path, following symlinks in path itself.
+	// Dest opens the directory at path, following symlinks in path itself, as long
+	// as they are to be trusted: where others can write on the way they could lead
+	// a privileged run to another place. The same holds for paths in how, and for
+	// those of Mkdir.
 	Dest(ctx context.Context, path string, how DestOptions) (Dest, error)
 
 	// Lstat and Stat describe the file at path.
@@ -254,7 +268,8 @@ type IDs interface {
 	// Root reports whether this process may give files away.
 	Root() bool
 
-	// Member reports whether this process may give its files to the group.
+	// Member reports whether this process may give its files to the group, as
+	// anybody may who belongs to it: what root may do does not count.
 	Member(gid uint32) bool
 
 	// Umask returns the permission bits that new files lose where permissions

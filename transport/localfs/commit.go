@@ -23,6 +23,9 @@ func (f *newFile) Commit(ctx context.Context, size int64, e *manifest.Entry, att
 	f.done = done
 	err := f.pathError("fsync", f.stopCheckpoints(false))
 	if err == nil {
+		err = f.pathError("move", f.comeHome())
+	}
+	if err == nil {
 		err = f.settle(size, e, attrs)
 	}
 	if err != nil {
@@ -37,6 +40,12 @@ func (f *newFile) Commit(ctx context.Context, size int64, e *manifest.Entry, att
 	switch f.t.how.Durability {
 	case engine.SyncRun:
 		f.t.groups.add(ctx, f, size)
+		return
+	}
+	if f.delay() {
+		return
+	}
+	switch f.t.how.Durability {
 	case engine.SyncEach:
 		f.failed = f.pathError("fsync", f.t.fsync(f.fd))
 		f.appear()
@@ -78,7 +87,7 @@ func (f *newFile) settle(size int64, e *manifest.Entry, attrs manifest.Attrs) er
 		now.Sec, now.Nsec = time.Now().Unix(), uint32(time.Now().Nanosecond())
 		e, attrs = &now, attrs|manifest.AttrTimes
 	}
-	target := meta.Target{FD: f.fd, Type: manifest.Regular, Has: f.has, Known: known}
+	target := meta.Target{FD: f.fd, Type: manifest.Regular, Has: f.has, Known: known, Detail: f.t.detail}
 	if err := meta.Apply(&target, e, attrs); err != nil {
 		f.attrErr = f.t.fail("commit", f.path, err)
 	}
@@ -109,6 +118,10 @@ func (f *newFile) appear() {
 			f.failed = err
 			return
 		}
+	}
+	if err := f.t.keep(f.d, f.path, f.name, true); err != nil {
+		f.failed = err
+		return
 	}
 	if err := f.t.rename(f.d.fd, f.temp, f.name); err != nil {
 		f.failed = f.pathError("rename", err)

@@ -3,6 +3,7 @@ package localfs
 import (
 	"context"
 	"io"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -32,9 +33,29 @@ func (f *newFile) CopyFrom(ctx context.Context, src engine.File, size int64) (bo
 	return ok, f.t.fail("copy", f.path, err)
 }
 
+// CloneFrom implements [engine.Cloner].
+func (f *newFile) CloneFrom(_ context.Context, src engine.File, size int64) (bool, error) {
+	from, ok := src.(*file)
+	if !ok {
+		return false, nil
+	}
+	if err := f.touch(); err != nil {
+		return false, err
+	}
+	ok, err := f.clone(from, size)
+	if err == nil {
+		err = f.retouch()
+	}
+	return ok, f.t.fail("copy", f.path, err)
+}
+
 // clone shares the blocks of a whole file, where the file system can.
 func (f *newFile) clone(from *file, size int64) (bool, error) {
-	if f.temp == "" || unix.IoctlFileClone(f.fd, from.fd) != nil {
+	if f.temp == "" || f.away || !f.t.clones.may(from, f) {
+		return false, nil
+	}
+	if err := unix.IoctlFileClone(f.fd, from.fd); err != nil {
+		f.t.clones.refused(from, f, err)
 		return false, nil
 	}
 	now, err := sizeOf(f.fd)
@@ -48,9 +69,67 @@ func (f *newFile) clone(from *file, size int64) (bool, error) {
 	return true, nil
 }
 
+// share begins the file as a clone of basis, where the file system can.
+func (f *newFile) share(basis engine.File) error {
+	from, ok := basis.(*file)
+	if !ok || f.temp == "" || f.away || f.how.Sparse || !f.t.clones.may(from, f) {
+		return nil
+	}
+	err := unix.IoctlFileClone(f.fd, from.fd)
+	switch {
+	case err == nil:
+		f.cloned = true
+		f.size, err = sizeOf(f.fd)
+	case f.t.clones.refused(from, f, err):
+		err = nil
+	default: // it may have shared a part
+		err = again(func() error { return unix.Ftruncate(f.fd, 0) })
+	}
+	return err
+}
+
+// clones remembers between which file systems no blocks can be shared, so that
+// this is not tried for every file.
+type clones struct {
+	never sync.Map // [2]uint64, the devices from and to
+}
+
+func (c *clones) may(from *file, to *newFile) bool {
+	if from.opened == nil {
+		return true
+	}
+	_, never := c.never.Load([2]uint64{deviceOf(from.opened), to.d.dev})
+	return !never
+}
+
+// refused takes the error of an attempt, and reports whether it is about the file systems.
+// What it says of these two files alone is not remembered.
+func (c *clones) refused(from *file, to *newFile, err error) bool {
+	switch err {
+	case unix.EOPNOTSUPP, unix.ENOTTY, unix.ENOSYS, unix.EXDEV:
+		if from.opened != nil {
+			c.never.Store([2]uint64{deviceOf(from.opened), to.d.dev}, true)
+		}
+		return true
+	}
+	return false
+}
+
+// askHoles is the size from which a file is asked where its holes are, whatever its
+// number of blocks says: some may be room that is reserved behind its end.
+const askHoles = 64 << 10
+
+// full reports whether a small file, as it was opened, has no holes.
+func (f *file) full(size int64) bool {
+	return f.opened != nil && f.opened.Size == size && size < askHoles && f.opened.Blocks*512 >= size
+}
+
 // copyRanges copies what is not a hole.
 func (f *newFile) copyRanges(ctx context.Context, from *file, size int64) (bool, error) {
 	begun := false
+	if from.full(size) {
+		return f.copyRange(ctx, from, 0, size, &begun)
+	}
 	for off := int64(0); off < size; {
 		start, end, err := nextData(from.fd, off)
 		if err != nil {

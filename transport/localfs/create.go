@@ -30,12 +30,15 @@ type newFile struct {
 	how  engine.CreateOptions
 	has  manifest.Entry // what the file was given when it was created or found
 	made bool           // in place: there was no file before
-	size int64          // in place: length before
+	away bool           // temp is in the directory for temporaries
+	size int64          // length before anything was written, in place or of a clone
 	lost uint64         // how often the file system had lost data when the file was begun
 
 	resumable bool               // temp is the partial that a later run finds, and is locked
 	side      int                // its sidecar, or the mark of a file written in place; -1 for none
 	ckpt      *checkpoint.Writer // nil for none
+
+	cloned bool // it shares the blocks of CreateOptions.Basis
 
 	wrote atomic.Bool  // something was written
 	end   atomic.Int64 // end of what was written
@@ -67,7 +70,12 @@ func (t *Tree) Create(ctx context.Context, path string, how engine.CreateOptions
 		return nil, err
 	}
 	t.live.add(f)
-	if how.Size > largeFile && !how.Sparse {
+	if how.Basis != nil {
+		if err := f.share(how.Basis); err != nil {
+			return nil, errors.Join(t.fail("clone to", path, err), f.Discard())
+		}
+	}
+	if how.Size > largeFile && !how.Sparse && !f.cloned { // a clone has most of its room
 		if err := preallocate(f.fd, how.Size); err != nil {
 			return nil, errors.Join(t.fail("allocate", path, err), f.Discard())
 		}
@@ -88,6 +96,9 @@ func (f *newFile) begin(ctx context.Context) error {
 		} else if ok {
 			return f.learn()
 		}
+	}
+	if f.t.temps >= 0 {
+		return f.beginAway()
 	}
 	err := f.t.withTemp(func(name string) (err error) {
 		f.temp = name
@@ -128,6 +139,18 @@ func (f *newFile) Begun() int64 {
 		return 0
 	}
 	return f.size
+}
+
+// Cloned implements [engine.Cloned].
+func (f *newFile) Cloned() (engine.File, error) {
+	if !f.cloned {
+		return nil, nil
+	}
+	fd, err := dupClosing(f.fd)
+	if err != nil {
+		return nil, f.t.fail("open", f.path, err)
+	}
+	return &file{t: f.t, path: f.path, fd: fd}, nil
 }
 
 // beginInPlace opens the file itself for writing, and reports false where a
@@ -219,6 +242,10 @@ func (f *newFile) lookInPlace() (bool, error) {
 	}
 	f.size = st.Size
 	meta.Entry(&f.has, &st)
+	if err := f.keepCopy(); err != nil {
+		_ = f.close() // nothing was written
+		return false, err
+	}
 	return true, nil
 }
 
@@ -231,7 +258,11 @@ func (f *newFile) remove() error {
 		}
 		name = f.name
 	}
-	err := unix.Unlinkat(f.d.fd, name, 0)
+	at := f.d.fd
+	if f.away {
+		at = f.t.temps
+	}
+	err := unix.Unlinkat(at, name, 0)
 	if err == unix.ENOENT {
 		return nil
 	}

@@ -349,6 +349,27 @@ func TestPreallocation(t *testing.T) {
 	}
 }
 
+// TestStatTells: the first Stat tells the state in which the file was opened, the next
+// what has become of it.
+func TestStatTells(t *testing.T) {
+	root := t.TempDir()
+	tree := openTree(t, root, engine.DestOptions{ReadOnly: true})
+	defer tree.Close()
+	name := filepath.Join(root, "file")
+	must(t, os.WriteFile(name, []byte("before"), 0o644))
+	f, err := tree.Open(t.Context(), "file")
+	must(t, err)
+	defer f.Close()
+	must(t, os.WriteFile(name, []byte("it has grown"), 0o644))
+	before, err := f.Stat()
+	must(t, err)
+	after, err := f.Stat()
+	must(t, err)
+	if before.Size != 6 || after.Size != 12 {
+		t.Errorf("%d bytes before, %d after", before.Size, after.Size)
+	}
+}
+
 // TestCopyElsewhere: what the kernel cannot copy is left to the caller.
 func TestCopyElsewhere(t *testing.T) {
 	other, err := os.MkdirTemp("/dev/shm", "localfs")
@@ -376,4 +397,27 @@ func TestCopyElsewhere(t *testing.T) {
 	}
 	must(t, f.Discard())
 	must(t, f.Discard()) // the second one does nothing
+}
+
+// TestSyncReplaced: a directory that has changed and is something else by now needs no
+// sync any more.
+func TestSyncReplaced(t *testing.T) {
+	for name, replace := range map[string]func(path string) error{
+		"nothing":   func(string) error { return nil },
+		"a symlink": func(path string) error { return os.Symlink("/nowhere", path) },
+		"a file":    func(path string) error { return os.WriteFile(path, nil, 0o644) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			tree := openTree(t, root, engine.DestOptions{})
+			must(t, tree.Mkdir(t.Context(), "d"))
+			must(t, os.RemoveAll(filepath.Join(root, "d")))
+			must(t, replace(filepath.Join(root, "d")))
+			for _, path := range []string{"d", "d/e"} {
+				tree.dirty.paths[path] = struct{}{}
+			}
+			must(t, tree.Sync(t.Context()))
+			must(t, tree.Close())
+		})
+	}
 }

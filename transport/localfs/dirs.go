@@ -197,6 +197,10 @@ func (t *Tree) dir(path string) (*dir, error) {
 // nearest returns the open directory that is nearest to path, and the way from there.
 func (t *Tree) nearest(path string) (base *dir, rest string) {
 	for up := path; up != ""; {
+		if d := t.linked(up); d != nil {
+			t.dirs.hold(d)
+			return d, strings.TrimPrefix(path[len(up):], "/")
+		}
 		if d := t.dirs.get(up); d != nil {
 			return d, strings.TrimPrefix(path[len(up):], "/")
 		}

@@ -116,7 +116,7 @@ func (s *dirty) flushDir(path string, all bool) error {
 		}
 		s.t.dirs.release(d)
 	}
-	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) {
 		return nil
 	}
 	return err

@@ -16,6 +16,10 @@ func (t *Tree) Sync(ctx context.Context) error {
 	if err := t.groups.finish(ctx); err != nil {
 		return t.fail("sync", "", err)
 	}
+	t.delayed.appear(t)
+	if err := t.backups.sync(); err != nil {
+		return err
+	}
 	return t.dirty.flush()
 }
 
@@ -34,11 +38,11 @@ func (t *Tree) Mkdir(ctx context.Context, path string) error {
 func (t *Tree) Symlink(ctx context.Context, path string, e *manifest.Entry, attrs manifest.Attrs) error {
 	return t.change(ctx, "symlink", path, func(d *dir, name string) error {
 		return t.replace(d, path, name, func(temp string) error {
-			err := unix.Symlinkat(e.Link(), d.fd, temp)
+			err := t.makeLink(d, temp, e)
 			if err != nil {
 				return err
 			}
-			target := meta.Target{FD: d.fd, Name: temp, Type: manifest.Symlink}
+			target := meta.Target{FD: d.fd, Name: temp, Type: manifest.Symlink, Detail: t.detail}
 			return given(meta.Apply(&target, e, attrs))
 		})
 	})
@@ -51,10 +55,10 @@ func (t *Tree) Mknod(ctx context.Context, path string, e *manifest.Entry, attrs 
 			return unix.EINVAL
 		}
 		return t.replace(d, path, name, func(temp string) error {
-			if err := mknodAt(d.fd, temp, e); err != nil {
+			if err := t.makeNode(d, temp, e); err != nil {
 				return err
 			}
-			target := meta.Target{FD: d.fd, Name: temp, Type: e.Type}
+			target := meta.Target{FD: d.fd, Name: temp, Type: e.Type, Detail: t.detail}
 			return given(meta.Apply(&target, e, attrs))
 		})
 	})
@@ -76,6 +80,44 @@ func (t *Tree) Link(ctx context.Context, path, old string) error {
 			return err
 		})
 	})
+}
+
+// LinkFrom implements [engine.Linker]. The source is another tree of this machine;
+// that what is linked is what was listed is looked at once it has a name here.
+func (t *Tree) LinkFrom(ctx context.Context, path string, from engine.Source, old string, e *manifest.Entry) error {
+	src, ok := from.(*Tree)
+	if !ok {
+		return t.fail("link", path, errors.ErrUnsupported)
+	}
+	return t.change(ctx, "link", path, func(d *dir, name string) error {
+		return src.in("link", old, func(at *dir, oldName string) error {
+			make := func(name string) error {
+				if err := unix.Linkat(at.fd, oldName, d.fd, name, 0); err != nil {
+					return err
+				}
+				if has, err := t.check(d, name, e.Type); err != nil || !isListed(&has, e) {
+					_ = unix.Unlinkat(d.fd, name, 0)
+					return errors.Join(unix.ESTALE, err)
+				}
+				return nil
+			}
+			err := make(name)
+			if err != unix.EEXIST || t.how.NoReplace {
+				return err
+			}
+			made := ""
+			if err = t.replace(d, path, name, func(temp string) error { made = temp; return make(temp) }); err == nil {
+				_ = unix.Unlinkat(d.fd, made, 0) // left where both are one file already
+			}
+			return err
+		})
+	})
+}
+
+// isListed reports whether an entry is still the file that was listed as e, and a
+// regular one as long and as old: what was written to it since is not what is wanted.
+func isListed(has, e *manifest.Entry) bool {
+	return has.Ino == e.Ino && (!e.IsRegular() || has.Size == e.Size && has.Sec == e.Sec && has.Nsec == e.Nsec)
 }
 
 // attrError is a failure to set attributes of something that was made. It does
@@ -102,7 +144,11 @@ func (t *Tree) replace(d *dir, path, name string, make func(temp string) error) 
 	if err != nil && !errors.As(err, &attr) {
 		return err
 	}
-	if err := t.rename(d.fd, temp, name); err != nil {
+	err = t.keep(d, path, name, true)
+	if err == nil {
+		err = t.rename(d.fd, temp, name)
+	}
+	if err != nil {
 		_ = unix.Unlinkat(d.fd, temp, 0)
 		return t.fail("rename", path, err)
 	}
@@ -118,6 +164,9 @@ func (t *Tree) Remove(ctx context.Context, path string, e *manifest.Entry) error
 	return t.change(ctx, "remove", path, func(d *dir, name string) error {
 		if _, err := t.check(d, name, e.Type); err != nil {
 			return err
+		}
+		if b := t.backups; b != nil && !e.IsDir() && !b.how.IsBackup(name) {
+			return t.keep(d, path, name, false)
 		}
 		flags := 0
 		if e.IsDir() {
@@ -138,6 +187,11 @@ func (t *Tree) check(d *dir, name string, want manifest.Type) (has manifest.Entr
 		return has, err
 	}
 	meta.Entry(&has, &st)
+	if t.fakes() {
+		if err := meta.Describe(d.fd, name, manifest.DetailFake, &has, &st); err != nil {
+			return has, err
+		}
+	}
 	if has.Type != want {
 		return has, &typeError{has.Type, want}
 	}
@@ -152,8 +206,18 @@ func (t *Tree) SetAttrs(ctx context.Context, path string, e *manifest.Entry, att
 	if path == "" {
 		return t.setRoot(ctx, e, attrs)
 	}
+	if d := t.linked(path); d != nil {
+		return t.setLinked(ctx, d, e, attrs)
+	}
 	if err := t.mayChange(ctx); err != nil {
 		return t.fail("setattr", path, err)
+	}
+	return t.setAttrs(ctx, path, e, attrs)
+}
+
+func (t *Tree) setAttrs(ctx context.Context, path string, e *manifest.Entry, attrs manifest.Attrs) error {
+	if err := t.backups.follow(ctx, path, e, attrs); err != nil {
+		return err
 	}
 	return t.in("setattr", path, func(d *dir, name string) error {
 		if e.IsDir() {
@@ -170,7 +234,7 @@ func (t *Tree) SetAttrs(ctx context.Context, path string, e *manifest.Entry, att
 			return err
 		}
 		t.noteAttrs(d)
-		target := meta.Target{FD: d.fd, Name: name, Type: e.Type, Has: has, Known: allAttrs}
+		target := meta.Target{FD: d.fd, Name: name, Type: e.Type, Has: has, Known: allAttrs, Detail: t.detail}
 		return meta.Apply(&target, e, attrs)
 	})
 }
@@ -208,8 +272,13 @@ func (t *Tree) setFile(d *dir, path string, fd int, e *manifest.Entry, attrs man
 	if err := unix.Fstat(fd, &st); err != nil {
 		return err
 	}
-	target := meta.Target{FD: fd, Known: allAttrs}
+	target := meta.Target{FD: fd, Known: allAttrs, Detail: t.detail}
 	meta.Entry(&target.Has, &st)
+	if t.fakes() {
+		if err := meta.Describe(fd, "", manifest.DetailFake, &target.Has, &st); err != nil {
+			return t.fail("getxattr", path, err)
+		}
+	}
 	if target.Type = target.Has.Type; target.Type != e.Type {
 		return t.fail("setattr", path, &typeError{target.Type, e.Type})
 	}

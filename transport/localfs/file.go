@@ -3,6 +3,7 @@ package localfs
 import (
 	"context"
 	"io"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -17,9 +18,11 @@ const readFlags = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOC
 
 // file is a regular file that is open for reading.
 type file struct {
-	t    *Tree
-	path string
-	fd   int
+	t      *Tree
+	path   string
+	fd     int
+	opened *unix.Stat_t // its state when it was opened; nil where nobody asked
+	asked  atomic.Bool  // Stat has told that state
 }
 
 // Open implements [engine.Source].
@@ -42,7 +45,7 @@ func (t *Tree) open(ctx context.Context, path string) (f *file, st *unix.Stat_t,
 	}
 	err = t.in("open", path, func(d *dir, name string) error {
 		fd, err := t.reading(func(flags int) (int, error) { return openRegular(d.fd, name, how|flags, st) })
-		f = &file{t, path, fd}
+		f = &file{t: t, path: path, fd: fd, opened: st}
 		return err
 	})
 	return f, st, err
@@ -120,16 +123,21 @@ func (f *file) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// Stat implements [engine.File].
+// Stat implements [engine.File]. The first call tells the state in which the file
+// was opened, which is known: whoever wants to know whether it has changed since asks
+// twice.
 func (f *file) Stat() (e manifest.Entry, err error) {
-	var st unix.Stat_t
-	if err := unix.Fstat(f.fd, &st); err != nil {
-		return e, f.t.fail("stat", f.path, err)
+	st := f.opened
+	if st == nil || f.asked.Swap(true) {
+		st = new(unix.Stat_t)
+		if err := unix.Fstat(f.fd, st); err != nil {
+			return e, f.t.fail("stat", f.path, err)
+		}
 	}
 	_, e.Name, _ = split(f.path)
-	meta.Entry(&e, &st)
-	withDevice(&e, &st)
-	meta.AddCtime(&e, &st)
+	meta.Entry(&e, st)
+	withDevice(&e, st)
+	meta.AddCtime(&e, st)
 	return e, nil
 }
 
@@ -142,6 +150,11 @@ func (f *file) NextData(off int64) (start, end int64, err error) {
 // Close implements [io.Closer].
 func (f *file) Close() error {
 	return f.t.fail("close", f.path, unix.Close(f.fd))
+}
+
+// dupClosing returns another descriptor of an open file.
+func dupClosing(fd int) (int, error) {
+	return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
 }
 
 func sizeOf(fd int) (int64, error) {

@@ -20,6 +20,35 @@ func (t *Tree) Follow() error {
 	return nil
 }
 
+var _ engine.SomeFollower = (*Tree)(nil)
+
+// FollowSome implements [engine.SomeFollower].
+func (t *Tree) FollowSome(choose func(path, target string) bool, dirs bool) error {
+	t.follows, t.how.ReadOnly = true, true
+	t.some = &followed{choose, dirs}
+	return nil
+}
+
+// followed says which symlinks a tree follows.
+type followed struct {
+	choose func(path, target string) bool
+	dirs   bool
+}
+
+// stays reports whether a symlink is shown as what it is.
+func (t *Tree) stays(d *dir, e *manifest.Entry) bool {
+	s := t.some
+	if s == nil || e.Type != manifest.Symlink || s.choose != nil && s.choose(manifest.Join(d.path, e.Name), e.Link()) {
+		return false
+	}
+	if !s.dirs {
+		return true
+	}
+	var st unix.Stat_t
+	err := again(func() error { return unix.Fstatat(d.fd, e.Name, &st, 0) })
+	return err != nil || meta.TypeOf(uint32(st.Mode)) != manifest.Directory
+}
+
 // errLoop is about a symlink to a directory that it lies in. That it is an ELOOP
 // is the system's idea of it, too.
 var errLoop = fmt.Errorf("it leads to a directory that it lies in: %w", unix.ELOOP)
@@ -38,11 +67,11 @@ func (t *Tree) followed(d *dir, entries []manifest.Entry, err error) ([]manifest
 	var above []fileID
 	kept, lost := entries[:0], 0
 	for _, e := range entries {
-		if e.Type == manifest.Symlink || e.IsDir() {
+		if (e.Type == manifest.Symlink || e.IsDir()) && !t.stays(d, &e) {
 			if above == nil {
 				above = t.above(d)
 			}
-			if err := follow(d, &e, above); err != nil {
+			if err := t.follow(d, &e, above); err != nil {
 				if lost++; lost <= maxUnfollowed {
 					errs = append(errs, t.fail("follow", manifest.Join(d.path, e.Name), err))
 				}
@@ -58,7 +87,7 @@ func (t *Tree) followed(d *dir, entries []manifest.Entry, err error) ([]manifest
 }
 
 // follow describes in e what its name in d leads to.
-func follow(d *dir, e *manifest.Entry, above []fileID) error {
+func (t *Tree) follow(d *dir, e *manifest.Entry, above []fileID) error {
 	var st unix.Stat_t
 	if err := again(func() error { return unix.Fstatat(d.fd, e.Name, &st, 0) }); err != nil {
 		return err
@@ -71,6 +100,7 @@ func follow(d *dir, e *manifest.Entry, above []fileID) error {
 	if e.Type == manifest.Symlink {
 		*e = manifest.Entry{Name: e.Name}
 		meta.Entry(e, &st)
+		return t.describeReferent(d, e)
 	}
 	return nil
 }

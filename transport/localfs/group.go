@@ -209,6 +209,11 @@ func (c *group) run() {
 		})
 	}
 	<-c.before.appeared
+	if c.t.delayed != nil {
+		c.t.delayed.put(c.files...)
+		c.files = nil
+		return
+	}
 	for _, f := range c.files {
 		f.appear()
 	}

@@ -21,6 +21,10 @@ type Host struct {
 	// discards it. It is set before the first use.
 	Log *slog.Logger
 
+	// Insecure has symlinks followed in paths that options name, and in the
+	// destination's, whoever owns them. It is set before the first use.
+	Insecure bool
+
 	ids IDs
 }
 
@@ -36,10 +40,16 @@ func (h *Host) Source(ctx context.Context, path string) (engine.Source, error) {
 
 // Dest implements [engine.Host].
 func (h *Host) Dest(ctx context.Context, path string, how engine.DestOptions) (engine.Dest, error) {
-	if err := checkPartialDir(how.PartialDir); err != nil {
+	switch err := checkPartialDir(how.PartialDir, h.Insecure); {
+	case isForeign(err): // as for rsync the run goes on without
+		if h.Log != nil {
+			h.Log.Warn("the directory for partial files is not used", "path", how.PartialDir, "error", err)
+		}
+		how.PartialDir = ""
+	case err != nil:
 		return nil, &fs.PathError{Op: "use", Path: how.PartialDir, Err: err}
 	}
-	t, err := h.open(ctx, path, how)
+	t, err := h.openGuarded(ctx, path, how)
 	if err != nil || how.ReadOnly {
 		return t, err
 	}
@@ -55,6 +65,20 @@ func (h *Host) open(ctx context.Context, path string, how engine.DestOptions) (*
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
 	return Open(path, how, h.Log)
+}
+
+// openGuarded opens a directory that an option names, or the destination.
+func (h *Host) openGuarded(ctx context.Context, path string, how engine.DestOptions) (*Tree, error) {
+	if err := context.Cause(ctx); err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	t, err := openBy(path, how, h.Log, func(path string, flags int) (int, error) {
+		return openOperator(unix.AT_FDCWD, path, flags, 0, h.Insecure)
+	})
+	if err == nil {
+		t.insecure = h.Insecure
+	}
+	return t, err
 }
 
 // Lstat implements [engine.Host]. The entry's name is the last component of
@@ -106,7 +130,7 @@ func lastName(path string) string {
 func (h *Host) Mkdir(ctx context.Context, path string) error {
 	err := context.Cause(ctx)
 	if err == nil {
-		err = again(func() error { return unix.Mkdir(path, 0o777) })
+		err = mkdirOperator(unix.AT_FDCWD, path, 0o777, h.Insecure)
 	}
 	if err != nil {
 		return &fs.PathError{Op: "mkdir", Path: path, Err: err}

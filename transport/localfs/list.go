@@ -1,9 +1,12 @@
 package localfs
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
+	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -14,9 +17,13 @@ import (
 // scan is the memory that listing a directory needs for a while.
 type scan struct {
 	buf   [64 << 10]byte
-	names []byte   // one after the other
-	ends  []uint32 // of each of them
+	names []byte // one after the other, each with a NUL behind it
+	spans []span
+	pace  pace
 }
+
+// span says where a name stands in the names of a scan, without its NUL.
+type span struct{ at, end uint32 }
 
 // maxNames is the total length of the names in one directory.
 const maxNames = 1<<32 - 1
@@ -26,12 +33,22 @@ func (s *scan) add(name []byte) error {
 	if string(name) == "." || string(name) == ".." {
 		return nil
 	}
-	if len(s.names)+len(name) > maxNames {
+	at := len(s.names)
+	if uint64(at+len(name)+1) > maxNames {
 		return unix.EOVERFLOW
 	}
-	s.names = append(s.names, name...)
-	s.ends = append(s.ends, uint32(len(s.names)))
+	s.names = append(append(s.names, name...), 0)
+	s.spans = append(s.spans, span{uint32(at), uint32(at + len(name))})
 	return nil
+}
+
+// sort puts the names into the order of a listing. They are sorted before they are
+// looked at because they are small then, and because files that were made in the
+// order of their names lie side by side.
+func (s *scan) sort() {
+	slices.SortFunc(s.spans, func(a, b span) int {
+		return bytes.Compare(s.names[a.at:a.end], s.names[b.at:b.end])
+	})
 }
 
 // List implements [walker.Tree]. The names of one listing share their memory.
@@ -54,12 +71,13 @@ func (t *Tree) List(ctx context.Context, path string) ([]manifest.Entry, error) 
 func (t *Tree) list(ctx context.Context, d *dir) ([]manifest.Entry, error) {
 	s := t.scans.Get().(*scan)
 	defer t.scans.Put(s)
-	s.names, s.ends = s.names[:0], s.ends[:0]
+	s.names, s.spans = s.names[:0], s.spans[:0]
 	err := s.read(ctx, d)
 	if err != nil {
 		err = t.fail("readdir", d.path, err)
 	}
-	entries, statErr := t.describe(ctx, d, string(s.names), s.ends)
+	s.sort()
+	entries, statErr := t.describe(ctx, d, string(s.names), s.spans, &s.pace)
 	if err == nil {
 		err = statErr
 	}
@@ -104,36 +122,70 @@ func (s *scan) read(ctx context.Context, d *dir) error {
 	return context.Cause(ctx)
 }
 
-// describe looks at each of the names in d, which end at ends. Names that are
+// pace tells whether names are looked at without waiting for storage: whether the
+// last ones were. Where that turns out to be wrong, paceNames of them at the most
+// keep other goroutines of a processor waiting.
+type pace struct {
+	since time.Time // when the first of these names was looked at
+	names int
+	quick bool
+}
+
+const (
+	paceNames = 16
+	quickName = 20 * time.Microsecond // far more than from memory, far less than from storage
+)
+
+// begin starts the time, next is for each name; it reports whether that is quick.
+func (p *pace) begin() { p.since, p.names = time.Now(), 0 }
+
+func (p *pace) next() bool {
+	if p.names == paceNames {
+		now := time.Now()
+		p.quick = now.Sub(p.since) < paceNames*quickName
+		p.since, p.names = now, 0
+	}
+	p.names++
+	return p.quick
+}
+
+// describe looks at each of the names in d, which stand at spans. Names that are
 // gone are left out; of other errors the first is returned.
-func (t *Tree) describe(ctx context.Context, d *dir, names string, ends []uint32) (entries []manifest.Entry, first error) {
+func (t *Tree) describe(ctx context.Context, d *dir, names string, spans []span, p *pace) (entries []manifest.Entry, first error) {
 	var st unix.Stat_t
-	entries = make([]manifest.Entry, 0, len(ends))
-	at := uint32(0)
-	for i, end := range ends {
+	entries = make([]manifest.Entry, len(spans))
+	kept := 0
+	local := t.answers && d.dev == t.dev
+	p.begin()
+	for i, at := range spans {
 		if i%1024 == 1023 && ctx.Err() != nil {
-			return entries, t.fail("readdir", d.path, context.Cause(ctx))
+			return entries[:kept], t.fail("readdir", d.path, context.Cause(ctx))
 		}
-		e := manifest.Entry{Name: names[at:end]}
-		at = end
-		err := fstatAt(d.fd, e.Name, &st)
+		e := &entries[kept]
+		err := statName(d.fd, names[at.at:at.end+1], &st, p.next() && local)
 		if err == nil {
-			meta.Entry(&e, &st)
+			e.Name = names[at.at:at.end]
+			meta.Entry(e, &st)
 			switch {
 			case e.Type == manifest.Symlink:
-				err = addLink(d.fd, &e)
+				err = addLink(d.fd, e)
 			case e.IsDir() && deviceOf(&st) != d.dev:
 				e.Ext = &manifest.Ext{Mount: true, Dev: deviceOf(&st)}
+			}
+			if err == nil && t.detail != 0 {
+				if err := t.described(d.fd, e.Name, e, &st); err != nil && !errors.Is(err, unix.ENOENT) && first == nil {
+					first = t.fail("getxattr", manifest.Join(d.path, e.Name), err)
+				}
 			}
 		}
 		switch {
 		case err == nil:
-			entries = append(entries, e)
+			kept++
 		case err != unix.ENOENT && first == nil:
-			first = t.fail("stat", manifest.Join(d.path, e.Name), err)
+			first = t.fail("stat", manifest.Join(d.path, names[at.at:at.end]), err)
 		}
 	}
-	return entries, first
+	return entries[:kept], first
 }
 
 // addLink reads the target of a symlink. One that is no symlink any more is as

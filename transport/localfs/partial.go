@@ -56,7 +56,7 @@ func (t *Tree) openPartial(ctx context.Context, d *dir, in *place, path, name st
 	if err != nil {
 		return nil, err
 	}
-	p := &partial{file: file{t, path, fd}, in: in, name: name, side: -1}
+	p := &partial{file: file{t: t, path: path, fd: fd}, in: in, name: name, side: -1}
 	if !in.apart {
 		err = p.readSidecar(ctx, d)
 	}

@@ -16,12 +16,12 @@ import (
 var errPartialDir = errors.New("the directory for partial files must be below the destination's, or an absolute path to one of this user that nobody else can write")
 
 // checkPartialDir checks DestOptions.PartialDir.
-func checkPartialDir(name string) error {
+func checkPartialDir(name string, insecure bool) error {
 	if name == "" {
 		return nil
 	}
 	if strings.HasPrefix(name, "/") {
-		fd, err := openApart(unix.AT_FDCWD, name)
+		fd, err := openApart(unix.AT_FDCWD, name, insecure)
 		if err == unix.ENOENT {
 			return nil // it is made when it is needed
 		}
@@ -42,8 +42,14 @@ func checkPartialDir(name string) error {
 // openApart opens a directory for partials. Anyone who could write there could
 // make this run go on with content of their choice; it would be noticed, but
 // why let it come that far.
-func openApart(at int, name string) (int, error) {
-	fd, err := openAt(at, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+func openApart(at int, name string, insecure bool) (int, error) {
+	const flags = unix.O_RDONLY | unix.O_DIRECTORY
+	fd, err := -1, error(nil)
+	if strings.HasPrefix(name, "/") {
+		fd, err = openOperator(at, name, flags, 0, insecure)
+	} else {
+		fd, err = openAt(at, name, flags|unix.O_NOFOLLOW, 0)
+	}
 	if err != nil {
 		return -1, err
 	}
@@ -62,9 +68,9 @@ func openApart(at int, name string) (int, error) {
 func (t *Tree) apart(d *dir, create bool) int {
 	name := t.how.PartialDir
 	if strings.HasPrefix(name, "/") {
-		fd, err := openApart(unix.AT_FDCWD, name)
-		if err == unix.ENOENT && create && unix.Mkdir(name, 0o700) == nil {
-			fd, err = openApart(unix.AT_FDCWD, name)
+		fd, err := openApart(unix.AT_FDCWD, name, t.insecure)
+		if err == unix.ENOENT && create && mkdirOperator(unix.AT_FDCWD, name, 0o700, t.insecure) == nil {
+			fd, err = openApart(unix.AT_FDCWD, name, t.insecure)
 		}
 		if err != nil {
 			return -1
@@ -76,7 +82,7 @@ func (t *Tree) apart(d *dir, create bool) int {
 		if create {
 			_ = unix.Mkdirat(at, part, 0o700) // opening it tells
 		}
-		fd, err := openApart(at, part)
+		fd, err := openApart(at, part, false)
 		if at != d.fd {
 			_ = unix.Close(at)
 		}

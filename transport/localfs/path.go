@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosync/internal/engine"
 	"gosync/walker/manifest"
 	"gosync/walker/meta"
 )
@@ -70,6 +71,9 @@ func (t *Tree) fail(op, path string, err error) error {
 	var attr *meta.Error
 	if errors.As(err, &attr) {
 		op, err = attr.Op, attr.Err
+		if attr.Kept() {
+			err = &engine.KeptError{Err: err}
+		}
 	}
 	return &fs.PathError{Op: op, Path: t.full(path), Err: err}
 }

@@ -24,6 +24,29 @@ func openInside(at int, path string, flags int) (int, error) {
 	return open2(at, path, flags, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_MAGICLINKS)
 }
 
+// ownedLink returns the target of a symlink and who owns that very one.
+func ownedLink(dirfd int, name string) (target string, owner uint32, err error) {
+	fd, err := openAt(dirfd, name, unix.O_PATH|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return "", 0, err
+	}
+	defer func() { _ = unix.Close(fd) }()
+	var st unix.Stat_t
+	if err = unix.Fstat(fd, &st); err == nil {
+		target, err = readLink(fd, "", st.Size)
+	}
+	return target, st.Uid, err
+}
+
+// isMagic reports whether symlinks of a directory may stand for open files.
+func isMagic(dirfd int) bool {
+	if dirfd == unix.AT_FDCWD {
+		return false
+	}
+	var st unix.Statfs_t
+	return unix.Fstatfs(dirfd, &st) == nil && st.Type == unix.PROC_SUPER_MAGIC
+}
+
 func open2(at int, path string, flags int, resolve uint64) (fd int, err error) {
 	how := unix.OpenHow{Flags: uint64(flags), Resolve: resolve}
 	for range openTries {

@@ -160,7 +160,7 @@ func (h *Restricted) Source(ctx context.Context, path string) (engine.Source, er
 
 // Dest implements [engine.Host]. An absolute path for partials is refused.
 func (h *Restricted) Dest(ctx context.Context, path string, how engine.DestOptions) (engine.Dest, error) {
-	err := checkPartialDir(how.PartialDir)
+	err := checkPartialDir(how.PartialDir, false)
 	if strings.HasPrefix(how.PartialDir, "/") {
 		err = errOutside
 	}

@@ -30,6 +30,9 @@ func (t *munged) List(ctx context.Context, dir string) ([]manifest.Entry, error)
 // clients are to see, so none is followed.
 func (t *munged) Follow() error { return errOutside }
 
+// FollowSome implements [engine.SomeFollower].
+func (t *munged) FollowSome(func(path, target string) bool, bool) error { return errOutside }
+
 // Stat implements [engine.Dest].
 func (t *munged) Stat(ctx context.Context, path string) (manifest.Entry, error) {
 	e, err := t.Tree.Stat(ctx, path)
@@ -40,7 +43,7 @@ func (t *munged) Stat(ctx context.Context, path string) (manifest.Entry, error) 
 // Symlink implements [engine.Dest].
 func (t *munged) Symlink(ctx context.Context, path string, e *manifest.Entry, attrs manifest.Attrs) error {
 	made, link := *e, mungePrefix+e.Link()
-	made.Ext, made.Size = &manifest.Ext{Link: link}, int64(len(link))
+	made.Ext, made.Size = &manifest.Ext{Link: link, Kept: e.Ext.Kept}, int64(len(link))
 	return t.Tree.Symlink(ctx, path, &made, attrs)
 }
 

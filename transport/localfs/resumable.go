@@ -170,9 +170,13 @@ func (f *newFile) drop() error {
 	return err
 }
 
-// giveBack gives back what was reserved for the rest of the file: the disk may be
-// full because of it.
+// giveBack gives back what was reserved for the rest of the file, or is of its basis: the
+// disk may be full because of it.
 func (f *newFile) giveBack() {
+	if f.cloned {
+		_ = again(func() error { return unix.Ftruncate(f.fd, f.end.Load()) }) // it only costs room
+		return
+	}
 	if size, err := sizeOf(f.fd); err == nil && f.how.Size > largeFile {
 		_ = again(func() error { return unix.Ftruncate(f.fd, size) }) // it only costs room
 	}

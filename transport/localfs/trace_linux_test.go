@@ -45,7 +45,9 @@ func TestTraced(t *testing.T) {
 }
 
 // trace runs TestTraced under strace. It returns the calls that concern the
-// tree, one name for each, and what the process printed.
+// tree, one name for each, and what the process printed. Where the path of a
+// descriptor is asked for, the tree stands in the answer, which strace puts
+// into the same line or not: such calls are left out.
 func trace(t *testing.T, policy engine.Durability, files int, extra ...string) (calls []string, out, root string) {
 	t.Helper()
 	strace, err := exec.LookPath("strace")
@@ -66,7 +68,7 @@ func trace(t *testing.T, policy engine.Durability, files int, extra ...string) (
 	must(t, err)
 	call := regexp.MustCompile(`^\d+ +(\w+)\(`)
 	for line := range strings.Lines(string(data)) {
-		if m := call.FindStringSubmatch(line); m != nil && strings.Contains(line, root) {
+		if m := call.FindStringSubmatch(line); m != nil && strings.Contains(line, root) && !strings.Contains(line, `"/proc/`) {
 			calls = append(calls, m[1])
 		}
 	}

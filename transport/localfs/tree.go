@@ -21,23 +21,33 @@ import (
 // [engine.Source] and [engine.Dest]; all its methods may be called from
 // several goroutines. It must be closed.
 type Tree struct {
-	root     string // as the user wrote it, for messages
-	top      *dir   // the root itself
-	dev      uint64 // the file system that holds the root
-	resolves bool   // openat2 works
-	quiet    bool   // reading leaves access times alone, where that is permitted
-	follows  bool   // symlinks below the root are shown as what they lead to; see Follow
-	syncfs   bool   // one call makes all of that file system durable
+	root     string          // as the user wrote it, for messages
+	top      *dir            // the root itself
+	dev      uint64          // the file system that holds the root
+	resolves bool            // openat2 works
+	quiet    bool            // reading leaves access times alone, where that is permitted
+	follows  bool            // symlinks below the root are shown as what they lead to; see Follow
+	some     *followed       // ... only these; nil for all
+	syncfs   bool            // one call makes all of that file system durable
+	answers  bool            // ... and nothing else is mounted below, which might not answer for as long as a server is away
+	insecure bool            // symlinks of others are followed in paths that options name
+	detail   manifest.Detail // what listings show beyond the usual
 	how      engine.DestOptions
 	log      *slog.Logger
 
 	dirs  dirs
+	links dirLinks
 	scans sync.Pool // of *scan
 
+	clones clones
 	owner  ownership
 	live   live
 	groups groups
 	dirty  dirty
+
+	temps   int      // directory for temporaries; -1 for none
+	delayed *delayed // files that appear when the tree is synced; nil: they do not wait for that
+	backups *backups // where what is taken away is kept; nil for nowhere
 
 	lock  *os.File    // says that this run works on the tree; nil for none
 	noted atomic.Bool // it was logged that the file system cannot make files durable
@@ -53,17 +63,22 @@ var (
 // Open opens the directory at path, of which symlinks are followed, as a tree.
 // log gets what users should know but is no failure; nil discards it.
 func Open(path string, how engine.DestOptions, log *slog.Logger) (*Tree, error) {
+	return openBy(path, how, log, func(path string, flags int) (int, error) { return openAt(unix.AT_FDCWD, path, flags, 0) })
+}
+
+// openBy is Open with a way to open the directory.
+func openBy(path string, how engine.DestOptions, log *slog.Logger, open func(path string, flags int) (int, error)) (*Tree, error) {
 	if path == "" {
 		path = "."
 	}
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	fd, err := openAt(unix.AT_FDCWD, path, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	fd, err := open(path, unix.O_RDONLY|unix.O_DIRECTORY)
 	mere := false
 	if err == unix.EACCES && openRef != unix.O_RDONLY {
 		mere = true
-		fd, err = openAt(unix.AT_FDCWD, path, openRef|unix.O_DIRECTORY, 0)
+		fd, err = open(path, openRef|unix.O_DIRECTORY)
 	}
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
@@ -81,8 +96,9 @@ func newTree(fd int, mere bool, path string, how engine.DestOptions, log *slog.L
 	t := &Tree{
 		root: path, top: &dir{fd: fd, dev: deviceOf(&st), ino: st.Ino, mere: mere, refs: 1}, dev: deviceOf(&st),
 		resolves: canResolve(fd), syncfs: !mere && canSyncfs(fd),
-		how: how, log: log,
+		how: how, log: log, temps: -1,
 	}
+	t.answers = t.syncfs && !hasMounts(fd)
 	t.scans.New = func() any { return new(scan) }
 	t.dirs.init()
 	t.live.init()
@@ -97,13 +113,21 @@ func newTree(fd int, mere bool, path string, how engine.DestOptions, log *slog.L
 // No other method may be called at the same time or afterwards.
 func (t *Tree) Close() error {
 	err := t.groups.finish(context.Background())
+	t.delayed.drop(t)
 	for _, f := range t.live.all() {
 		err = errors.Join(err, f.Discard())
 	}
 	if e := t.dirty.flush(); err == nil {
 		err = e
 	}
+	if e := t.backups.close(); err == nil {
+		err = e
+	}
+	if t.temps >= 0 {
+		_ = unix.Close(t.temps)
+	}
 	t.dirs.close()
+	t.links.close()
 	t.unlock()
 	t.owner.close()
 	return errors.Join(err, unix.Close(t.top.fd))
@@ -162,8 +186,15 @@ func (t *Tree) Stat(ctx context.Context, path string) (e manifest.Entry, err err
 	if path == "" {
 		return t.statRoot()
 	}
+	if d := t.linked(path); d != nil {
+		return t.statLinked(d)
+	}
 	err = t.in("stat", path, func(d *dir, name string) error {
-		e, err = statAt(d.fd, name)
+		var st unix.Stat_t
+		e, err = statInto(d.fd, name, &st)
+		if err == nil {
+			err = t.described(d.fd, name, &e, &st)
+		}
 		return err
 	})
 	return e, err
@@ -176,18 +207,21 @@ func (t *Tree) statRoot() (e manifest.Entry, err error) {
 	}
 	meta.Entry(&e, &st)
 	withDevice(&e, &st)
-	return e, nil
+	return e, t.fail("getxattr", "", t.described(t.top.fd, "", &e, &st))
 }
 
 // statAt describes a name of a directory, device included.
 func statAt(dirfd int, name string) (e manifest.Entry, err error) {
-	var st unix.Stat_t
-	if err := fstatAt(dirfd, name, &st); err != nil {
+	return statInto(dirfd, name, new(unix.Stat_t))
+}
+
+func statInto(dirfd int, name string, st *unix.Stat_t) (e manifest.Entry, err error) {
+	if err := fstatAt(dirfd, name, st); err != nil {
 		return e, err
 	}
 	e.Name = name
-	meta.Entry(&e, &st)
-	withDevice(&e, &st)
+	meta.Entry(&e, st)
+	withDevice(&e, st)
 	if e.Type == manifest.Symlink {
 		e.Ext.Link, err = readLink(dirfd, name, e.Size)
 		e.Size = int64(len(e.Ext.Link))

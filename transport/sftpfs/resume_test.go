@@ -30,9 +30,9 @@ func (c *cutPipe) Write(p []byte) (int, error) {
 	return c.ReadWriteCloser.Write(p)
 }
 
-// TestResume cuts the line in the middle of an upload, where by then at most 48 MiB are not
-// noted yet, however slow the disk. The next run goes on, without
-// reading back what is there, and with --checksum after reading it.
+// TestResume cuts the line in the middle of an upload, where at most 48 MiB are not noted
+// yet, however slow the disk. The next run goes on, without reading back what is there,
+// and with --checksum after reading it.
 func TestResume(t *testing.T) {
 	const size = 96 << 20
 	content := make([]byte, size)

@@ -52,6 +52,11 @@ func (f *newFile) WriteAt(p []byte, off int64) (n int, err error) {
 
 // write queues the writing of p.
 func (f *newFile) write(p []byte, off int64) error {
+	if off < f.end.Load() {
+		if err := f.settleWithin(f.ctx, off, off+int64(len(p))); err != nil {
+			return err
+		}
+	}
 	for len(p) > 0 {
 		part := p[:min(len(p), f.t.h.writeSize)]
 		n := int64(len(part))
@@ -63,7 +68,7 @@ func (f *newFile) write(p []byte, off int64) error {
 			return err
 		}
 		f.mu.Lock()
-		f.pending = append(f.pending, &pendingWrite{r: r})
+		f.pending = append(f.pending, &pendingWrite{r: r, from: off, to: off + n})
 		f.mu.Unlock()
 		p, off = p[n:], off+n
 		raise(&f.end, off)
@@ -73,9 +78,10 @@ func (f *newFile) write(p []byte, off int64) error {
 
 // pendingWrite is a write that may not be answered yet.
 type pendingWrite struct {
-	r  *request
-	mu sync.Mutex
-	ok bool // it was answered
+	r        *request
+	from, to int64 // of the file
+	mu       sync.Mutex
+	ok       bool // it was answered
 }
 
 // settle waits for the answer. That nobody waits any more is no failure of the file.
@@ -137,6 +143,25 @@ func (f *newFile) settleSoFar(ctx context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.failed
+}
+
+// settleWithin waits until what is written to a range of the file is answered: some
+// servers do not keep to the order of requests that overlap.
+func (f *newFile) settleWithin(ctx context.Context, from, to int64) error {
+	f.mu.Lock()
+	var within []*pendingWrite
+	for _, w := range f.pending {
+		if w.from < to && from < w.to {
+			within = append(within, w)
+		}
+	}
+	f.mu.Unlock()
+	for _, w := range within {
+		if err := f.settle(ctx, w); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // explainFull finds out whether a failure to write is due to the disk being full.

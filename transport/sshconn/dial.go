@@ -39,6 +39,7 @@ type Client struct {
 
 	served atomic.Bool // there has been a session
 	rtt    atomic.Int64
+	probed atomic.Bool // or begun to be
 
 	once   sync.Once
 	failed error         // of Close

@@ -159,8 +159,24 @@ func (c *Client) round(took time.Duration) {
 	}
 }
 
+const (
+	probes    = 3                    // how often the server is asked for nothing but an answer
+	probeFrom = 3 * time.Millisecond // where it may matter how long the round trip is
+)
+
+// probe measures the round trip: to start a session takes a busy server longer.
+func (c *Client) probe() {
+	for range probes {
+		began := time.Now()
+		if _, _, err := c.conn.SendRequest("keepalive@openssh.com", true, nil); err != nil {
+			return // the connection has ended
+		}
+		c.round(time.Since(began))
+	}
+}
+
 // RTT returns the least time that an answer of the server has taken so far: about that
-// of a round trip. It is 0 before the first session.
+// of a round trip. It is 0 before the first session, and nearer three round trips later.
 func (c *Client) RTT() time.Duration { return time.Duration(c.rtt.Load()) }
 
 func (c *Client) open(ctx context.Context, request, name string) (*Session, error) {
@@ -190,6 +206,10 @@ func (c *Client) open(ctx context.Context, request, name string) (*Session, erro
 	}
 	if !c.own(s.pumpIn, s.pumpOut, s.pumpErrs, func() { s.hangUp(c.closed) }) {
 		return nil, net.ErrClosed
+	}
+	// Nobody asks about a round trip that is short; a running ssh ends the connection at such a question.
+	if !c.master && c.RTT() >= probeFrom && !c.probed.Swap(true) {
+		c.own(c.probe) // false where the connection has ended
 	}
 	return s, nil
 }

@@ -50,7 +50,7 @@ func BenchmarkPipe(b *testing.B) {
 // BenchmarkCompressed is BenchmarkPipe with compression of content that shrinks
 // to about a half.
 func BenchmarkCompressed(b *testing.B) {
-	near, far := pair(b, Config{Compress: true})
+	near, far := pair(b, Config{Compress: CompressAlways})
 	defer far.Close()
 	defer near.Close()
 	content := pattern(0, BulkSize)

@@ -6,9 +6,15 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	mrand "math/rand/v2"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
+
+	"gosync/transport/wire/longline"
 )
 
 // zstdFrame compresses b. Without size the frame does not tell how much it holds.
@@ -103,7 +109,11 @@ func TestCompress(t *testing.T) {
 	} {
 		for _, typ := range []Type{TypeFiles, TypeListings} { // bulk where asked for, listings always
 			var sent bytes.Buffer
-			conn, err := New(stream{nothing{}, &sent}, Config{Compress: typ == TypeFiles})
+			how := CompressNever
+			if typ == TypeFiles {
+				how = CompressAlways
+			}
+			conn, err := New(stream{nothing{}, &sent}, Config{Compress: how})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -166,5 +176,109 @@ func TestNoCompression(t *testing.T) {
 	}
 	if sent.Len() != headerSize+10_000 {
 		t.Errorf("%d bytes", sent.Len())
+	}
+}
+
+// words returns n bytes that compress to about a third.
+func words(n int) []byte {
+	r := mrand.New(mrand.NewPCG(1, 2))
+	b := make([]byte, 0, n+16)
+	for len(b) < n {
+		b = append(b, "the quick brown fox jumps over a lazy dog"[r.IntN(20):][:r.IntN(20)]...)
+		b = append(b, byte('a'+r.IntN(26)))
+	}
+	return b[:n]
+}
+
+// TestCompressSlow: content is compressed while a long line is the slower side, and takes
+// less time then; on other lines, and where it does not shrink, it goes as it is.
+func TestCompressSlow(t *testing.T) {
+	random := make([]byte, BulkSize)
+	_, _ = mrand.NewChaCha8([32]byte{}).Read(random)
+	text := words(BulkSize)
+	for name, test := range map[string]struct {
+		rtt     time.Duration
+		mbit    float64
+		how     Compression
+		content []byte
+		most    float64 // of the content that the line carries
+		least   float64
+		limit   float64 // bytes per second
+		pull    bool    // the server sends
+	}{
+		"text on a slow line":    {40 * time.Millisecond, 50, CompressSlow, text, 0.7, 0, 0, false},
+		"text on a slower line":  {40 * time.Millisecond, 10, CompressSlow, text, 0.7, 0, 0, false},
+		"text that shall not":    {40 * time.Millisecond, 50, CompressNever, text, 1.1, 1, 0, false},
+		"text that always shall": {40 * time.Millisecond, 50, CompressAlways, text, 0.6, 0, 0, false},
+		"what does not shrink":   {40 * time.Millisecond, 50, CompressSlow, random, 1.1, 1, 0, false},
+		"near by":                {time.Millisecond, 50, CompressSlow, text, 1.1, 1, 0, false},
+		"text that is pulled":    {40 * time.Millisecond, 50, CompressSlow, text, 0.7, 0, 0, true},
+		"a limit near by":        {time.Millisecond, 2000, CompressSlow, text, 0.7, 0, 4e6, false},
+		"a limit, but shall not": {time.Millisecond, 2000, CompressNever, text, 1.1, 1, 4e6, false},
+		"a fast line":            {10 * time.Millisecond, 2000, CompressSlow, text, 1.1, 0.9, 0, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				rate := test.mbit * 1e6 / 8
+				l := longline.New(rate, test.rtt)
+				a, b := l.Open()
+				cfg := Config{Compress: test.how}
+				if test.limit > 0 {
+					rate = test.limit
+					cfg.RateLimit = func(_ context.Context, n int) error {
+						time.Sleep(time.Duration(float64(n) / rate * float64(time.Second)))
+						return nil
+					}
+				}
+				near, far := connectWith(t, a, b, cfg, cfg)
+				from, way := near, l.There
+				if test.pull {
+					from, way = far, l.Back
+				}
+				var wg sync.WaitGroup
+				for _, c := range []*Conn{near, far} {
+					wg.Go(func() {
+						c.readAll(func(f *Frame) {
+							if p, err := f.Payload(); err != nil || f.Type == TypeData && !bytes.Equal(p, test.content) {
+								t.Errorf("other content comes, or none: %v", err)
+							}
+						})
+					})
+				}
+				total := 0
+				began := time.Now()
+				for total < max(int(rate*5), 16<<20) && total < 96<<20 {
+					f := from.Buffer(TypeData)
+					f.B = append(f.B, test.content...)
+					must(t, from.SendBuffer(t.Context(), f))
+					total += len(test.content)
+				}
+				must(t, from.Drain(t.Context()))
+				took := time.Since(began)
+				_, _ = near.Close(), far.Close()
+				wg.Wait()
+				part := float64(way.Sent()) / float64(total)
+				t.Logf("%.2f of %d bytes, %v, %v without", part, total, took, time.Duration(float64(total)/rate*float64(time.Second)))
+				if part > test.most || part < test.least {
+					t.Errorf("%.2f of the content goes by the line, want %v to %v", part, test.least, test.most)
+				}
+			})
+		})
+	}
+}
+
+// TestPressLevel: a very slow line gets the better level.
+func TestPressLevel(t *testing.T) {
+	text := words(BulkSize)
+	sizes := map[float64]int{}
+	var p press
+	p.long.Store(true)
+	for _, p.rate = range []float64{verySlow / 2, verySlow * 2, 0} {
+		enc, err := p.encoder()
+		must(t, err)
+		sizes[p.rate] = len(enc.EncodeAll(text, nil))
+	}
+	if sizes[verySlow/2] >= sizes[verySlow*2] || sizes[0] != sizes[verySlow*2] {
+		t.Errorf("compressed to %v bytes, by the line's rate", sizes)
 	}
 }

@@ -13,9 +13,10 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Config adjusts a [Conn]. The zero value neither compresses nor times out.
+// Config adjusts a [Conn]. The zero value compresses for long lines, and never times out.
 type Config struct {
-	Compress  bool                                   // compress content where it shrinks; what arrives compressed is always read
+	Compress  Compression                            // of what is sent; what arrives compressed is always read
+	Level     int                                    // of zstd; 0: what suits the line
 	Timeout   time.Duration                          // end the connection when nothing has moved for so long, see timeout.go; 0: never
 	Patience  time.Duration                          // how long the far side may say that it is at work without anything moving; 0: an hour
 	RateLimit func(ctx context.Context, n int) error // waits until n bytes of content may be sent; nil for no limit
@@ -35,7 +36,6 @@ type Conn struct {
 
 	ending sync.Mutex // held while dead is closed, or a goroutine is added to wg
 	wg     sync.WaitGroup
-	enc    *zstd.Encoder
 	dec    *zstd.Decoder
 
 	epoch   time.Time    // of New; times below are distances from it, so that the clock may be set
@@ -53,6 +53,8 @@ type Conn struct {
 	queues
 	lanes lanes
 	inbox inbox
+	flow  flow
+	press press
 }
 
 // New returns a Conn over rw, which it owns from now on. rw.Close must wake a
@@ -67,13 +69,11 @@ func New(rw io.ReadWriteCloser, cfg Config) (*Conn, error) {
 	}
 	c.lanes.init()
 	c.inbox.init()
+	c.flow.wake = make(chan struct{}, 1)
 	c.main = newInput(c, rw, true)
 	c.pool.New = func() any { b := make([]byte, bufferSize+headerSize); return &b }
 	var err error
 	if c.dec, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxFrame), zstd.WithDecoderMaxWindow(8<<20), zstd.WithDecodeAllCapLimit(true)); err != nil {
-		return nil, fmt.Errorf("zstd: %w", err)
-	}
-	if c.enc, err = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(2), zstd.WithWindowSize(MaxFrame), zstd.WithLowerEncoderMem(true), zstd.WithEncoderCRC(false), zstd.WithAllLitEntropyCompression(true)); err != nil {
 		return nil, fmt.Errorf("zstd: %w", err)
 	}
 	c.Configure(cfg)
@@ -81,7 +81,7 @@ func New(rw io.ReadWriteCloser, cfg Config) (*Conn, error) {
 }
 
 // Configure changes the configuration; it must be called before Start.
-func (c *Conn) Configure(cfg Config) { c.cfg = cfg }
+func (c *Conn) Configure(cfg Config) { c.cfg, c.press.level = cfg, cfg.Level }
 
 // Start begins to write frames and to watch the timeout. It must be called
 // once. The goroutines end when the connection fails or is closed; Close waits
@@ -126,14 +126,20 @@ func (c *Conn) SendBuffer(ctx context.Context, f *Buffer) error {
 	}
 	bulk := f.typ.bulk()
 	var flags byte
-	if n >= minCompress && (f.typ.squeeze() || bulk && c.cfg.Compress) {
-		if g := c.compress(f); g != nil {
+	if c.squeezes(f) {
+		g, err := c.compress(f)
+		if err != nil {
+			c.Discard(f)
+			return err
+		}
+		if g != nil {
 			c.Discard(f)
 			f, flags = g, flagZstd
 		}
 	}
 	f.seal(flags)
 	if bulk {
+		c.press.count(len(f.B), time.Now())
 		return c.sendBulk(ctx, f)
 	}
 	return c.sendControl(ctx, f)
@@ -172,7 +178,7 @@ func (c *Conn) Next() (Frame, error) {
 
 // own reports whether a message is for the connection itself.
 func (t Type) own() bool {
-	return t == TypePing || t >= TypeLanes && t <= TypeLaneAck
+	return t == TypePing || t >= TypeLanes && t <= TypeTaken
 }
 
 // handle acts on a message that is for the connection itself.
@@ -180,7 +186,7 @@ func (c *Conn) handle(f *Frame) error {
 	if f.Type == TypePing {
 		return c.pinged(f.payload)
 	}
-	if c.lanes.version < laneVersion {
+	if c.lanes.version < laneVersion || f.Type == TypeTaken && !c.flow.on {
 		return protocolError("unknown message %d", f.Type)
 	}
 	payload, err := f.Payload()
@@ -201,6 +207,8 @@ func (c *Conn) handle(f *Frame) error {
 		return c.startInbox()
 	case *LaneAck:
 		return c.acknowledged(m.Next, m.Arrived)
+	case *Taken:
+		return c.flow.came(m.Bytes, time.Now())
 	}
 	return nil
 }

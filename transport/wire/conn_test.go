@@ -339,7 +339,7 @@ func TestRateLimit(t *testing.T) {
 			}
 		}
 		a, b := Pipe()
-		near, far := started(t, a, Config{RateLimit: limit, Compress: true}), started(t, b, Config{})
+		near, far := started(t, a, Config{RateLimit: limit, Compress: CompressAlways}), started(t, b, Config{})
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() {
 			if err := near.SendBuffer(ctx, bulkFrame(near, "content")); err != nil {
@@ -375,7 +375,7 @@ func TestRateLimit(t *testing.T) {
 // memory and compression included. What arrives must be whole, and bulk frames
 // of one goroutine in order.
 func TestConcurrentSend(t *testing.T) {
-	near, far := pair(t, Config{Compress: true})
+	near, far := pair(t, Config{Compress: CompressAlways})
 	ctx := context.Background()
 	const senders, each = 8, 60
 	var wg sync.WaitGroup
@@ -440,7 +440,7 @@ func TestConcurrentSend(t *testing.T) {
 }
 
 func TestBulkOrder(t *testing.T) {
-	near, far := pair(t, Config{Compress: true})
+	near, far := pair(t, Config{Compress: CompressAlways})
 	ctx := context.Background()
 	go func() {
 		for i := range 500 {

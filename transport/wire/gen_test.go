@@ -116,7 +116,32 @@ func entry() *rapid.Generator[manifest.Entry] {
 		if ext != (manifest.Ext{}) || e.Type == manifest.Symlink {
 			e.Ext = &ext
 		}
+		if flag().Draw(t, "kept") && flag().Draw(t, "something is kept") {
+			if k := kept().Draw(t, "what"); keptFlags(k, &manifest.Kept{}) != 0 {
+				e.Keep(k)
+			}
+		}
 		return e
+	})
+}
+
+// kept draws what few entries have.
+func kept() *rapid.Generator[*manifest.Kept] {
+	return rapid.Custom(func(t *rapid.T) *manifest.Kept {
+		k := &manifest.Kept{}
+		if k.HasAtime = flag().Draw(t, "atime"); k.HasAtime {
+			k.Atime = rapid.Int64().Draw(t, "at")
+		}
+		for i := range rapid.IntRange(0, 2).Draw(t, "xattrs") {
+			k.Xattrs = append(k.Xattrs, manifest.Xattr{Name: string(rune('a' + i)), Value: rapid.SampledFrom([]string{"", "x", "long value"}).Draw(t, "value")})
+		}
+		if flag().Draw(t, "access") {
+			k.Access = manifest.ACL{{Tag: manifest.ACLUser, Perm: 6, ID: rapid.SampledFrom([]uint32{0, 1000, math.MaxUint32}).Draw(t, "id")}, {Tag: manifest.ACLGroupObj, Perm: 4}}
+		}
+		if flag().Draw(t, "default") {
+			k.Default = manifest.ACL{{Tag: manifest.ACLOther, Perm: 7}}
+		}
+		return k
 	})
 }
 
@@ -196,6 +221,8 @@ func drawShared(t *rapid.T, typ Type) Msg {
 	case TypeStriped:
 		_ = flag().Draw(t, "nothing")
 		return &Striped{}
+	case TypeTaken:
+		return &Taken{size().Draw(t, "bytes")}
 	case TypeLaneAck:
 		return &LaneAck{rapid.Uint64Range(0, maxStripe).Draw(t, "next"), size().Draw(t, "arrived")}
 	}
@@ -253,6 +280,8 @@ func drawFromSource(t *rapid.T, typ Type) Msg {
 		return &Held{id().Draw(t, "id"), index().Draw(t, "first"), rapid.SliceOfN(digest(), 0, 5).Draw(t, "sums")}
 	case TypeConfirmed:
 		return &Confirmed{flag().Draw(t, "yes")}
+	case TypeGitRules:
+		return &GitRules{index().Draw(t, "dir"), flag().Draw(t, "repo"), body().Draw(t, "ignore"), body().Draw(t, "exclude")}
 	}
 	return &SourceDone{size().Draw(t, "literal"), size().Draw(t, "failed")}
 }
@@ -263,7 +292,12 @@ func drawRoots(t *rapid.T) Msg {
 		Sec: rapid.Int64().Draw(t, "sec"), Nsec: rapid.Uint32Range(0, 999_999_999).Draw(t, "nsec"),
 		TopNames: rapid.SliceOfN(name(), 0, 5).Draw(t, "top"), HasRoot: flag().Draw(t, "has root"),
 	}
-	m.Nothing = m.Nothing && !m.Single && !m.Empty && len(m.TopNames) == 0
+	for range rapid.IntRange(0, 3).Draw(t, "missing") {
+		m.Missing = append(m.Missing, strings.Join(rapid.SliceOfN(name(), 1, 3).Draw(t, "path"), "/"))
+	}
+	if m.Nothing {
+		m.Single, m.Empty, m.TopNames, m.Missing = false, false, nil, nil
+	}
 	if m.Single {
 		m.Name = name().Draw(t, "name")
 	}
@@ -296,6 +330,8 @@ func drawFromDest(t *rapid.T, typ Type) Msg {
 		return &Want{index().Draw(t, "dir"), rising().Draw(t, "entries")}
 	case TypeResume:
 		return &Resume{id().Draw(t, "id"), index().Draw(t, "chunks"), flag().Draw(t, "blind")}
+	case TypeLanded:
+		return &Landed{index().Draw(t, "dir"), rising().Draw(t, "entries")}
 	case TypeConfirm:
 		return &Confirm{text().Draw(t, "question")}
 	case TypeBasis:

@@ -17,13 +17,22 @@ const Magic = "gosync\x00wire\r\n\x1a\xff1"
 // it accepts. The versions of two ends are compatible if the ranges overlap;
 // the highest common one is used.
 const (
-	Version    = 4
+	Version    = 5
 	MinVersion = 3
 )
 
 // Content returns the version that what [Conn.Forward] hands on has in version v of the
-// protocol: 4 has changed what concerns a connection alone.
-func Content(v int) int { return min(v, 3) }
+// protocol: 4 has changed what concerns a connection alone, 5 lets a source ask about more
+// segments of a file at a time.
+func Content(v int) int {
+	if v < 5 {
+		return min(v, 3)
+	}
+	return v
+}
+
+// Version returns the version of the protocol that both ends use; the peer has been welcomed.
+func (c *Conn) Version() int { return c.lanes.version }
 
 // Before the magic a login shell may have printed something. So much of it is
 // skipped, for so long.
@@ -75,7 +84,8 @@ func (c *Conn) Welcome(ctx context.Context) (*Hello, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	c.lanes.agreed(v)
+	c.lanes.version = v
+	c.flow.on = v >= flowVersion
 	return r, v, nil
 }
 

@@ -155,7 +155,7 @@ func (c *Conn) arrived() (Frame, error) {
 	b := &c.inbox
 	if b.main == nil {
 		f, err := c.main.frame()
-		b.seen++
+		c.took(&f)
 		return f, err
 	}
 	for {
@@ -175,12 +175,22 @@ func (c *Conn) arrived() (Frame, error) {
 			}
 		}
 		if !m.f.striped {
-			b.seen++
+			c.took(&m.f)
 			return m.f, nil
 		}
 		if err := b.put(m.f); err != nil {
 			return Frame{}, err
 		}
+	}
+}
+
+// took notes a frame of lane 0 that is no striped one.
+func (c *Conn) took(f *Frame) {
+	if f.Type != TypeTaken { // it overtakes what is queued, and does not count
+		c.inbox.seen++
+	}
+	if f.Type.bulk() {
+		c.flow.count(len(f.payload))
 	}
 }
 

@@ -11,7 +11,8 @@ import (
 // Widener is a stream of a client that more streams to the same far side can be opened
 // beside.
 type Widener interface {
-	// RTT is how long an answer of the far side takes at least; 0 where that is not known.
+	// RTT is the least that an answer of the far side has taken so far; 0 where that is
+	// not known. It may fall in the first three round trips.
 	RTT() time.Duration
 
 	// Widen opens n streams that join the connection of ticket at the server, and hands
@@ -22,8 +23,8 @@ type Widener interface {
 
 // Joinable is a stream of a server that more streams can be opened beside.
 type Joinable interface {
-	// Offer begins to hand over streams that come with the ticket that it returns, until
-	// stop is called, which waits for that.
+	// Offer begins to hand over streams that come with the ticket that it returns, of at
+	// most 256 bytes, until stop is called, which waits for that.
 	Offer(join func(io.ReadWriteCloser)) (ticket []byte, stop func(), err error)
 }
 
@@ -34,6 +35,7 @@ const (
 	laneVersion  = 4                    // of the protocol, from which on there are lanes
 	laneTime     = 10 * time.Second     // for a stream to join
 	laneRTT      = 5 * time.Millisecond // below which one channel is enough
+	laneDoubt    = time.Second          // at most, until the round trip is known well
 	lanesAtFirst = 1
 	lanesAtMost  = 8 // fill 1 Gbit/s over 100 ms
 )
@@ -67,6 +69,15 @@ func (c *Conn) startLanes() {
 // widen opens lanes: one at once, so that control does not wait behind bulk, and more
 // when what one carries is near what its window lets through.
 func (c *Conn) widen(w Widener, rtt time.Duration) {
+	select {
+	case <-time.After(min(3*rtt, laneDoubt)):
+	case <-c.dead:
+		return
+	}
+	if rtt = w.RTT(); rtt < laneRTT {
+		return
+	}
+	c.press.long.Store(true)
 	if c.Send(context.Background(), &Lanes{}) != nil {
 		return // the connection has ended
 	}
@@ -111,17 +122,12 @@ func (c *Conn) every(d time.Duration, f func() bool) bool {
 // joinAsClient has a stream join whose far side has been told to.
 func (c *Conn) joinAsClient(rw io.ReadWriteCloser) {
 	c.joining(rw, func(in *input) error {
-		var seen []byte
-		for !bytes.HasSuffix(seen, []byte(laneMagic)) {
-			b, err := in.br.ReadByte()
-			if err != nil {
-				return err
-			}
-			if seen = append(seen, b); len(seen) > maxNoise+len(laneMagic) {
-				return fmt.Errorf("%w: no lane joins", ErrVersion)
-			}
+		magic := make([]byte, len(laneMagic))
+		_, err := io.ReadFull(in.br, magic)
+		if err == nil && string(magic) != laneMagic {
+			err = fmt.Errorf("%w: no lane joins", ErrVersion)
 		}
-		return nil
+		return err
 	})
 }
 
@@ -178,7 +184,7 @@ func (c *Conn) join(l *lane) bool {
 		return false
 	default:
 	}
-	if ls.joined++; ls.joined > maxLanes {
+	if ls.joined++; ls.joined > MaxLanes {
 		return false
 	}
 	ls.now = striped
@@ -194,15 +200,14 @@ func (c *Conn) lanesWanted() error {
 		return protocolError("a ticket is asked for twice")
 	}
 	c.lanes.offered = true
+	c.press.long.Store(true)
 	c.spawn(func() {
 		var m LaneTicket
 		if j, ok := c.rw.(Joinable); ok {
 			ticket, stop, err := j.Offer(c.joinAsServer)
-			if err == nil && len(ticket) <= maxTicket {
+			if err == nil { // else there is nothing to join
 				m.Ticket = ticket
 				c.lanes.open.Store(true)
-			}
-			if err == nil {
 				defer func() {
 					<-c.dead
 					stop()

@@ -32,11 +32,13 @@ type stripe struct {
 	after uint64 // so many frames of lane 0 come before it
 }
 
+// MaxLanes is how many streams join a connection at the most, in all.
+const MaxLanes = 16
+
 const (
 	stripeSize = 16
 	maxStripe  = math.MaxInt64
 
-	maxLanes     = 16       // that join a connection
 	maxUnacked   = 32 << 20 // cost of frames that are not acknowledged
 	maxUnackedIn = maxUnacked + 2*(MaxFrame+frameCost)
 	maxKept      = 160      // frames that are not acknowledged: they keep whole buffers
@@ -66,7 +68,6 @@ type lanes struct {
 	mu      sync.Mutex
 	now     laneMode
 	change  chan struct{} // closed and made anew when what somebody waits for may be there
-	version int           // of the protocol
 	live    []*lane
 	joined  int // lanes ever
 	next    uint64
@@ -76,6 +77,8 @@ type lanes struct {
 	unacked int64           // cost of sent
 	marks   []stripeMark
 	pace    pace
+
+	version int          // of the protocol; set before Start
 	telling sync.Mutex   // held while the far side is told that striping begins
 	told    bool         // it has been
 	asked   bool         // this end has asked for a ticket; set before Start returns
@@ -113,12 +116,6 @@ func (ls *lanes) init() {
 	ls.ticket = make(chan []byte, 1)
 }
 
-func (ls *lanes) agreed(version int) {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	ls.version = version
-}
-
 func (ls *lanes) mode() laneMode {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
@@ -148,6 +145,15 @@ func (ls *lanes) rate() float64 {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	return ls.pace.rate()
+}
+
+// Line returns the round trip of the line and the bytes per second that it has carried of
+// what this end sends; zeros where it is short, or has not carried enough to know. It may
+// carry more, if there was not more to send.
+func (c *Conn) Line() (rtt time.Duration, rate float64) {
+	c.lanes.mu.Lock()
+	defer c.lanes.mu.Unlock()
+	return c.lanes.pace.least, c.lanes.pace.rate()
 }
 
 // changed is closed at the next change.

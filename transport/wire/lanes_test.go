@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -30,11 +31,20 @@ type far struct {
 	mu    sync.Mutex
 	join  func(io.ReadWriteCloser)
 	lanes []io.Closer
-	noise string // is said ahead of what the server says
+	noise string // is said ahead of what the server says, which is no lane then
 	open  int    // so many can be opened
+	near  bool   // but only the first answer takes long
+	asked int    // for the round trip
 }
 
-func (*wide) RTT() time.Duration { return laneRTT }
+func (w *wide) RTT() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.asked++; w.near && w.asked > 1 {
+		return laneRTT / 10
+	}
+	return laneRTT
+}
 
 // noisy is a server's end of a lane that something is said on first.
 type noisy struct {
@@ -169,7 +179,7 @@ func receiveMixed(t *testing.T, c *Conn) uint64 {
 			if number != bulk || before > control {
 				t.Errorf("frame %d comes, %d is next; it was sent after %d control messages, %d have come", number, bulk, before, control)
 			}
-			if len(bytes.Trim(content, string([]byte{byte(number)}))) > 0 && byte(number) < 128 {
+			if bytes.Count(content, []byte{byte(number)}) != len(content) {
 				t.Errorf("frame %d is damaged", number)
 			}
 			bulk++
@@ -197,17 +207,17 @@ func TestLanes(t *testing.T) {
 			near, far := greetedPair(t, f)
 			const total = 16 << 20
 			var got [2]uint64
-			var receivers, senders sync.WaitGroup
+			var receivers, senders, rest sync.WaitGroup
 			for i, c := range []*Conn{far, near} {
 				receivers.Go(func() {
 					got[i] = receiveMixed(t, c)
-					go func() { // what is sent is acknowledged to who reads
+					rest.Go(func() { // what is sent is acknowledged to who reads
 						for {
 							if _, err := c.Next(); err != nil {
 								return
 							}
 						}
-					}()
+					})
 				})
 			}
 			var sent [2]uint64
@@ -215,6 +225,9 @@ func TestLanes(t *testing.T) {
 				senders.Go(func() {
 					next := test.cut
 					sent[i] = sendMixed(t, c, total, func(n int64) {
+						for n > total/8 && f.count() < test.lanes {
+							time.Sleep(time.Millisecond) // they come amid the traffic
+						}
 						if i == 0 && test.cut > 0 && n > next {
 							next += test.cut
 							f.cut()
@@ -224,18 +237,91 @@ func TestLanes(t *testing.T) {
 			}
 			senders.Wait()
 			receivers.Wait()
+			defer func() {
+				_, _ = near.Close(), far.Close()
+				rest.Wait()
+			}()
 			if got != sent {
 				t.Errorf("%d frames were sent, %d have come", sent, got)
 			}
 			if test.lanes != f.count() {
 				t.Errorf("%d lanes were opened", f.count())
 			}
+			for _, c := range []*Conn{near, far} {
+				c.wantIdle(t)
+			}
 			mode := near.lanes.mode()
-			if want := test.lanes > 0; want != (mode != unstriped) {
+			if want := test.lanes > 0 && test.noise == ""; want != (mode != unstriped) {
 				t.Errorf("the mode is %d", mode)
 			}
 		})
 	}
+}
+
+// TestNoLanes: an answer that has taken long once, as that of a busy machine, opens no
+// lanes.
+func TestNoLanes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &far{open: 8, near: true}
+		near, far := greetedPair(t, f)
+		for _, c := range []*Conn{near, far} {
+			go func() { _, _ = c.Next() }() // until it is closed
+		}
+		time.Sleep(time.Minute / 2)
+		if f.count() != 0 || f.asked < 2 {
+			t.Errorf("%d lanes were opened, the round trip was asked for %d times", f.count(), f.asked)
+		}
+		_, _ = near.Close(), far.Close()
+	})
+}
+
+// wantIdle fails the test if anything is held back or kept.
+func (c *Conn) wantIdle(t *testing.T) {
+	t.Helper()
+	c.lanes.mu.Lock()
+	defer c.lanes.mu.Unlock()
+	c.inbox.mu.Lock()
+	defer c.inbox.mu.Unlock()
+	if len(c.lanes.sent) > 0 || c.lanes.unacked != 0 || len(c.inbox.held) > 0 || c.inbox.cost != 0 {
+		t.Errorf("%d frames of %d bytes are kept, %d of %d are held", len(c.lanes.sent), c.lanes.unacked, len(c.inbox.held), c.inbox.cost)
+	}
+}
+
+// TestKeptWhileWritten: the memory of a frame that is acknowledged is not used for another
+// while a lane still writes it.
+func TestKeptWhileWritten(t *testing.T) {
+	a, _ := Pipe()
+	c, err := New(a, Config{})
+	must(t, err)
+	f := numbered(c, 100, 0, 0)
+	c.order.Lock()
+	s := c.stripe(f, nil)
+	c.order.Unlock()
+	must(t, c.acknowledged(1, 0))
+	if f.home == nil {
+		t.Error("it was given back while it is written")
+	}
+	if c.written(s); f.home != nil {
+		t.Error("it was not given back")
+	}
+	_ = c.Close()
+}
+
+// TestNotTold: what could not be said in time is said later.
+func TestNotTold(t *testing.T) {
+	a, _ := Pipe()
+	c, err := New(a, Config{})
+	must(t, err)
+	for range ctlQueue { // nobody writes
+		must(t, c.Send(t.Context(), &ListEnd{}))
+	}
+	c.inbox.count(1)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if err := c.tell(ctx); !errors.Is(err, context.DeadlineExceeded) || c.inbox.told != (LaneAck{}) {
+		t.Errorf("%v, and it is taken for told: %+v", err, c.inbox.told)
+	}
+	_ = c.Close()
 }
 
 // TestLanesRefused: what a hostile far side says of lanes ends the connection.
@@ -248,21 +334,26 @@ func TestLanesRefused(t *testing.T) {
 		"asked for twice":                 {&Lanes{}, &Lanes{}},
 		"striped twice":                   {&Striped{}, &Striped{}},
 		"without a ticket":                {&Striped{}},
+		"before there were lanes":         {&Lanes{}},
 	} {
 		open := name != "without a ticket"
 		t.Run(name, func(t *testing.T) {
 			near, far := pair(t, Config{})
 			defer near.Close()
-			defer far.Close()
-			near.lanes.version = Version
+			if near.lanes.version = Version; name == "before there were lanes" {
+				near.lanes.version = laneVersion - 1
+			}
 			near.lanes.open.Store(open)
-			go func() {
+			var wg sync.WaitGroup
+			defer wg.Wait()
+			defer far.Close()
+			wg.Go(func() {
 				for {
 					if _, err := far.Next(); err != nil {
 						return
 					}
 				}
-			}()
+			})
 			for _, m := range say {
 				must(t, far.Send(t.Context(), m))
 			}

@@ -19,6 +19,7 @@ type ListingRecord struct {
 	More       bool // further parts follow
 	Incomplete bool // not everything could be listed
 	Hollow     bool // ... because there is nothing in a source that this was asked for of: it may not be mounted
+	Bare       bool // ... because only something below it was asked for: it is not dealt with itself
 	Entries    []manifest.Entry
 }
 
@@ -29,11 +30,13 @@ const (
 	recordMore       = 1 << 0
 	recordIncomplete = 1 << 1
 	recordHollow     = 1 << 2
+	recordBare       = 1 << 3
 
 	entrySameMode  = 1 << 3 // as the entry before; the type stands in the lower three bits
 	entrySameOwner = 1 << 4
 	entryNsec      = 1 << 5
 	entryLeader    = 1 << 6
+	entryKept      = 1 << 7
 )
 
 // ListingWriter packs listings into messages. The zero value is ready.
@@ -80,7 +83,7 @@ func (w *ListingWriter) Send() error {
 func (w *ListingWriter) Pending() int { return len(w.buf) }
 
 // entryBound is an upper bound of the encoding of e, roughly.
-func entryBound(e *manifest.Entry) int { return len(e.Name) + len(e.Link()) + 40 }
+func entryBound(e *manifest.Entry) int { return len(e.Name) + len(e.Link()) + keptBound(e) + 40 }
 
 func appendRecord(b []byte, r *ListingRecord) []byte {
 	b = appendUint(b, uint64(r.Dir))
@@ -95,6 +98,9 @@ func appendRecord(b []byte, r *ListingRecord) []byte {
 	}
 	if r.Hollow {
 		flags |= recordHollow
+	}
+	if r.Bare {
+		flags |= recordBare
 	}
 	b = append(b, flags)
 	b = appendUint(b, uint64(len(r.Entries)))
@@ -120,6 +126,13 @@ func appendEntry(b []byte, e, prev *manifest.Entry) []byte {
 	leaderDir, leaderEntry, linked := e.Leader()
 	if linked {
 		h |= entryLeader
+	}
+	var kept byte
+	if e.Ext != nil && e.Ext.Kept != nil {
+		kept = keptFlags(e.Ext.Kept, prev.Kept())
+	}
+	if kept != 0 {
+		h |= entryKept
 	}
 	b = append(b, h)
 	shared := sharedPrefix(prev.Name, e.Name)
@@ -147,6 +160,9 @@ func appendEntry(b []byte, e, prev *manifest.Entry) []byte {
 	if linked {
 		b = appendID(b, ID{leaderDir, leaderEntry})
 	}
+	if kept != 0 {
+		b = appendKept(b, e, prev, kept)
+	}
 	return b
 }
 
@@ -173,7 +189,8 @@ func (m *Listings) NextListing() (r ListingRecord, more bool, err error) {
 	r.Entry = d.index()
 	flags := d.byte()
 	r.More, r.Incomplete, r.Hollow = flags&recordMore != 0, flags&recordIncomplete != 0, flags&recordHollow != 0
-	if flags&^(recordMore|recordIncomplete|recordHollow) != 0 || r.Hollow && !r.Incomplete {
+	r.Bare = flags&recordBare != 0
+	if flags&^(recordMore|recordIncomplete|recordHollow|recordBare) != 0 || (r.Hollow || r.Bare) && !r.Incomplete || r.Bare && r.Dir == 0 {
 		d.fail("unknown flags %#x in a listing", flags)
 	}
 	if r.Parent < -1 || r.Parent >= r.Dir || (r.Parent == -1) != (r.Dir == 0) {
@@ -209,7 +226,7 @@ func (m *Listings) NextListing() (r ListingRecord, more bool, err error) {
 func (d *Dec) entry(prev *manifest.Entry, name *[]byte) (e manifest.Entry) {
 	h := d.byte()
 	e.Type = manifest.Type(h & 7)
-	if e.Type == manifest.Unknown || h&0x80 != 0 {
+	if e.Type == manifest.Unknown {
 		d.fail("unknown type of entry %#x", h)
 		return e
 	}
@@ -233,6 +250,9 @@ func (d *Dec) entry(prev *manifest.Entry, name *[]byte) (e manifest.Entry) {
 		d.fail("entry %q is not in its shortest form", e.Name)
 	}
 	d.entryExt(h, &e)
+	if h&entryKept != 0 && d.err == nil {
+		d.kept(&e, prev)
+	}
 	return e
 }
 

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"strings"
 
 	"gosync/walker/manifest"
 )
@@ -22,6 +23,7 @@ const (
 	TypeLaneTicket Type = 8  // server: the answer
 	TypeStriped    Type = 9  // both: bulk may come by lanes
 	TypeLaneAck    Type = 10 // both: what has come so
+	TypeTaken      Type = 11 // both: how much content has come on the connection's own stream
 
 	TypeRoots      Type = 16 // S: what the sources are
 	TypeRootDigest Type = 17 // S: digest of the whole transfer
@@ -39,6 +41,7 @@ const (
 	TypeSourceDone Type = 29 // S: the last message
 	TypeHeld       Type = 30 // S: digests of chunks that the destination holds already
 	TypeConfirmed  Type = 31 // S: what the user answered
+	TypeGitRules   Type = 40 // S: what a directory has of git's rules
 
 	TypeMode     Type = 48 // D: how listings are to be sent
 	TypeNeedDirs Type = 49 // D: directories whose listings are needed
@@ -54,6 +57,7 @@ const (
 	TypePlanned  Type = 59 // D: everything was compared; nothing more will be asked for, but what arrives damaged
 	TypeResume   Type = 60 // D: a file to send whole from a chunk on
 	TypeConfirm  Type = 61 // D: a question for the user
+	TypeLanded   Type = 62 // D: entries that are in place, so that the source may remove its own
 )
 
 // Msg is a message.
@@ -97,6 +101,8 @@ func newShared(t Type) Msg {
 		return new(Striped)
 	case TypeLaneAck:
 		return new(LaneAck)
+	case TypeTaken:
+		return new(Taken)
 	}
 	return nil
 }
@@ -135,6 +141,8 @@ func newFromSource(t Type) Msg {
 		return new(Held)
 	case TypeConfirmed:
 		return new(Confirmed)
+	case TypeGitRules:
+		return new(GitRules)
 	}
 	return nil
 }
@@ -169,6 +177,8 @@ func newFromDest(t Type) Msg {
 		return new(Resume)
 	case TypeConfirm:
 		return new(Confirm)
+	case TypeLanded:
+		return new(Landed)
 	}
 	return nil
 }
@@ -186,7 +196,7 @@ func catalogue() []Msg {
 }
 
 func (t Type) known() bool {
-	return t >= TypeHello && t <= TypeLaneAck || t >= TypeRoots && t <= TypeConfirmed || t >= TypeMode && t <= TypeConfirm
+	return t >= TypeHello && t <= TypeTaken || t >= TypeRoots && t <= TypeConfirmed || t == TypeGitRules || t >= TypeMode && t <= TypeLanded
 }
 
 // bulk reports whether a type carries content, which waits for control
@@ -242,6 +252,13 @@ func appendID(b []byte, id ID) []byte {
 func (d *Dec) id() ID { return ID{d.index(), d.index()} }
 
 // name checks a name that is about to be used as one component of a path.
+// path checks a path of the transfer.
+func (d *Dec) path(path string) {
+	for n := range strings.SplitSeq(path, "/") {
+		d.name(n)
+	}
+}
+
 func (d *Dec) name(n string) {
 	if d.err == nil {
 		if err := manifest.ValidName(n); err != nil {

@@ -47,3 +47,14 @@ func (m *LaneAck) append(b []byte) []byte {
 }
 
 func (m *LaneAck) decode(d *Dec) { m.Next, m.Arrived = d.uvarint(maxStripe), d.size() }
+
+// Taken says how much content has been taken in from the connection's own stream.
+type Taken struct {
+	Bytes int64 // of the payloads of bulk frames without a stripe, as they were sent
+}
+
+// Type returns the message's number.
+func (*Taken) Type() Type { return TypeTaken }
+
+func (m *Taken) append(b []byte) []byte { return appendUint(b, uint64(m.Bytes)) }
+func (m *Taken) decode(d *Dec)          { m.Bytes = d.size() }

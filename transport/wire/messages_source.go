@@ -13,6 +13,7 @@ type Roots struct {
 	Name     string   // the single source's name
 	TopNames []string // directories in the transfer's root
 	Complete bool     // TopNames holds all of them
+	Missing  []string // paths in the transfer of what was asked for and does not exist, where the destination's is to be removed
 
 	// Sec and Nsec are the source's clock when it began to list. What was
 	// changed later, or so shortly before that its time cannot show another
@@ -32,12 +33,16 @@ func (m *Roots) append(b []byte) []byte {
 	b = appendBool(appendBool(appendBool(appendBool(b, m.Single), m.Empty), m.Nothing), m.Complete)
 	b = appendString(b, m.Name)
 	b = appendStrings(b, m.TopNames)
+	b = appendStrings(b, m.Missing)
 	b = appendUint(appendInt(b, m.Sec), uint64(m.Nsec))
 	b = appendBool(b, m.HasRoot)
 	if m.HasRoot {
 		e := &m.Root
 		b = appendUint(appendInt(b, e.Sec), uint64(e.Nsec))
 		b = appendUint(appendUint(appendUint(b, uint64(e.Mode)), uint64(e.UID)), uint64(e.GID))
+		if flags := keptFlags(e.Kept(), &manifest.Kept{}); flags != 0 { // at the end, where most runs have nothing
+			b = appendKept(b, e, &manifest.Entry{}, flags)
+		}
 	}
 	return b
 }
@@ -48,6 +53,10 @@ func (m *Roots) decode(d *Dec) {
 	m.TopNames = d.strings(manifest.MaxName)
 	for _, n := range m.TopNames {
 		d.name(n)
+	}
+	m.Missing = d.strings(MaxFrame)
+	for _, path := range m.Missing {
+		d.path(path)
 	}
 	if m.Single {
 		d.name(m.Name)
@@ -60,8 +69,11 @@ func (m *Roots) decode(d *Dec) {
 		e.Type = manifest.Directory
 		e.Sec, e.Nsec = d.varint(), uint32(d.uvarint(999_999_999))
 		e.Mode, e.UID, e.GID = uint16(d.uvarint(0o7777)), d.u32(), d.u32()
+		if d.err == nil && len(d.b) > 0 {
+			d.kept(e, &manifest.Entry{})
+		}
 	}
-	if m.Nothing && (m.Single || m.Empty || len(m.TopNames) > 0) {
+	if m.Nothing && (m.Single || m.Empty || len(m.TopNames)+len(m.Missing) > 0) {
 		d.fail("there is no source, and something is said of it")
 	}
 }

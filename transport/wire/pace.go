@@ -12,8 +12,10 @@ type pace struct {
 	lost             int64 // of those, what went down with lanes and all that was under way then
 
 	least time.Duration // in which bytes were acknowledged
-	probe int64         // when so much has arrived, the time since probeAt is one
+	probe int64         // when so much has arrived, the time since begun is one
 	begun time.Time     // of the probe; zero for none
+	drain bool          // until a probe that begins with little under way has ended
+	dry   time.Time     // when the last such probe ended; zero before the first
 
 	rates [2]float64 // the greatest in this span and the one before, in bytes per second
 	span  time.Time  // when this one began
@@ -33,6 +35,8 @@ const (
 	probeEvery = 6                     // measures, of which one is with more under way
 	probeGain  = 1.2
 	paceQueue  = 15 * time.Millisecond // that bytes may wait in front of the line
+	drainEach  = 10 * time.Second      // after which the least time is measured anew
+	drainPart  = 4                     // of what the line seems to hold is under way then
 	leastPiece = 4 << 10
 	pieceTime  = 5 * time.Millisecond // that a piece takes on the line
 	laneHolds  = 2 << 20              // bytes under way on one channel of SSH
@@ -55,10 +59,15 @@ func (p *pace) lose() {
 func (p *pace) came(arrived int64, now time.Time) {
 	p.arrived = arrived
 	if !p.begun.IsZero() && arrived >= p.probe {
-		if took := now.Sub(p.begun); p.least == 0 || took < p.least {
+		if took := now.Sub(p.begun); p.least == 0 || took < p.least || p.drain && !p.dry.IsZero() {
 			p.least = max(took, 1)
 		}
-		p.begun = time.Time{}
+		if p.begun = (time.Time{}); p.drain {
+			p.drain, p.dry = false, now
+		}
+	}
+	if !p.drain && p.even >= evenEnough && (p.dry.IsZero() || now.Sub(p.dry) > drainEach) {
+		p.drain, p.begun = true, time.Time{}
 	}
 	if p.mark.IsZero() {
 		p.mark, p.from, p.span = now, arrived, now
@@ -96,6 +105,9 @@ func (p *pace) window(lanes int) int64 {
 	}
 	if p.even < evenEnough { // as much as one channel would have, or thrice what is known: that is of a round trip ago
 		return min(most, max(laneHolds+timedPiece, int64(3*rate*p.least.Seconds())))
+	}
+	if p.drain { // what waits in front of the line makes all times longer, the least too
+		return int64(rate*p.least.Seconds()/drainPart) + int64(p.piece())
 	}
 	holds := rate * (p.least + paceQueue).Seconds()
 	if p.even%probeEvery == 0 { // would it be more?

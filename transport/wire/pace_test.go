@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -10,157 +9,22 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"gosync/transport/wire/longline"
 )
 
-// line is one direction of a long line that several channels share, in virtual time.
-type line struct {
-	mu    sync.Mutex
-	rate  float64 // bytes per second
-	delay time.Duration
-	free  time.Time // when what has been sent so far has left
-}
-
-// send returns when n bytes that are sent now arrive.
-func (l *line) send(n int) time.Time {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if now := time.Now(); l.free.Before(now) {
-		l.free = now
-	}
-	l.free = l.free.Add(time.Duration(float64(n) / l.rate * float64(time.Second)))
-	return l.free.Add(l.delay)
-}
-
-// channel is one direction of a channel on a line, with the window of an SSH channel.
-type channel struct {
-	l     *line
-	back  time.Duration // until the sender hears that bytes were taken
-	piece int
-
-	mu     sync.Mutex
-	cond   *sync.Cond
-	window int
-	queue  []onWay
-	closed bool
-}
-
-type onWay struct {
-	b  []byte
-	at time.Time
-}
-
-func newChannel(l *line, piece int) *channel {
-	c := &channel{l: l, back: l.delay, window: laneHolds, piece: cmp.Or(piece, 32<<10)}
-	c.cond = sync.NewCond(&c.mu)
-	return c
-}
-
-func (c *channel) Write(p []byte) (int, error) {
-	for n := 0; n < len(p); {
-		k := min(len(p)-n, c.piece)
-		c.mu.Lock()
-		for c.window < k && !c.closed {
-			c.cond.Wait()
+// readAll reads frames until the connection ends; each may be nil.
+func (c *Conn) readAll(each func(f *Frame)) {
+	for {
+		f, err := c.Next()
+		if err != nil {
+			return
 		}
-		if c.closed {
-			c.mu.Unlock()
-			return n, io.ErrClosedPipe
+		if each != nil {
+			each(&f)
 		}
-		c.window -= k
-		c.queue = append(c.queue, onWay{slices.Clone(p[n : n+k]), c.l.send(k)})
-		c.cond.Broadcast()
-		c.mu.Unlock()
-		n += k
+		f.Release()
 	}
-	return len(p), nil
-}
-
-func (c *channel) Read(p []byte) (int, error) {
-	c.mu.Lock()
-	for len(c.queue) == 0 && !c.closed {
-		c.cond.Wait()
-	}
-	if c.closed {
-		c.mu.Unlock()
-		return 0, io.EOF
-	}
-	first := &c.queue[0]
-	if wait := time.Until(first.at); wait > 0 {
-		c.mu.Unlock()
-		time.Sleep(wait)
-		c.mu.Lock()
-	}
-	defer c.mu.Unlock()
-	if c.closed {
-		return 0, io.EOF
-	}
-	n := copy(p, first.b)
-	if first.b = first.b[n:]; len(first.b) == 0 {
-		c.queue = c.queue[1:]
-	}
-	time.AfterFunc(c.back, func() {
-		c.mu.Lock()
-		c.window += n
-		c.mu.Unlock()
-		c.cond.Broadcast()
-	})
-	return n, nil
-}
-
-func (c *channel) Close() error {
-	c.mu.Lock()
-	c.closed = true
-	c.mu.Unlock()
-	c.cond.Broadcast()
-	return nil
-}
-
-// longLine is a pair of lines on which streams can be opened.
-type longLine struct {
-	there, back *line
-	piece       int // bytes that come at once; 0 for 32 KiB
-	join        func(io.ReadWriteCloser)
-	lanes       int
-}
-
-type (
-	longStream struct {
-		*longLine
-		r, w *channel
-	}
-	longServer struct {
-		io.ReadWriteCloser
-		line *longLine
-	}
-)
-
-func (s *longStream) Read(p []byte) (int, error)  { return s.r.Read(p) }
-func (s *longStream) Write(p []byte) (int, error) { return s.w.Write(p) }
-
-func (s *longStream) Close() error {
-	_ = s.r.Close()
-	return s.w.Close()
-}
-
-func (l *longLine) open() (near *longStream, far *longServer) {
-	a, b := newChannel(l.there, l.piece), newChannel(l.back, l.piece)
-	return &longStream{l, b, a}, &longServer{&longStream{l, a, b}, l}
-}
-
-func (l *longStream) RTT() time.Duration { return l.there.delay + l.back.delay }
-
-func (l *longStream) Widen(n int, _ []byte, join func(io.ReadWriteCloser)) {
-	for range n {
-		l.lanes++
-		near, far := l.open()
-		time.AfterFunc(l.RTT(), func() { join(near) })
-		time.AfterFunc(l.RTT()/2, func() { l.join(far) })
-	}
-}
-
-func (s *longServer) Offer(join func(io.ReadWriteCloser)) (ticket []byte, stop func(), err error) {
-	s.line.join = join
-	return []byte("ticket"), func() {}, nil
 }
 
 // TestLongLine: bulk fills a long line, with as many lanes as that takes, and control
@@ -177,19 +41,18 @@ func TestLongLine(t *testing.T) {
 		{"100 Mbit/s, 20 ms", 20 * time.Millisecond, 100, 1},
 		{"20 Mbit/s, 40 ms", 40 * time.Millisecond, 20, 1},
 	} {
+		if testing.Short() && test.mbit > 500 { // it is much to carry
+			continue
+		}
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				rate := test.mbit * 1e6 / 8
-				l := &longLine{there: &line{rate: rate, delay: test.rtt / 2}, back: &line{rate: rate, delay: test.rtt / 2}}
-				a, b := l.open()
+				l := longline.New(rate, test.rtt)
+				a, b := l.Open()
 				near, far := connect(t, a, b)
-				length := 10 * time.Second
-				if testing.Short() && test.mbit > 500 { // it is much to carry
-					length = 6 * time.Second
-				}
-				took := load(t, near, far, length, rate)
-				if l.lanes != test.lanes {
-					t.Errorf("%d lanes were opened", l.lanes)
+				took := load(t, near, far, 10*time.Second, rate)
+				if l.Lanes != test.lanes {
+					t.Errorf("%d lanes were opened", l.Lanes)
 				}
 				slices.Sort(took)
 				p99 := took[len(took)*99/100]
@@ -208,18 +71,24 @@ func TestLongLine(t *testing.T) {
 // connect returns connections over two streams that have greeted.
 func connect(t *testing.T, a, b io.ReadWriteCloser) (near, far *Conn) {
 	t.Helper()
-	return connectWith(t, a, b, Config{})
+	return connectWith(t, a, b, Config{Compress: CompressNever}, Config{Compress: CompressNever}) // the tests count on how much goes by the line
 }
 
-func connectWith(t *testing.T, a, b io.ReadWriteCloser, cfg Config) (near, far *Conn) {
+func connectWith(t *testing.T, a, b io.ReadWriteCloser, nearConfig, farConfig Config) (near, far *Conn) {
+	t.Helper()
+	return connectTo(t, a, b, nearConfig, farConfig, Version)
+}
+
+// connectTo is the same with some version of the protocol.
+func connectTo(t *testing.T, a, b io.ReadWriteCloser, nearConfig, farConfig Config, version int) (near, far *Conn) {
 	t.Helper()
 	var wg sync.WaitGroup
 	for i, c := range []**Conn{&near, &far} {
 		var err error
-		*c, err = New([]io.ReadWriteCloser{a, b}[i], cfg)
+		*c, err = New([]io.ReadWriteCloser{a, b}[i], []Config{nearConfig, farConfig}[i])
 		must(t, err)
 		wg.Go(func() {
-			if err := (*c).Greet(&Hello{Version: Version, MinVersion: MinVersion}); err != nil {
+			if err := (*c).Greet(&Hello{Version: version, MinVersion: MinVersion}); err != nil {
 				t.Error(err)
 			}
 			if _, _, err := (*c).Welcome(t.Context()); err != nil {
@@ -306,23 +175,16 @@ func load(t *testing.T, near, far *Conn, least time.Duration, rate float64) (too
 func TestTrickle(t *testing.T) {
 	for _, piece := range []int{1000, 10_007, 16 << 10, 32<<10 - 1} {
 		synctest.Test(t, func(t *testing.T) {
-			l := &longLine{there: &line{rate: 125_000, delay: 10 * time.Millisecond}, back: &line{rate: 125_000, delay: 10 * time.Millisecond}, piece: piece}
-			a, b := l.open()
+			l := longline.New(125_000, 20*time.Millisecond)
+			l.Piece = piece
+			a, b := l.Open()
 			near, far := connect(t, a, b)
 			var wg sync.WaitGroup
 			for _, c := range []*Conn{near, far} {
-				wg.Go(func() {
-					for {
-						f, err := c.Next()
-						if err != nil {
-							return
-						}
-						f.Release()
-					}
-				})
+				wg.Go(func() { c.readAll(nil) })
 			}
 			begin, sent := time.Now(), 0
-			for i := range 100 {
+			for i := range 400 { // more than goes at once in the beginning
 				n := []int{100, 10_000, 70_000, 5}[i%4]
 				f := near.Buffer(TypeData)
 				f.B = append(f.B, make([]byte, n)...)
@@ -344,17 +206,11 @@ func TestTrickle(t *testing.T) {
 // by lanes, does not hold this end, which waits with work in hand.
 func TestLaneSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := &longLine{there: &line{rate: 1e9, delay: 10 * time.Millisecond}, back: &line{rate: 1e9, delay: 10 * time.Millisecond}}
-		a, b := l.open()
-		near, far := connectWith(t, a, b, Config{Timeout: 10 * time.Second})
+		l := longline.New(1e9, 20*time.Millisecond)
+		a, b := l.Open()
+		near, far := connectWith(t, a, b, Config{Timeout: 10 * time.Second}, Config{Timeout: 10 * time.Second})
 		var wg sync.WaitGroup
-		wg.Go(func() {
-			for {
-				if _, err := near.Next(); err != nil {
-					return
-				}
-			}
-		})
+		wg.Go(func() { near.readAll(nil) })
 		wg.Go(func() { // it takes what opens lanes, and no more
 			if _, err := far.Next(); err != nil { // what opens lanes comes ahead of it
 				t.Error(err)
@@ -379,4 +235,132 @@ func TestLaneSilence(t *testing.T) {
 		_ = far.Close()
 		wg.Wait()
 	})
+}
+
+// TestLaneReads: of lane 0, which is read ahead, a silence counts only while this end
+// waits, and not while lanes bring something.
+func TestLaneReads(t *testing.T) {
+	const limit = 10 * time.Second
+	synctest.Test(t, func(t *testing.T) {
+		l := longline.New(1e9, 20*time.Millisecond)
+		a, b := l.Open()
+		near, far := connectWith(t, a, b, Config{Timeout: limit}, Config{}) // which does not ping
+		var wg sync.WaitGroup
+		wg.Go(func() { far.readAll(nil) })
+		send := func() {
+			f := far.Buffer(TypeData)
+			f.B = append(f.B, make([]byte, 1000)...)
+			must(t, far.SendBuffer(t.Context(), f))
+		}
+		time.Sleep(time.Second)
+		for range 50 { // lanes bring something in time, lane 0 nothing
+			send()
+			if _, err := near.Next(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(limit / 4)
+		}
+		wg.Go(func() { // it comes late, while this end waits
+			time.Sleep(limit / 2)
+			send()
+			time.Sleep(limit * 3 / 4)
+			send()
+		})
+		for range 2 {
+			if _, err := near.Next(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(3 * limit) // nobody asks
+		if err := near.Err(); err != nil {
+			t.Errorf("while nobody waits: %v", err)
+		}
+		if _, err := near.Next(); !errors.Is(err, ErrTimeout) {
+			t.Errorf("nothing comes, and somebody waits: %v", err)
+		}
+		_ = near.Close()
+		_ = far.Close()
+		wg.Wait()
+	})
+}
+
+// TestSlowLane: a frame that takes longer than the timeout to come by a lane ends nothing,
+// though lane 0 is silent meanwhile.
+func TestSlowLane(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := longline.New(15_000, 20*time.Millisecond)
+		a, b := l.Open()
+		near, far := connectWith(t, a, b, Config{Timeout: 10 * time.Second}, Config{}) // which does not ping
+		var wg sync.WaitGroup
+		wg.Go(func() { far.readAll(nil) })
+		wg.Go(func() {
+			time.Sleep(time.Second)
+			f := far.Buffer(TypeData)
+			f.B = append(f.B, make([]byte, BulkSize)...)
+			if err := far.SendBuffer(t.Context(), f); err != nil {
+				t.Error(err)
+			}
+		})
+		if _, err := near.Next(); err != nil {
+			t.Error(err)
+		}
+		_ = near.Close()
+		_ = far.Close()
+		wg.Wait()
+	})
+}
+
+// measured returns a pace that has measured a rate for a while, in bytes per second.
+func measured(rate int64, now *time.Time) *pace {
+	p := &pace{}
+	for range 100 {
+		p.step(rate, now)
+	}
+	return p
+}
+
+// step lets 100 ms pass, in which bytes go and arrive.
+func (p *pace) step(rate int64, now *time.Time) {
+	p.wrote(int(rate/10), *now)
+	*now = now.Add(100 * time.Millisecond)
+	p.came(p.arrived+rate/10, *now)
+}
+
+// TestPace: what a lane had on it when it was lost is not under way any more; a rate is
+// believed until a lower one has been measured for a while, which does not count where
+// lanes have had nothing to carry.
+func TestPace(t *testing.T) {
+	now := time.Unix(0, 0)
+	p := measured(10e6, &now)
+	if got := p.rate(); got < 9.9e6 || got > 10.1e6 {
+		t.Errorf("the rate is %v", got)
+	}
+	w := p.window(8)
+	if want := int64(10e6 * 0.115 * probeGain); w < 1e6 || w > want+timedPiece {
+		t.Errorf("the window is %d", w)
+	}
+	p.wrote(int(2*w), now)
+	if p.room(1, 8) {
+		t.Error("there is room beyond the window")
+	}
+	p.lose()
+	p.wrote(int(w/2), now)
+	if !p.room(int(w/4), 8) || p.room(int(w), 8) {
+		t.Error("the window is not free after a loss, or has no end")
+	}
+
+	p = measured(10e6, &now)
+	for range 100 {
+		p.idle = true
+		p.step(1e6, &now)
+	}
+	if got := p.rate(); got < 9.9e6 {
+		t.Errorf("after a time with little to carry the rate is %v", got)
+	}
+	for range 100 {
+		p.step(1e6, &now)
+	}
+	if got := p.rate(); got > 1.1e6 {
+		t.Errorf("of a line that has become slow the rate is %v", got)
+	}
 }

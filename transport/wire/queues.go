@@ -25,7 +25,7 @@ type queues struct {
 	ready chan struct{} // holds a token for each frame in bulk: who has taken one may take a frame
 
 	order sync.Mutex
-	ahead uint64 // frames that lane 0 has carried, or will before anything that is queued later
+	ahead uint64 // frames that lane 0 has carried, Taken aside, or will before anything that is queued later
 }
 
 func newQueues() queues {
@@ -108,13 +108,16 @@ type picked struct {
 
 func (p picked) none() bool { return p.f == nil && p.s == nil }
 
-// queued returns what lane 0 carries next, nothing if there is none or the connection
-// is dead.
+// queued returns what lane 0 carries next, nothing if there is none that may go, or the
+// connection is dead.
 func (c *Conn) queued() (p picked) {
 	select {
 	case <-c.dead:
 		return p
 	default:
+	}
+	if f := c.flow.news(); f != nil {
+		return picked{f: f}
 	}
 	select {
 	case f := <-c.ctl:
@@ -124,6 +127,9 @@ func (c *Conn) queued() (p picked) {
 	}
 	switch c.lanes.mode() {
 	case unstriped:
+		if !c.flow.room() {
+			break
+		}
 		select {
 		case <-c.ready:
 			p.f = c.takeBulk()
@@ -144,7 +150,7 @@ func (c *Conn) awaitQueued() (p picked) {
 			return p
 		}
 		var ready <-chan struct{}
-		if c.lanes.mode() == unstriped || c.lanes.lonely() {
+		if c.lanes.mode() == unstriped && c.flow.room() || c.lanes.lonely() {
 			ready = c.ready
 		}
 		select {
@@ -154,6 +160,7 @@ func (c *Conn) awaitQueued() (p picked) {
 		case <-ready:
 			c.ready <- struct{}{} // taken in its turn: control goes first
 		case <-changed:
+		case <-c.flow.wake:
 		case <-c.dead:
 			return picked{}
 		}
@@ -172,6 +179,7 @@ func (c *Conn) takeBulk() *Buffer {
 	f := <-c.bulk
 	if f.mark == nil {
 		c.ahead++
+		c.flow.wrote(len(f.B) - headerSize)
 	}
 	return f
 }

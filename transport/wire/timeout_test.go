@@ -129,11 +129,13 @@ func TestBusyEnd(t *testing.T) {
 }
 
 // TestSlowLine moves a frame in little pieces, each in time. There is a ping to
-// write whenever a write ends, and Drain ends nevertheless.
+// write whenever a write ends, and Drain ends nevertheless: after the frame's last
+// piece it may take two writes of pings, which together have to end in time as well,
+// for this end waits for an answer.
 func TestSlowLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := Pipe()
-		near, slow := started(t, a, Config{Timeout: limit}), started(t, &slowStream{b, limit / 2}, Config{Timeout: limit})
+		near, slow := started(t, a, Config{Timeout: limit}), started(t, &slowStream{b, limit / 3}, Config{Timeout: limit})
 		go func() { _, _ = slow.Next() }()
 		go func() { _, _ = near.Next() }()
 		f := slow.Buffer(TypeData)

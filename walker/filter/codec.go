@@ -15,6 +15,7 @@ const (
 	codecVersion     = 1
 	optionSenderOnly = 1 << 0
 	optionNul        = 1 << 1
+	optionGit        = 1 << 2
 )
 
 var errEncoding = errors.New("malformed filter set")
@@ -27,6 +28,9 @@ func (s *Set) AppendBinary(b []byte) []byte {
 	}
 	if s.nul {
 		options |= optionNul
+	}
+	if s.git {
+		options |= optionGit
 	}
 	b = append(b, codecVersion, options)
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(s.rules)))
@@ -51,14 +55,14 @@ func DecodeSet(b []byte) (*Set, error) {
 	version, options, count := b[0], b[1], binary.LittleEndian.Uint32(b[2:])
 	b = b[headerSize:]
 	switch {
-	case version != codecVersion || options&^(optionSenderOnly|optionNul) != 0:
+	case version != codecVersion || options&^(optionSenderOnly|optionNul|optionGit) != 0:
 		return nil, fmt.Errorf("decoding filter set: %w: version %d, options %#x", errEncoding, version, options)
 	case count > MaxRules:
 		return nil, fmt.Errorf("decoding filter set: %w: %d rules, at most %d", ErrLimit, count, MaxRules)
 	case len(b) < int(count)*ruleSize:
 		return nil, fmt.Errorf("decoding filter set: %w", io.ErrUnexpectedEOF)
 	}
-	s := &Set{senderOnly: options&optionSenderOnly != 0, nul: options&optionNul != 0}
+	s := &Set{senderOnly: options&optionSenderOnly != 0, nul: options&optionNul != 0, git: options&optionGit != 0}
 	for i := range count {
 		f, pat, rest, err := decodeRule(b)
 		if err == nil {

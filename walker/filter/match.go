@@ -166,7 +166,10 @@ func (sc *Scope) Excluded(name string, isDir bool, side Side) bool {
 			break
 		}
 	}
-	return hit != nil && hit.flags&flagInclude == 0
+	if hit == nil {
+		return sc.ignored(name, isDir, side)
+	}
+	return hit.flags&flagInclude == 0
 }
 
 // counts reports whether a rule counts on a side in this directory.

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+
+	"gosync/walker/gitignore"
 )
 
 // Scope is the rules in force in one directory, those of its per-directory merge files and of its
@@ -19,9 +21,10 @@ type Scope struct {
 	root   int    // length of the root's path in prefix, without its trailing slash
 	doomed bool   // perishable rules do not count
 
-	merges []merge  // the set itself, then the dir-merge rules met on the way here
-	table  *table   // the rules in order, shared with the parent if this directory adds none
-	active []active // what table comes down to in this directory
+	merges []merge        // the set itself, then the dir-merge rules met on the way here
+	table  *table         // the rules in order, shared with the parent if this directory adds none
+	active []active       // what table comes down to in this directory
+	git    *gitignore.Dir // what git ignores in it; nil where that does not matter
 }
 
 // dirName is a path, last component first.
@@ -65,6 +68,9 @@ func (s *Set) RootAt(dir string) *Scope {
 	sc.table = newTable(sc.merges)
 	sc.active = sc.table.names
 	sc.settle()
+	if s.git {
+		sc.git = new(gitignore.Dir)
+	}
 	return sc
 }
 
@@ -73,6 +79,9 @@ func (s *Set) RootAt(dir string) *Scope {
 func (sc *Scope) Open(read func(name string) ([]byte, error)) (*Scope, error) {
 	opened := *sc
 	opened.merges = slices.Clone(sc.merges)
+	if err := opened.beginGit(read); err != nil {
+		return nil, err
+	}
 	if err := opened.load(read); err != nil {
 		return nil, err
 	}
@@ -90,6 +99,9 @@ func (sc *Scope) Enter(name string, read func(name string) ([]byte, error)) (*Sc
 		set: sc.set, dir: &dirName{name, sc.dir}, depth: sc.depth + 1, doomed: sc.doomed,
 		prefix: sc.prefix + name + "/", root: sc.root,
 		merges: sc.merges, table: sc.table, active: sc.active,
+	}
+	if err := child.enterGit(sc.git, name, read); err != nil {
+		return nil, err
 	}
 	if len(sc.merges) > 1 {
 		child.merges = slices.Clone(sc.merges)

@@ -22,6 +22,7 @@ type Set struct {
 	senderOnly bool // rules without sides become sender rules
 	nul        bool // merge files are separated by zero bytes
 	merges     int  // number of dir-merge rules
+	git        bool // what git ignores is excluded, too
 }
 
 // Exclude adds the pattern of an --exclude option. As in rsync a leading "- " or "+ " decides the
@@ -97,13 +98,13 @@ func (s *Set) WithDeleteExcluded() *Set {
 }
 
 // Empty reports whether no name can be excluded.
-func (s *Set) Empty() bool { return len(s.rules) == 0 }
+func (s *Set) Empty() bool { return len(s.rules) == 0 && !s.git }
 
 // SideSpecific reports whether the two ends could judge one name differently: rules for one side,
 // per-directory merge files, or patterns for absolute paths. Such ends cannot compare digests of
 // whole directories.
 func (s *Set) SideSpecific() bool {
-	return slices.ContainsFunc(s.rules, func(r rule) bool {
+	return s.git || slices.ContainsFunc(s.rules, func(r rule) bool {
 		return r.flags&(flagDirMerge|flagAbs) != 0 ||
 			r.flags&flagSides != 0 && r.flags&flagSides != flagSides
 	})

@@ -109,6 +109,12 @@ func (p *program) tokenize(pat string, wild bool) {
 	}
 }
 
+// Match reports whether the whole of s matches a pattern as names in rules do: * stands for
+// anything but slashes. It takes time proportional to the product of their lengths at most.
+func Match(pattern, s string) bool {
+	return compileProgram(pattern, true).match(s, false)
+}
+
 // match reports whether the program matches all of s or, with anySlash, all of s or of what
 // follows any slash in it. The cost is at most O(len(s) * len(pattern)).
 func (p *program) match(s string, anySlash bool) bool {

@@ -32,6 +32,9 @@ const (
 	ChangeHardLink                    // it becomes a hard link to its group's first member: "h"
 	ChangeTransfer                    // content of a regular file is transferred: "<" or ">"
 	ChangeLocal                       // it is made or changed without content: "c"
+	ChangeAccess                      // access time: "u"
+	ChangeACL                         // access control lists: "a"
+	ChangeXattrs                      // extended attributes: "x"
 )
 
 // Attrs is a set of attributes to apply to an entry.
@@ -43,12 +46,16 @@ const (
 	AttrGroup
 	AttrMode
 	AttrTimes
+	AttrACL    // behind the mode, which does not say all
+	AttrXattrs // before the times
+	AttrAccess // with the times
 )
 
 // Clock is what is known of the times that a destination's file system keeps.
 // The zero value stands for one that keeps seconds, or finer ones.
 type Clock struct {
-	Unit time.Duration // times are cut to multiples of it, where it is more than a second
+	Unit   time.Duration // times are cut to multiples of it, where it is more than a second
+	Window int64         // seconds by which equal times may differ, besides; negative where nanoseconds count
 }
 
 // SameTime reports whether the modification time that the destination has may
@@ -56,6 +63,9 @@ type Clock struct {
 // otherwise, or to the clock's unit. A time at the limit of what a file system
 // can keep stands for all times beyond it.
 func (c Clock) SameTime(src, dst *Entry) bool {
+	if c.Window != 0 {
+		return c.inWindow(src, dst)
+	}
 	return c.cut(src.Sec) == c.cut(dst.Sec) || isClamped(src, dst)
 }
 
@@ -65,6 +75,8 @@ func (c Clock) SameTime(src, dst *Entry) bool {
 // destination's is the last that its file system can keep.
 func (c Clock) SameInstant(src, dst *Entry) bool {
 	switch {
+	case c.Window != 0:
+		return c.inWindow(src, dst)
 	case src.Sec != dst.Sec:
 		return dst.Nsec == 0 && dst.Sec == c.cut(src.Sec) || isClamped(src, dst)
 	case src.Nsec == dst.Nsec:
@@ -76,6 +88,34 @@ func (c Clock) SameInstant(src, dst *Entry) bool {
 		}
 	}
 	return false
+}
+
+// inWindow compares two times where the user has said how exact that is to be. A
+// window of seconds looks at whole seconds only.
+func (c Clock) inWindow(src, dst *Entry) bool {
+	switch {
+	case isClamped(src, dst):
+		return true
+	case c.Window > 0:
+		d := uint64(src.Sec) - uint64(dst.Sec) // modulo 2^64, so that no difference is too great
+		return min(d, -d) <= uint64(c.Window)
+	case c.Unit > 0:
+		return Clock{Unit: c.Unit}.SameInstant(src, dst)
+	}
+	return src.Sec == dst.Sec && src.Nsec == dst.Nsec
+}
+
+// Newer reports whether the modification time that the destination has is so much
+// later than the source's that the file there is left alone by --update. As in
+// rsync a window of seconds takes what is within it for newer, too.
+func (c Clock) Newer(src, dst *Entry) bool {
+	switch {
+	case c.Window > 0:
+		return dst.Sec > src.Sec || uint64(src.Sec)-uint64(dst.Sec) < uint64(c.Window)
+	case c.Window < 0 && src.Sec == dst.Sec:
+		return dst.Nsec > src.Nsec
+	}
+	return dst.Sec > src.Sec
 }
 
 // cut returns the last second at or before sec that the clock can show.
@@ -155,6 +195,15 @@ func (c Change) Attrs() (a Attrs) {
 	}
 	if c&ChangeGroup != 0 {
 		a |= AttrGroup
+	}
+	if c&ChangeAccess != 0 {
+		a |= AttrAccess
+	}
+	if c&ChangeACL != 0 {
+		a |= AttrACL | AttrMode // what the list does not say
+	}
+	if c&ChangeXattrs != 0 {
+		a |= AttrXattrs
 	}
 	return a
 }

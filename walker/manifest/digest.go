@@ -22,12 +22,17 @@ type Fields uint16
 // The fields. The numbers are part of the wire protocol. Name, type, size,
 // time of regular files and target of symlinks always take part.
 const (
-	FieldMode      Fields = 1 << iota
-	FieldUser             // owner by name where it has one, else by number
-	FieldGroup            // group in the same way
-	FieldNumeric          // owner and group by number only
-	FieldTimes            // times of symlinks, directories and special files too
-	FieldHardLinks        // which entries are links to the same file
+	FieldMode          Fields = 1 << iota
+	FieldUser                 // owner by name where it has one, else by number
+	FieldGroup                // group in the same way
+	FieldNumeric              // owner and group by number only
+	FieldTimes                // times of symlinks, directories and special files too
+	FieldHardLinks            // which entries are links to the same file
+	FieldOmitDirTimes         // FieldTimes, but not of directories
+	FieldOmitLinkTimes        // FieldTimes, but not of symlinks
+	FieldXattrs               // extended attributes
+	FieldUserXattrs           // FieldXattrs, but only those of users
+	FieldACLs                 // access control lists
 )
 
 // Names resolves numeric owners for digests; it may return "" for a number
@@ -41,8 +46,17 @@ type Names interface {
 type Digester struct {
 	fields Fields
 	names  Names
+	users  named
+	groups named
 	h      *blake3.Hasher
 	buf    []byte
+}
+
+// named is the owner that was written last, as it is written: most entries of a
+// directory have the same one.
+type named struct {
+	id   uint32
+	form []byte // nil where there was none yet
 }
 
 // NewDigester returns a Digester for a set of fields. names may be nil where
@@ -105,25 +119,75 @@ func (d *Digester) entry(e *Entry, leader string) {
 		b = binary.BigEndian.AppendUint32(b, major)
 		b = binary.BigEndian.AppendUint32(b, minor)
 	}
-	if e.Type != Regular && d.fields&FieldTimes != 0 {
+	if e.Type != Regular && d.timed(e.Type) {
 		b = appendTime(b, e)
 	}
 	if d.fields&FieldMode != 0 && e.Type != Symlink {
 		b = binary.BigEndian.AppendUint16(b, e.Mode)
 	}
 	if d.fields&FieldUser != 0 {
-		b = d.owner(b, e.UID, Names.UserName)
+		b = d.owner(b, &d.users, e.UID, Names.UserName)
 	}
 	if d.fields&FieldGroup != 0 {
-		b = d.owner(b, e.GID, Names.GroupName)
+		b = d.owner(b, &d.groups, e.GID, Names.GroupName)
 	}
 	if d.fields&FieldHardLinks != 0 {
 		b = appendString(b, leader)
 	}
 	d.buf = b
+	d.kept(e)
 }
 
-func (d *Digester) owner(b []byte, id uint32, name func(Names, uint32) string) []byte {
+// kept appends what only some runs keep.
+func (d *Digester) kept(e *Entry) {
+	if d.fields&(FieldXattrs|FieldACLs) == 0 {
+		return
+	}
+	k := e.Kept()
+	if d.fields&FieldXattrs != 0 {
+		var which Detail
+		if d.fields&FieldUserXattrs != 0 {
+			which = DetailUser
+		}
+		for _, x := range k.Xattrs {
+			if KeepsXattr(x.Name, which) {
+				d.buf = appendString(appendString(d.buf, x.Name), x.Value)
+			}
+		}
+		d.buf = appendString(d.buf, "") // no attribute has no name
+	}
+	if d.fields&FieldACLs != 0 {
+		d.buf = d.acl(d.acl(d.buf, k.Access), k.Default)
+	}
+}
+
+func (d *Digester) acl(b []byte, l ACL) []byte {
+	b = binary.AppendUvarint(b, uint64(len(l)))
+	for _, e := range l {
+		b = append(b, e.Tag, e.Perm)
+		switch e.Tag {
+		case ACLUser:
+			b = d.appendOwner(b, e.ID, Names.UserName)
+		case ACLGroup:
+			b = d.appendOwner(b, e.ID, Names.GroupName)
+		}
+	}
+	return b
+}
+
+// timed reports whether the time of an entry that is no regular file takes part.
+func (d *Digester) timed(t Type) bool {
+	return d.fields&FieldTimes != 0 && !(t == Directory && d.fields&FieldOmitDirTimes != 0) && !(t == Symlink && d.fields&FieldOmitLinkTimes != 0)
+}
+
+func (d *Digester) owner(b []byte, last *named, id uint32, name func(Names, uint32) string) []byte {
+	if last.form == nil || last.id != id {
+		last.id, last.form = id, d.appendOwner(last.form[:0], id, name)
+	}
+	return append(b, last.form...)
+}
+
+func (d *Digester) appendOwner(b []byte, id uint32, name func(Names, uint32) string) []byte {
 	if d.fields&FieldNumeric == 0 && d.names != nil {
 		if n := name(d.names, id); n != "" {
 			return appendString(b, n)

@@ -295,3 +295,37 @@ func BenchmarkDigest(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N*len(entries))/b.Elapsed().Seconds(), "entries/s")
 }
+
+// What is kept of the last owner must not be taken for that of another.
+func TestDigestOwnersInTurn(t *testing.T) {
+	for _, fields := range []Fields{FieldUser, FieldGroup, FieldUser | FieldGroup | FieldNumeric} {
+		d := NewDigester(fields, nobody{})
+		seen := map[Digest]string{}
+		for _, ids := range [][2]uint32{{0, 0}, {0, 7}, {7, 0}, {7, 7}} {
+			var entries []Entry
+			for i, id := range ids {
+				entries = append(entries, Entry{Name: fmt.Sprint(i), Type: Regular, UID: id, GID: id})
+			}
+			sum := d.Dir(nil, entries, nil, nil)
+			if other := seen[sum]; other != "" {
+				t.Errorf("fields %b: the owners %v have the digest of %s", fields, ids, other)
+			}
+			seen[sum] = fmt.Sprint(ids)
+			if fresh := NewDigester(fields, nobody{}).Dir(nil, entries, nil, nil); fresh != sum {
+				t.Errorf("fields %b: the digest of %v depends on what came before", fields, ids)
+			}
+		}
+	}
+}
+
+// nobody names the owner 0 only.
+type nobody struct{}
+
+func (nobody) UserName(uid uint32) string {
+	if uid == 0 {
+		return "root"
+	}
+	return ""
+}
+
+func (n nobody) GroupName(gid uint32) string { return n.UserName(gid) }

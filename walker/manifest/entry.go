@@ -101,6 +101,8 @@ type Ext struct {
 	// this entry belongs to: the index of its directory plus one (0: this entry
 	// is itself the first, or is not linked) and of the entry in that listing.
 	LeaderDir, LeaderEntry uint32
+
+	Kept *Kept // what only some runs keep; nil for nothing
 }
 
 // Link returns the target of a symlink, "" for all else.

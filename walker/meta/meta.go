@@ -1,15 +1,18 @@
 // Package meta reads and applies what the operating system keeps beside a
-// file's content: type, permissions, owner, times, device numbers.
+// file's content: type, permissions, owner, times, device numbers, and on Linux
+// access control lists and extended attributes.
 //
 // All of it works on descriptors, or on a name in a directory's descriptor
 // without following a symlink, so that it never touches anything but what the
-// caller has opened. Attributes are applied in the order owner, mode, times:
-// a change of the owner clears the setuid bits, so it must come before the
-// mode, and every other change touches what times may depend on.
+// caller has opened. Attributes are applied in the order owner, mode,
+// lists, extended attributes, times: a change of the owner clears the setuid bits
+// and the capabilities, so it must come before these, a list is set together with
+// the mode that is a part of it, and every other change touches what times may
+// depend on.
 //
-// Extended attributes and access control lists are not handled. Modification
-// times are those that the file system can store, which may be coarser than
-// what was asked for; access times are left as they are.
+// Modification times are those that the file system can store, which may be
+// coarser than what was asked for; access times are kept to the second where they
+// are asked for, else left as they are.
 package meta
 
 import (
@@ -111,15 +114,21 @@ type Target struct {
 	// be is not set again. Known says which of its fields count.
 	Has   manifest.Entry
 	Known manifest.Attrs
+
+	Detail manifest.Detail // which extended attributes count
 }
 
 // Error is a failure to apply one attribute.
 type Error struct {
-	Op  string // "chown", "chmod" or "utimens"
+	Op  string // "chown", "chmod", "set ACL", "set xattr" or "utimens"
 	Err error
 }
 
 func (e *Error) Error() string { return e.Op + ": " + e.Err.Error() }
+
+// Kept reports whether it is about what only some file systems have: lists and extended
+// attributes.
+func (e *Error) Kept() bool { return e.Op == "set ACL" || e.Op == "set xattr" }
 
 // Unwrap returns the system's error.
 func (e *Error) Unwrap() error { return e.Err }
@@ -134,6 +143,10 @@ func Apply(t *Target, e *manifest.Entry, attrs manifest.Attrs) error {
 		if err != nil && first == nil {
 			first = &Error{op, err}
 		}
+	}
+	if fake := t.fake(); fake != nil {
+		fake.apply(e, attrs, note)
+		attrs &= manifest.AttrXattrs | manifest.AttrTimes | manifest.AttrAccess
 	}
 	mode, setMode := uint32(e.Mode)&0o7777, attrs&manifest.AttrMode != 0 && t.Type != manifest.Symlink
 	if setMode && t.Known&manifest.AttrMode != 0 && t.Has.Mode == e.Mode {
@@ -153,8 +166,17 @@ func Apply(t *Target, e *manifest.Entry, attrs manifest.Attrs) error {
 	if setMode {
 		note("chmod", t.chmod(mode))
 	}
+	if attrs&manifest.AttrACL != 0 {
+		note("set ACL", t.setACLs(e))
+	}
+	if attrs&manifest.AttrXattrs != 0 {
+		note("set xattr", t.setXattrs(e))
+	}
 	if attrs&manifest.AttrTimes != 0 && !t.hasTime(e) {
 		note("utimens", t.utimens(e.Sec, e.Nsec))
+	}
+	if attrs&manifest.AttrAccess != 0 && e.Kept().HasAtime {
+		note("utimens", t.setAccess(e.Kept().Atime))
 	}
 	return first
 }

@@ -41,6 +41,23 @@ func SetTime(fd int, sec int64, nsec uint32) error {
 	return nil
 }
 
+// setAccess sets the access time, to the second as rsync does it.
+func (t *Target) setAccess(sec int64) error {
+	when, err := unix.TimeToTimespec(time.Unix(sec, 0))
+	if err != nil {
+		return err
+	}
+	ts := [2]unix.Timespec{when, {Nsec: unix.UTIME_OMIT}}
+	if t.Name != "" {
+		return unix.UtimesNanoAt(t.FD, t.Name, ts[:], unix.AT_SYMLINK_NOFOLLOW)
+	}
+	_, _, errno := unix.Syscall6(unix.SYS_UTIMENSAT, uintptr(t.FD), 0, uintptr(unsafe.Pointer(&ts)), 0, 0, 0)
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
 func setTimeAt(dirfd int, name string, sec int64, nsec uint32) error {
 	ts, err := stamps(sec, nsec)
 	if err != nil {

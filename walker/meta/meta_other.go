@@ -39,6 +39,8 @@ func setTimeAt(dirfd int, name string, sec int64, nsec uint32) error {
 	return unix.UtimesNanoAt(dirfd, name, []unix.Timespec{st.Atim, mtime}, unix.AT_SYMLINK_NOFOLLOW)
 }
 
+func (t *Target) setAccess(int64) error { return unix.ENOTSUP }
+
 func chmodAt(dirfd int, name string, mode uint32) error {
 	return unix.Fchmodat(dirfd, name, mode, unix.AT_SYMLINK_NOFOLLOW)
 }

@@ -2,6 +2,7 @@ package memtree
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -23,7 +24,9 @@ type newFile struct {
 	i    *inode
 	how  engine.CreateOptions
 	made bool  // in place: there was no file before
-	size int64 // in place: length before; of a partial what was kept
+	size int64 // in place: length before; of a partial what was kept; of a clone that of its basis
+
+	cloned bool // it began as CreateOptions.Basis
 
 	resumable bool               // temp is the partial that a later run finds, and is locked
 	side      *inode             // its sidecar, or the mark of a file written in place; nil for none
@@ -59,6 +62,9 @@ func (t *tree) Create(ctx context.Context, path string, how engine.CreateOptions
 	f := t.newFile(path, how)
 	if err := f.begin(ctx); err != nil {
 		return nil, t.fail("create", path, err)
+	}
+	if err := f.share(); err != nil {
+		return nil, t.fail("clone", path, errors.Join(err, f.finishEarly(false)))
 	}
 	t.enlist(f)
 	return f, nil
@@ -314,6 +320,28 @@ func (f *newFile) CopyFrom(ctx context.Context, src engine.File, size int64) (bo
 		}
 	}
 	return true, f.t.fail("copy", f.path, f.retouch())
+}
+
+// share begins the file as a clone of its basis, where the disk can copy.
+func (f *newFile) share() error {
+	from, ok := f.how.Basis.(*file)
+	if !ok || from.t.d != f.t.d || f.temp == "" || f.how.Sparse || f.t.d.o.NoCopy {
+		return nil
+	}
+	return f.t.d.do(Op{Kind: "clone", Path: f.t.full(f.path), Change: true}, func() error {
+		f.i.write(from.i.data, 0)
+		f.t.d.touch(f.i)
+		f.cloned, f.size = true, int64(len(from.i.data))
+		return nil
+	})
+}
+
+// Cloned implements [engine.Cloned].
+func (f *newFile) Cloned() (engine.File, error) {
+	if !f.cloned {
+		return nil, nil
+	}
+	return &file{f.t, f.path, f.i}, nil
 }
 
 // Landed implements [engine.NewFile].

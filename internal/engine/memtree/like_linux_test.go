@@ -38,7 +38,9 @@ func TestLikeLocalfs(t *testing.T) {
 			rt.Fatal(err)
 		}
 		d := memtree.New(memtree.Options{Syncfs: rapid.Bool().Draw(rt, "syncfs")})
-		d.Put("/dst", dir())
+		if err := d.Put("/dst", dir()); err != nil {
+			rt.Fatal(err)
+		}
 		mem, err := d.Host().Dest(rt.Context(), "/dst", how)
 		if err != nil {
 			rt.Fatal(err)

@@ -31,7 +31,7 @@ func regular(content string) memtree.Node {
 func openDest(t *testing.T, o memtree.Options, how engine.DestOptions) (*memtree.Disk, engine.Dest) {
 	t.Helper()
 	d := memtree.New(o)
-	d.Put("/dst", dir())
+	must(t, d.Put("/dst", dir()))
 	d.Settle()
 	tree, err := d.Host().Dest(t.Context(), "/dst", how)
 	must(t, err)
@@ -124,7 +124,7 @@ func TestVolatile(t *testing.T) {
 // TestOverwritten writes into a durable file: its pages are old or new.
 func TestOverwritten(t *testing.T) {
 	d, tree := openDest(t, memtree.Options{}, engine.DestOptions{Durability: engine.SyncNone})
-	d.Put("/dst/file", regular(strings.Repeat("a", 12_000)))
+	must(t, d.Put("/dst/file", regular(strings.Repeat("a", 12_000))))
 	d.Settle()
 	must(t, put(t, tree, "file", strings.Repeat("b", 12_000), engine.CreateOptions{InPlace: true}))
 	seen := map[string]bool{}
@@ -184,7 +184,7 @@ func TestLost(t *testing.T) {
 		t.Errorf("there is %v", files)
 	}
 	fail = true
-	d.Put("/dst/file", regular("old"))
+	must(t, d.Put("/dst/file", regular("old")))
 	d.Settle()
 	if err := put(t, tree, "file", "new", engine.CreateOptions{InPlace: true}); !errors.Is(err, syscall.EIO) {
 		t.Errorf("the error is %v", err)
@@ -224,8 +224,8 @@ func TestKill(t *testing.T) {
 
 func TestGate(t *testing.T) {
 	d, tree := openDest(t, memtree.Options{}, engine.DestOptions{Durability: engine.SyncNone})
-	d.Put("/dst/a", regular(""))
-	d.Put("/dst/b", regular(""))
+	must(t, d.Put("/dst/a", regular("")))
+	must(t, d.Put("/dst/b", regular("")))
 	full := false
 	d.SetGate(func(op memtree.Op) error {
 		if full && op.Kind == "write" || op.Kind == "list" {

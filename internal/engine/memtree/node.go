@@ -24,9 +24,10 @@ type Node struct {
 }
 
 // Put puts a file at an absolute path, whose directory must exist, in place of
-// what is there. No gate is asked. An existing directory only gets the attributes.
-func (d *Disk) Put(path string, n Node) {
-	d.fix(path, func(dir *inode, name string) error {
+// what is there. No gate is asked, here and by the methods below. An existing directory
+// only gets the attributes.
+func (d *Disk) Put(path string, n Node) error {
+	return d.fix(path, func(dir *inode, name string) error {
 		e, there := d.child(dir, name)
 		i := e.ino
 		if !there || n.Type != manifest.Directory || i.kind != manifest.Directory {
@@ -43,8 +44,8 @@ func (d *Disk) Put(path string, n Node) {
 
 // Update changes the content of the regular file at path, in place, and gives it
 // the time of now unless quiet.
-func (d *Disk) Update(path string, data []byte, quiet bool) {
-	d.fix(path, func(dir *inode, name string) error {
+func (d *Disk) Update(path string, data []byte, quiet bool) error {
+	return d.fix(path, func(dir *inode, name string) error {
 		e, ok := d.child(dir, name)
 		if !ok || e.ino.kind != manifest.Regular {
 			return fmt.Errorf("%s is no regular file", path)
@@ -60,8 +61,8 @@ func (d *Disk) Update(path string, data []byte, quiet bool) {
 }
 
 // Link gives the file at old the name path, too.
-func (d *Disk) Link(path, old string) {
-	d.fix(path, func(dir *inode, name string) error {
+func (d *Disk) Link(path, old string) error {
+	return d.fix(path, func(dir *inode, name string) error {
 		i, err := d.resolve(old, false)
 		if err == nil {
 			d.alter(dir, naming{name, i})
@@ -71,28 +72,15 @@ func (d *Disk) Link(path, old string) {
 }
 
 // Drop removes what is at path, with all that is below.
-func (d *Disk) Drop(path string) {
-	d.fix(path, func(dir *inode, name string) error {
+func (d *Disk) Drop(path string) error {
+	return d.fix(path, func(dir *inode, name string) error {
 		d.alter(dir, naming{name, nil})
 		return nil
 	})
 }
 
-// SetTime gives what is at path a modification time.
-func (d *Disk) SetTime(path string, sec int64, nsec uint32) {
-	d.fix(path, func(dir *inode, name string) error {
-		e, ok := d.child(dir, name)
-		if !ok {
-			return fmt.Errorf("there is no %s", path)
-		}
-		e.ino.now.sec, e.ino.now.nsec = sec, nsec
-		e.ino.note()
-		return nil
-	})
-}
-
-// fix changes the disk for a test. It panics where the test is wrong.
-func (d *Disk) fix(path string, f func(dir *inode, name string) error) {
+// fix changes the disk for a test.
+func (d *Disk) fix(path string, f func(dir *inode, name string) error) error {
 	err := d.locked(func() error {
 		dir, name, err := d.dirOf(d.root, strings.TrimPrefix(path, "/"))
 		if err != nil {
@@ -101,8 +89,9 @@ func (d *Disk) fix(path string, f func(dir *inode, name string) error) {
 		return f(dir, name)
 	})
 	if err != nil {
-		panic("memtree: " + path + ": " + err.Error())
+		return fmt.Errorf("changing %s: %w", path, err)
 	}
+	return nil
 }
 
 // Settle makes everything durable.

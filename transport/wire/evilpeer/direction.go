@@ -11,12 +11,12 @@ func directionCases() (cases []Case) {
 	const class = "direction"
 	dest := []wire.Msg{
 		new(wire.Mode), new(wire.NeedDirs), new(wire.Want), new(wire.Basis), wire.NewSigPart(wire.ID{}, true, nil), wire.NewAnswer(wire.ID{}, 0, nil),
-		new(wire.Resend), new(wire.Check), new(wire.Items), new(wire.Removed), new(wire.Done), new(wire.Planned), new(wire.Resume), new(wire.Confirm),
+		new(wire.Resend), new(wire.Check), new(wire.Items), new(wire.Removed), new(wire.Done), new(wire.Planned), new(wire.Resume), new(wire.Confirm), &wire.Landed{Entries: []int{0}},
 	}
 	source := []wire.Msg{
 		new(wire.Roots), new(wire.RootDigest), new(wire.DirTable), new(wire.Listings), new(wire.ListEnd), new(wire.Owner), new(wire.Files), new(wire.Data),
 		new(wire.FileEnd), wire.NewSegment(wire.ID{}, 0, 0, true, nil), wire.NewQuestion(wire.ID{}, 0, nil), wire.NewLiterals(wire.ID{}, 0, true, nil),
-		new(wire.Same), new(wire.SourceDone), new(wire.Held), new(wire.Confirmed),
+		new(wire.Same), new(wire.SourceDone), new(wire.Held), new(wire.Confirmed), new(wire.GitRules),
 	}
 	for _, m := range dest {
 		cases = append(cases, Case{Class: class, Name: fmt.Sprintf("%T from the source", m), Rule: After[*wire.Roots](Msgs(m)...)})

@@ -71,7 +71,7 @@ func frameCases() (cases []Case) {
 	add("2^31-1 bytes", "exceeds", func(t byte) []byte { return raw(1<<31-1, t, 0, big) })
 	add("2^31 bytes", "exceeds", func(t byte) []byte { return raw(1<<31, t, 0, big) })
 	add("2^32-1 bytes", "exceeds", func(t byte) []byte { return raw(1<<32-1, t, 0, big) })
-	for _, typ := range []byte{0, 11, 15, 32, 47, 62, 127, 128, 255} {
+	for _, typ := range []byte{0, 11, 15, 32, 47, 63, 127, 128, 255} {
 		add(fmt.Sprintf("an unknown message %d", typ), "unknown message", func(byte) []byte { return frame(typ, 0, nil) })
 	}
 	for _, flags := range []byte{4, 5, 6, 0x80, 0xff} {

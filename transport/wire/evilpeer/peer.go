@@ -111,6 +111,10 @@ func (p *Peer) hasStruck() bool {
 	return p.struck
 }
 
+// spoken is the greatest version of the protocol that a peer speaks: what it hands on are the
+// messages of runs, and from the next one on the ends of a connection wait for others.
+const spoken = 4
+
 // oneWay lets a Conn read from a stream that it must not close.
 type oneWay struct{ io.Reader }
 
@@ -130,6 +134,7 @@ func (p *Peer) relay(dir Dir, from io.Reader, to io.Writer) {
 	if err != nil {
 		return
 	}
+	hello.Version = min(hello.Version, spoken)
 	items := p.turn(dir, hello)
 	if dir == In || !p.bare {
 		items = append([]Item{{Bytes: []byte(wire.Magic)}}, items...)

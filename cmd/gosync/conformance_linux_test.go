@@ -1,0 +1,231 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"gosync/internal/need"
+)
+
+// conformancePlace is a place with the trees that conformance cases start with.
+func conformancePlace(t *testing.T) *place {
+	t.Helper()
+	requireTool(t, "rsync")
+	p := &place{t: t, dir: t.TempDir()}
+	p.file("from/foo/config1", "one\n", 1_000_000_000)
+	p.file("from/foo/config2", "two, and more\n", 1_000_000_000)
+	p.file("from/bar/baz/third", "three\n", 1_000_000_000)
+	p.do(os.Symlink("../bar/baz/third", p.path("from/foo/sym")))
+	p.do(os.Link(p.path("from/foo/config1"), p.path("from/foo/extra")))
+	for _, dir := range []string{"from/foo", "from/bar/baz", "from/bar", "from"} {
+		p.time(dir, 1_000_000_000)
+	}
+	return p
+}
+
+// conform runs a command line with both programs, each on trees that prepare makes below the program's name, and wants the
+// same output but for numbers of bytes. PROGRAM stands for the program's own directory.
+func (p *place) conform(name, args string, prepare func(dir string)) {
+	p.t.Helper()
+	p.t.Run(name, func(t *testing.T) {
+		q := &place{t: t, dir: p.dir}
+		out := map[string]string{}
+		for _, program := range []string{"rsync", "gosync"} {
+			q.do(os.RemoveAll(q.path(program)))
+			q.mkdir(program)
+			if prepare != nil {
+				prepare(program)
+			}
+			text := q.run(program, strings.ReplaceAll(args, "PROGRAM", program))
+			out[program] = regexp.MustCompile(`(?m)^(sent|total size is) .*\n`).ReplaceAllString(strings.ReplaceAll(text, program+"/", "PROGRAM/"), "")
+		}
+		if out["gosync"] != out["rsync"] {
+			t.Errorf("%s\ngosync:\n%s\nrsync:\n%s", args, out["gosync"], out["rsync"])
+		}
+	})
+}
+
+// TestConformanceItemize holds the lines of -i, -ii and -vv against rsync's: those of each kind of change, with their order.
+func TestConformanceItemize(t *testing.T) {
+	t.Parallel()
+	p := conformancePlace(t)
+	copied := func(options string) func(dir string) {
+		return func(dir string) { p.run("rsync", options+" from/ "+dir+"/to") }
+	}
+	copiedThen := func(change func(dir string)) func(dir string) {
+		return func(dir string) {
+			copied("-aH")(dir)
+			change(dir + "/to")
+		}
+	}
+	older := copiedThen(func(to string) { p.file(to+"/foo/config2", "old", 900_000_000) })
+	p.conform("new", "-iplr from/ PROGRAM/to", nil)
+	p.conform("times now", "-iplrH from/ PROGRAM/to", copiedThen(func(to string) {
+		p.do(os.Remove(p.path(to + "/foo/extra")))
+		for _, name := range []string{"foo/config1", "foo/extra", "bar/baz/third"} {
+			p.file(to+"/"+name, "old", 900_000_000)
+		}
+		p.chmod(to+"/foo/config2", 0o601)
+	}))
+	p.conform("content", "-iplrtc from/ PROGRAM/to", copiedThen(func(to string) {
+		p.chmod(to+"/bar/baz/third", 0o777)
+		p.file(to+"/foo/config2", "TWO, and more\n", 900_000_000)
+		p.time(to+"/foo", 5)
+	}))
+	p.conform("uptodate", "-vvplrH from/ PROGRAM/to", older)
+	p.conform("all", "-ivvplrtH from/ PROGRAM/to", copiedThen(func(to string) {
+		p.chmod(to+"/bar/baz/third", 0o747)
+		p.time(to+"/foo/config2", 5)
+	}))
+	p.conform("names", "-vplrtH from/ PROGRAM/to", older)
+	p.conform("permissions", "-iplrtH from/ PROGRAM/to", copiedThen(func(to string) { p.chmod(to+"/foo/config1", 0o757) }))
+	for _, alt := range []string{"copy", "link", "compare"} {
+		p.conform(alt+"-dest, all", "-ivvplrtH --"+alt+"-dest=../to from/ PROGRAM/to2/", copied("-aH"))
+		if alt == "link" {
+			continue // what is a hard link there too is news to gosync
+		}
+		p.conform(alt+"-dest, changes", "-iplrtH --"+alt+"-dest=../to from/ PROGRAM/to2/", copied("-aH"))
+		p.conform(alt+"-dest, names", "-vvplrtH --"+alt+"-dest=../to from/ PROGRAM/to2/", copied("-aH"))
+	}
+	p.conform("directory to file", "-ai --delete from/ PROGRAM/to", copiedThen(func(to string) {
+		p.do(os.RemoveAll(p.path(to + "/bar")))
+		p.file(to+"/bar", "x", 5)
+	}))
+	p.conform("mkpath", "-aiv --mkpath from/ PROGRAM/a/b/to", nil)
+	p.conform("mkpath, dry run", "-ain --mkpath from/ PROGRAM/a/b/to", nil)
+}
+
+// TestConformanceInfo: the words of --info tell what rsync's tell.
+func TestConformanceInfo(t *testing.T) {
+	t.Parallel()
+	p := conformancePlace(t)
+	changed := func(dir string) {
+		p.run("rsync", "-a from/ "+dir+"/to")
+		p.file(dir+"/to/foo/config2", "old", 900_000_000)
+		p.file(dir+"/to/gone", "x", 5)
+	}
+	p.conform("backup", "-ab --info=backup from/ PROGRAM/to", changed)
+	p.conform("backup-dir", "-ab --info=backup --backup-dir=bak from/ PROGRAM/to", changed)
+	p.conform("backup0", "-avb --info=backup0 from/ PROGRAM/to", changed)
+	p.conform("remove", "-a --info=remove --remove-source-files PROGRAM/src/sub PROGRAM/to", func(dir string) { p.file(dir+"/src/sub/f", "x", 5) })
+	p.conform("symsafe", "-rlt --info=symsafe --copy-unsafe-links PROGRAM/src PROGRAM/to", func(dir string) {
+		p.mkdir(dir + "/src")
+		p.file(dir+"/f", "x", 5)
+		p.do(os.Symlink("../f", p.path(dir+"/src/l")))
+	})
+	p.conform("symsafe, left out", "-rlt --info=symsafe --safe-links PROGRAM/src PROGRAM/to", func(dir string) {
+		p.mkdir(dir + "/src")
+		p.do(os.Symlink("../../f", p.path(dir+"/src/l")))
+	})
+	p.conform("deltasum", "-a --debug=deltasum --no-whole-file from/ PROGRAM/to", changed)
+	p.conform("delete-before", "-av --delete-before from/ PROGRAM/to", changed)
+	p.conform("delay-updates", "-av --delay-updates from/ PROGRAM/new", changed)
+}
+
+// conformBinary is gosync itself, as an outside suite runs it.
+func conformBinary(args ...string) *exec.Cmd {
+	cmd := exec.Command("gosync", args...)
+	cmd.Env = append(os.Environ(), "POSIXLY_CORRECT=1")
+	return cmd
+}
+
+// TestConformanceGrowingFile lets a file grow while another is sent slowly: all of it arrives, and that is no error.
+func TestConformanceGrowingFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := &place{t: t, dir: dir}
+	p.file("from/g", strings.Repeat("0123456789abcdef", 200_000), 1_000_000_000)
+	cmd := conformBinary("-a", "--no-i-r", "--bwlimit=3000", "from/", "to/")
+	cmd.Dir = dir
+	p.do(cmd.Start())
+	f, err := os.OpenFile(p.path("from/g"), os.O_APPEND|os.O_WRONLY, 0)
+	p.do(err)
+	for range 4 {
+		time.Sleep(50 * time.Millisecond)
+		_, err = f.WriteString(strings.Repeat("more", 5000))
+		p.do(err)
+	}
+	p.do(f.Close())
+	p.do(cmd.Wait())
+	p.do(conformRun(dir, "-a", "from/", "to/"))
+	want, err := os.ReadFile(p.path("from/g"))
+	p.do(err)
+	if got, err := os.ReadFile(p.path("to/g")); err != nil || string(got) != string(want) {
+		t.Errorf("%v, %d of %d bytes", err, len(got), len(want))
+	}
+}
+
+func conformRun(dir string, args ...string) error {
+	cmd := conformBinary(args...)
+	cmd.Dir = dir
+	return cmd.Run()
+}
+
+// TestConformancePartial ends a run by SIGTERM: what has arrived of the file is kept where the options say, the next run
+// completes it and leaves nothing else.
+func TestConformancePartial(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, option, kept string }{
+		{"partial", "--partial", "to/f3"}, {"relative", "--partial-dir=.pd", "to/.pd/f3"}, {"absolute", "--partial-dir=DIR/pd", "pd/f3"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			p := &place{t: t, dir: dir}
+			content := strings.Repeat("0123456789abcde\n", 1<<20)
+			p.file("from/f3", content, 1_000_000_000)
+			p.mkdir("to")
+			p.mkdir("pd")
+			option := strings.Replace(c.option, "DIR", dir, 1)
+			cmd := conformBinary("-a", "--bwlimit=4000", option, "from/", "to/")
+			cmd.Dir = dir
+			p.do(cmd.Start())
+			time.Sleep(2 * time.Second)
+			p.do(cmd.Process.Signal(syscall.SIGTERM))
+			if err := cmd.Wait(); err == nil || cmd.ProcessState.ExitCode() != exitSignal {
+				t.Errorf("%v", err)
+			}
+			kept, err := os.ReadFile(p.path(c.kept))
+			if err != nil || len(kept) == 0 || !strings.HasPrefix(content, string(kept)) {
+				t.Fatalf("%v, %d bytes are kept", err, len(kept))
+			}
+			p.do(conformRun(dir, "-a", option, "from/", "to/"))
+			if got, err := os.ReadFile(p.path("to/f3")); err != nil || string(got) != content {
+				t.Errorf("%v, %d bytes", err, len(got))
+			}
+			if left, err := filepath.Glob(p.path("to/.[!.]*")); err != nil || len(left) > 0 {
+				t.Errorf("%v is left", left)
+			}
+		})
+	}
+}
+
+// TestConformanceHighFD starts with more than 1024 open files.
+func TestConformanceHighFD(t *testing.T) {
+	t.Parallel()
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < 1400 {
+		need.Missing(t, "files", "fewer than 1400 files may be open")
+	}
+	dir := t.TempDir()
+	p := &place{t: t, dir: dir}
+	p.file("from/a", "a", 1_000_000_000)
+	null, err := os.Open(os.DevNull)
+	p.do(err)
+	defer null.Close()
+	cmd := conformBinary("-a", "from/", "to/")
+	cmd.Dir = dir
+	for range 1200 {
+		cmd.ExtraFiles = append(cmd.ExtraFiles, null)
+	}
+	p.do(cmd.Run())
+	if _, err := os.Stat(p.path("to/a")); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+// huntFoundCases are what the hunter has found to be different once, made small. In alt is what the alternate directory
+// has; all that is no symlink gets the extended attributes, in all trees.
+func huntFoundCases() []struct{ name, line, src, dst, alt, xattrs string } {
+	acl := "system.posix_acl_access=" + "\x02\x00\x00\x00" + "\x01\x00\x06\x00\xff\xff\xff\xff" + "\x02\x00\x05\x00\x21\x00\x00\x00" +
+		"\x04\x00\x05\x00\xff\xff\xff\xff" + "\x10\x00\x05\x00\xff\xff\xff\xff" + "\x20\x00\x04\x00\xff\xff\xff\xff"
+	return []struct{ name, line, src, dst, alt, xattrs string }{
+		{name: "links to files with extended attributes", line: "-a -X --link-dest=../alt src/ dst/", src: "f a|d d|f d/b", alt: "f a|d d|f d/b", xattrs: "user.x=1"},
+		{name: "links to files with access control lists", line: "-a -A --link-dest=../alt src/ dst/", src: "f a mode=654", alt: "f a mode=654", xattrs: acl},
+		{name: "files with access control lists that are there", line: "-a -A --compare-dest=../alt src/ dst/", src: "f a mode=654", alt: "f a mode=654", xattrs: acl},
+		{name: "a file that is right becomes a link", line: "-a --link-dest=../alt src/ dst/", src: "f a|f b", dst: "f a", alt: "f a|f b"},
+		{name: "a file that is right is not needed", line: "-a --compare-dest=../alt src/ dst/", src: "f a|f b", dst: "f a", alt: "f a|f b"},
+		{name: "a file that is right stays with copies", line: "-a --copy-dest=../alt src/ dst/", src: "f a|f b", dst: "f a", alt: "f a|f b"},
+		{name: "what is linked to is moved", line: "-a --remove-source-files --link-dest=../alt src/ dst/", src: "f a|f b", dst: "f a", alt: "f a|f b"},
+		{name: "a directory that another has without times", line: "-a --no-t --compare-dest=../alt src/ dst/", src: "d d mode=700", alt: "d d"},
+		{name: "owners of directories for backups", line: "-r --delete --backup-dir=../bak src/ dst/", dst: "d d own=5:6|f d/a own=5:6"},
+		{name: "owners of directories for backups are kept", line: "-r -o --delete --backup-dir=../bak src/ dst/", dst: "d d own=5:6|f d/a own=5:6"},
+		{name: "a file in place of the directory for backups", line: "-a --backup-dir=b src/ dst/", src: "f a", dst: "f b"},
+		{name: "the time of a symlink of another", line: "-r -l -g --compare-dest=../alt src/ dst", src: "d d|l d/z to=a", alt: "d d|l d/z to=a own=33:2"},
+		{name: "the time of a symlink of another, of symlinks without", line: "-r -l -t -J -g --compare-dest=../alt src/ dst", src: "d d|l d/z to=a", alt: "d d|l d/z to=a own=33:2"},
+		{name: "a skipped root", line: "-R src/./ dst/a", src: "f a"},
+		{name: "a destination for nothing", line: "--exclude=* src/a/c src/b dst/new", src: "d a|f a/c|f b"},
+		{name: "a destination for a directory that is excluded", line: "-r --exclude=* src/a dst/new", src: "d a|f a/c|f b"},
+		{name: "a destination's name for what the rules leave", line: "-r --exclude=a src/a src/b dst/new", src: "d a|f a/c|f b"},
+		{name: "a directory in the way is not empty", line: "-a -R src/ dst/a", src: "d it|l it/x to=/nowhere", dst: "d a|d a/src|d a/src/it|d a/src/it/x|f a/src/it/x/inner"},
+		{name: "a directory and a file that stays", line: "-a --ignore-existing src/ dst/", src: "d a sec=1000000000", dst: "f a sec=1100000000"},
+	}
+}
+
+// TestHuntFound runs the cases that once were different.
+func TestHuntFound(t *testing.T) {
+	t.Parallel()
+	requireTool(t, "rsync")
+	needRoot(t)
+	h := &hunt{gosync: program(t), dir: huntDir(t), kinds: map[string][]uint64{}, accepted: map[string]int{}}
+	b := h.bench(t, 0)
+	split := func(text string) []string { return strings.FieldsFunc(text, func(c rune) bool { return c == '|' }) }
+	for i, f := range huntFoundCases() {
+		c := &huntCase{others: map[string]peerTree{"alt": tree(t, split(f.alt)...)}, texts: map[string]string{}}
+		c.way, c.umask, c.src, c.dst = []string{"local", "push", "pull"}[i%3], "022", tree(t, split(f.src)...), tree(t, split(f.dst)...)
+		if f.xattrs != "" {
+			for _, s := range []peerTree{c.src, c.dst, c.others["alt"]} {
+				for j := range s {
+					s[j].xattrs = []string{f.xattrs}
+				}
+			}
+		}
+		words := strings.Fields(f.line)
+		for ; strings.HasPrefix(words[0], "-"); words = words[1:] {
+			c.opts = append(c.opts, words[0])
+		}
+		c.sources, c.dest = words[:len(words)-1], words[len(words)-1]
+		if diffs := b.compare(t, c, false); len(diffs) > 0 {
+			t.Errorf("%s\n%s  %s", f.name, c, strings.Join(diffs, "\n  "))
+		}
+	}
+}
+
+// TestPerDirectoryRulesLikeRsync: -F reads the rules that lie in the source, and -FF leaves their files out.
+func TestPerDirectoryRulesLikeRsync(t *testing.T) {
+	t.Parallel()
+	const script = "mkdir -p s/d/e d/d; for f in 1.x 1.y 1.z d/1.x d/1.y d/1.z d/e/1.x d/e/1.z d/e/ok; do echo hi >s/$f; done; echo '- *.x' >s/.rsync-filter; echo '- *.z' >s/d/.rsync-filter\n" +
+		"touch d/1.x d/d/1.y d/d/old; find s d -exec touch -h -d @1000000000 {} +"
+	var cases []likeCase
+	for _, args := range []string{"-aiF {S}s/ {D}d/", "-aiFF {S}s/ {D}d/", "-aiF --delete {S}s/ {D}d/", "-ai -F -F -F --delete {S}s/ {D}d/", "-ai --include=*.x -F {S}s/ {D}d/"} {
+		cases = append(cases, likeCase{name: strings.NewReplacer(" ", "_", "/", "-", "{S}", "", "{D}", "").Replace(args), script: script, args: args})
+	}
+	likeRsync(t, cases)
+}

@@ -26,6 +26,7 @@ type fakeRun struct {
 	environ  map[string]string
 	stdin    string
 	outFails error
+	stdout   io.Writer // in place of out, if any
 }
 
 // nothing is a connection that nobody uses; end is how the far side ended.
@@ -45,6 +46,9 @@ func (w failingWriter) Write([]byte) (int, error) { return 0, w.err }
 // exec runs the program and returns its exit status.
 func (f *fakeRun) exec(ctx context.Context, args ...string) int {
 	var stdout io.Writer = &f.out
+	if f.stdout != nil {
+		stdout = f.stdout
+	}
 	if f.outFails != nil {
 		stdout = failingWriter{f.outFails}
 	}

@@ -2,14 +2,11 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -276,32 +273,13 @@ func (b *huntBench) prepare(t *testing.T, c *huntCase, base string) {
 }
 
 func (b *huntBench) start(t *testing.T, c *huntCase, base, program string, more ...string) huntRun {
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
-	defer cancel()
 	name := program
 	if program == "gosync" {
 		name = b.gosync
 	}
-	shell := []string{"-c", "umask " + c.umask + "; exec \"$0\" \"$@\"", name}
-	cmd := exec.CommandContext(ctx, "/bin/sh", slices.Concat(shell, more, b.argv(c, program))...)
-	cmd.Dir = base
-	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "TZ=UTC", "HOME="+b.dir)
-	cmd.WaitDelay = 5 * time.Second
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
-	}
-	if ctx.Err() != nil {
-		stderr.WriteString("did not end within a minute\n")
-	}
-	run := huntRun{status: cmd.ProcessState.ExitCode(), stderr: stderr.String()}
-	if text := strings.TrimSuffix(stdout.String(), "\n"); text != "" {
-		run.lines = strings.Split(text, "\n")
-	}
-	return run
+	argv := slices.Concat([]string{name}, more, b.argv(c, program))
+	status, lines, stderr := runUmask(t, base, c.umask, []string{"TZ=UTC", "HOME=" + b.dir}, argv)
+	return huntRun{status: status, lines: lines, stderr: stderr}
 }
 
 // A huntLook is what a directory holds: for each path what there is to say, by kind.

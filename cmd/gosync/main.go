@@ -1,7 +1,7 @@
 // Gosync makes copies of directories equal to the original, on this machine or
 // over SSH, and sends only what differs. Its options are those of rsync.
 //
-// This package is the command line: one table of options (table.go) feeds the
+// This package is the command line: one table of options (table*.go) feeds the
 // parser and the help; run.go turns the command line into a job for the engine,
 // connects the far side and starts it; output.go turns the engine's events into
 // rsync's lines, problems.go and exit.go its errors into advice and an exit

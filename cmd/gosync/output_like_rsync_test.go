@@ -6,7 +6,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -77,32 +76,7 @@ func TestOutputLikeRsync(t *testing.T) {
 	p := &place{t: t, dir: t.TempDir()}
 	p.fill()
 	for _, sc := range outputCases() {
-		p.compare(sc, "%s")
-	}
-}
-
-// compare runs a scenario with both programs. remote is what stands in front of what is at the far side.
-func (p *place) compare(sc scenario, remote string) {
-	p.t.Helper()
-	out := map[string]string{}
-	for _, program := range []string{"gosync", "rsync"} {
-		p.mkdir(program)
-		if sc.change != nil {
-			sc.change(p, program)
-		}
-	}
-	for _, program := range []string{"gosync", "rsync"} {
-		args := sc.args
-		if strings.Contains(args, "%") {
-			args = fmt.Sprintf(args, fmt.Sprintf(remote, program))
-		}
-		out[program] = p.run(program, args)
-		if sc.sorted {
-			out[program] = sortedLines(out[program])
-		}
-	}
-	if out["gosync"] != out["rsync"] {
-		p.t.Errorf("%s (%s)\ngosync:\n%s\nrsync:\n%s", sc.name, sc.args, out["gosync"], out["rsync"])
+		p.compare(sc)
 	}
 }
 
@@ -134,32 +108,15 @@ func TestOutputLikeRsyncRemote(t *testing.T) {
 // compareFar is compare where each program is its own far side.
 func (p *place) compareFar(sc scenario) {
 	p.t.Helper()
-	out := map[string]string{}
-	for _, program := range []string{"gosync", "rsync"} {
-		p.mkdir(program)
-		if sc.change != nil {
-			sc.change(p, program)
-		}
+	p.compareArgs(sc, func(program string) string {
 		path, err := exec.LookPath(program)
 		p.do(err)
 		args := strings.Replace(sc.args, "PROGRAM", path, 1)
 		if strings.Contains(args, "%") {
 			args = fmt.Sprintf(args, program)
 		}
-		out[program] = regexp.MustCompile(`(?m)^opening connection using.*\n`).ReplaceAllString(p.run(program, args), "")
-		if sc.sorted {
-			out[program] = sortedLines(out[program])
-		}
-	}
-	if out["gosync"] != out["rsync"] {
-		p.t.Errorf("%s (%s)\ngosync:\n%s\nrsync:\n%s", sc.name, sc.args, out["gosync"], out["rsync"])
-	}
-}
-
-func sortedLines(text string) string {
-	lines := strings.SplitAfter(text, "\n")
-	slices.Sort(lines)
-	return strings.Join(lines, "")
+		return args
+	})
 }
 
 // TestLogLikeRsync compares what both programs write to a log, but for times, process numbers and byte counts.

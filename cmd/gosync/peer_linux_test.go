@@ -98,35 +98,39 @@ func (b *peerBench) run(t testing.TB, c *peerCase, program string) peerOutcome {
 	return o
 }
 
-func (b *peerBench) start(t testing.TB, c *peerCase, program string) peerOutcome {
+func (b *peerBench) start(t testing.TB, c *peerCase, program string) (o peerOutcome) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
-	defer cancel()
 	name := program
 	if program == "gosync" {
 		name = b.gosync
 	}
-	shell := []string{"-c", "umask " + c.umask + "; exec \"$0\" \"$@\"", name}
-	cmd := exec.CommandContext(ctx, "/bin/sh", append(shell, b.argv(c, program)...)...)
-	cmd.Dir = b.dir
-	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8")
+	o.status, o.lines, o.stderr = runUmask(t, b.dir, c.umask, nil, append([]string{name}, b.argv(c, program)...))
+	return o
+}
+
+// runUmask runs a program in a directory, with an umask and more in its environment, for a minute at the most. It
+// returns the exit status, the lines of standard output and all of standard error.
+func runUmask(t testing.TB, dir, umask string, env, argv []string) (status int, lines []string, said string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "/bin/sh", append([]string{"-c", "umask " + umask + "; exec \"$0\" \"$@\""}, argv...)...)
+	cmd.Dir = dir
+	cmd.Env = slices.Concat(os.Environ(), []string{"LC_ALL=C.UTF-8"}, env)
 	cmd.WaitDelay = 5 * time.Second
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
 	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
+	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
 	if ctx.Err() != nil {
 		stderr.WriteString("did not end within a minute\n")
 	}
-	text := strings.TrimSuffix(stdout.String(), "\n")
-	o := peerOutcome{status: cmd.ProcessState.ExitCode(), stderr: stderr.String()}
-	if text != "" {
-		o.lines = strings.Split(text, "\n")
+	if text := strings.TrimSuffix(stdout.String(), "\n"); text != "" {
+		lines = strings.Split(text, "\n")
 	}
-	return o
+	return cmd.ProcessState.ExitCode(), lines, stderr.String()
 }
 
 // remove removes a tree, whatever its modes.

@@ -162,32 +162,54 @@ func TestSameLinesAsRsync(t *testing.T) {
 	p := &place{t: t, dir: t.TempDir()}
 	p.fill()
 	for _, sc := range scenarios() {
-		out := map[string]string{}
-		for _, program := range []string{"gosync", "rsync"} {
-			p.mkdir(program)
-			if sc.change != nil {
-				sc.change(p, program)
-			}
-		}
-		for _, program := range []string{"gosync", "rsync"} {
-			out[program] = p.run(program, fmt.Sprintf(sc.args, program))
-			if sc.shapes {
-				out[program] = regexp.MustCompile(`(?m)^(.{11}) .*`).ReplaceAllString(out[program], "$1")
-			}
-			if sc.sorted {
-				lines := strings.SplitAfter(out[program], "\n")
-				slices.Sort(lines)
-				out[program] = strings.Join(lines, "")
-			}
-		}
-		if out["gosync"] != out["rsync"] {
-			t.Errorf("%s (%s)\ngosync:\n%s\nrsync:\n%s", sc.name, sc.args, out["gosync"], out["rsync"])
-		}
+		p.compare(sc)
 	}
 }
 
+// compare runs a scenario with both programs.
+func (p *place) compare(sc scenario) {
+	p.t.Helper()
+	p.compareArgs(sc, func(program string) string {
+		if strings.Contains(sc.args, "%") {
+			return fmt.Sprintf(sc.args, program)
+		}
+		return sc.args
+	})
+}
+
+// compareArgs runs a scenario with both programs, each with the command line that args has for it.
+func (p *place) compareArgs(sc scenario, args func(program string) string) {
+	p.t.Helper()
+	for _, program := range []string{"gosync", "rsync"} {
+		p.mkdir(program)
+		if sc.change != nil {
+			sc.change(p, program)
+		}
+	}
+	out := map[string]string{}
+	for _, program := range []string{"gosync", "rsync"} {
+		text := p.run(program, args(program))
+		if sc.shapes {
+			text = regexp.MustCompile(`(?m)^(.{11}) .*`).ReplaceAllString(text, "$1")
+		}
+		if sc.sorted {
+			text = sortedLines(text)
+		}
+		out[program] = text
+	}
+	if out["gosync"] != out["rsync"] {
+		p.t.Errorf("%s (%s)\ngosync:\n%s\nrsync:\n%s", sc.name, sc.args, out["gosync"], out["rsync"])
+	}
+}
+
+func sortedLines(text string) string {
+	lines := strings.SplitAfter(text, "\n")
+	slices.Sort(lines)
+	return strings.Join(lines, "")
+}
+
 // run runs a program in the place and returns its output without what legitimately differs: the programs' own names,
-// sizes and speeds of the protocol, and a line about rsync's internals.
+// sizes and speeds of the protocol, and lines about internals and the connection.
 func (p *place) run(program, args string) string {
 	p.t.Helper()
 	cmd := exec.Command(program, strings.Fields(args)...)
@@ -199,7 +221,7 @@ func (p *place) run(program, args string) string {
 		p.t.Errorf("%s %s: %v\n%s", program, args, err, &stderr)
 	}
 	text := strings.ReplaceAll(stdout.String(), program, "PROGRAM")
-	text = regexp.MustCompile(`(?m)^(delta-transmission|total: matches).*\n`).ReplaceAllString(text, "")
+	text = regexp.MustCompile(`(?m)^(delta-transmission|total: matches|opening connection using).*\n`).ReplaceAllString(text, "")
 	text = regexp.MustCompile(`sent .* bytes/sec`).ReplaceAllString(text, "sent")
 	return regexp.MustCompile(`speedup is [0-9.,]+`).ReplaceAllString(text, "speedup")
 }

@@ -18,6 +18,9 @@ import (
 // quickExit keeps a program with the race detector from waiting a second at its end.
 const quickExit = "atexit_sleep_ms=0"
 
+// ignoredVariable names the option that a program of TestIgnoredOptionsAreNoticed ignores.
+const ignoredVariable = "GOSYNC_IGNORED"
+
 // TestMain makes the program, and a remote shell that reaches this machine, commands of the scripts.
 func TestMain(m *testing.M) {
 	// A run that sends gosync to a far side sends this program.
@@ -62,6 +65,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("TMPDIR", e.WorkDir)
 			e.Setenv("GORACE", quickExit)
+			e.Setenv(ignoredVariable, os.Getenv(ignoredVariable))
 			return nil
 		},
 		Condition: func(name string) (bool, error) {

@@ -2,14 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
-	"sync"
 
-	"gosync/internal/engine"
 	"gosync/internal/snapshot"
 )
 
@@ -128,6 +123,19 @@ func (r *snapshotRun) store(ctx context.Context, operand string, made bool) (sna
 	return k, targets[0], end, err
 }
 
+// listed opens the directory that the first operand names, to read it, and lists its snapshots.
+func (r *snapshotRun) listed(ctx context.Context) (k snapshot.Keeper, at target, all []snapshot.Info, end func(), err error) {
+	k, at, end, err = r.store(ctx, r.operands[0], false)
+	if err != nil {
+		return nil, target{}, nil, nil, err
+	}
+	if all, err = k.List(ctx); err != nil {
+		end()
+		return nil, target{}, nil, nil, err
+	}
+	return k, at, all, end, nil
+}
+
 // in returns the operand for a path below that of t.
 func (t target) in(path string) string {
 	u := t.Target
@@ -154,15 +162,11 @@ func (r *snapshotRun) list(ctx context.Context) error {
 	if err := r.needs(1, 1, "gosync snapshot list takes DEST"); err != nil {
 		return err
 	}
-	k, _, end, err := r.store(ctx, r.operands[0], false)
+	_, _, all, end, err := r.listed(ctx)
 	if err != nil {
 		return err
 	}
 	defer end()
-	all, err := k.List(ctx)
-	if err != nil {
-		return err
-	}
 	for _, i := range all {
 		r.con.print(i.Name + "  " + state(&i) + "\n")
 	}
@@ -178,105 +182,6 @@ func state(i *snapshot.Info) string {
 		return "damaged"
 	}
 	return "good"
-}
-
-// verify compares snapshots with their manifests.
-func (r *snapshotRun) verify(ctx context.Context) error {
-	if err := r.needs(1, 0, "gosync snapshot verify takes DEST and names"); err != nil {
-		return err
-	}
-	k, _, end, err := r.store(ctx, r.operands[0], false)
-	if err != nil {
-		return err
-	}
-	defer end()
-	all, err := k.List(ctx)
-	if err != nil {
-		return err
-	}
-	chosen := all
-	if len(r.operands) > 1 {
-		chosen = nil
-		for _, text := range r.operands[1:] {
-			i, err := snapshot.Resolve(all, text)
-			if err != nil {
-				return err
-			}
-			chosen = append(chosen, i)
-		}
-	}
-	var names []string
-	found, unread := 0, 0
-	for i := range chosen {
-		if chosen[i].Manifest {
-			names = append(names, chosen[i].Name)
-			continue
-		}
-		found++
-		r.con.print(chosen[i].Name + ": no manifest\n")
-	}
-	err = k.Check(ctx, names, func(f snapshot.Found) {
-		if f.Err != nil {
-			unread++
-			r.con.message(display("gosync: " + f.Name + ": " + f.Err.Error()))
-			return
-		}
-		found++
-		r.con.print(display(f.Name) + ": " + differenceText(f.Difference) + "\n")
-	})
-	switch {
-	case err != nil:
-		return err
-	case found > 0:
-		return withCode(exitVerify, errors.New("snapshots are damaged"))
-	case unread > 0:
-		return withCode(exitPartial, errors.New("some of it could not be read"))
-	}
-	if r.s.verbose > 0 {
-		r.con.print(fmt.Sprintf("%d snapshots have the digests of their manifests\n", len(names)))
-	}
-	return nil
-}
-
-// diff tells what differs between two snapshots.
-func (r *snapshotRun) diff(ctx context.Context) error {
-	if err := r.needs(2, 3, "gosync snapshot diff takes DEST and one or two names"); err != nil {
-		return err
-	}
-	k, at, end, err := r.store(ctx, r.operands[0], false)
-	if err != nil {
-		return err
-	}
-	defer end()
-	all, err := k.List(ctx)
-	if err != nil {
-		return err
-	}
-	var pair [2]snapshot.Info
-	var sums [2]snapshot.Manifest
-	for i, text := range append(slices.Clone(r.operands[1:]), "latest")[:2] {
-		if pair[i], err = snapshot.Resolve(all, text); err != nil {
-			return err
-		}
-		if sums[i], err = k.Manifest(ctx, pair[i].Name); err != nil {
-			return err
-		}
-	}
-	changed := map[string]bool{}
-	for _, d := range snapshot.Compare(sums[0], sums[1]) {
-		if d.Kind == snapshot.Changed {
-			changed[d.Path] = true
-		}
-	}
-	end()
-	r.s.DryRun, r.s.Delete, r.s.ForceDelete, r.s.DeleteEmptySource, r.s.MaxDelete = true, true, true, true, -1
-	c := &comparison{from: pair[0].Name, to: pair[1].Name, changed: changed}
-	err = r.compareOnce(ctx, r.s, []string{at.in(pair[0].Name + "/"), at.in(pair[1].Name + "/")}, c)
-	for _, path := range slices.Sorted(maps.Keys(c.changed)) { // of the same size and time
-		c.count++
-		r.con.print("differs (content): " + display(path) + "\n")
-	}
-	return c.verdict(ctx, err)
 }
 
 // prune removes snapshots.
@@ -301,182 +206,4 @@ func (r *snapshotRun) pruneIn(ctx context.Context, k snapshot.Keeper) error {
 		r.con.print("removed " + display(name) + "\n")
 	}
 	return err
-}
-
-// restore copies a snapshot, or a part of it, to where the user wants it.
-func (r *snapshotRun) restore(ctx context.Context) error {
-	if err := r.needs(3, 3, "gosync snapshot restore takes DEST, NAME and TARGET"); err != nil {
-		return err
-	}
-	k, at, end, err := r.store(ctx, r.operands[0], false)
-	if err != nil {
-		return err
-	}
-	defer end()
-	all, err := k.List(ctx)
-	if err != nil {
-		return err
-	}
-	name, path, _ := strings.Cut(r.operands[1], "/")
-	i, err := snapshot.Resolve(all, name)
-	if err != nil {
-		return err
-	}
-	if !i.Good() {
-		r.con.message("gosync: " + i.Name + ": " + state(&i) + "; gosync snapshot verify tells which files are concerned")
-	}
-	end()
-	return r.sync(ctx, r.s, []string{at.in(i.Name + "/" + path), r.operands[2]})
-}
-
-// forbidden are options that do not go with making a snapshot: they write into files
-// that snapshots share, decide what the snapshot decides, or leave out what it has to have.
-func forbidden(name string) bool {
-	return slices.Contains(strings.Fields(`append append-verify backup backup-dir clean compare-dest confirm copy-dest
- delay-updates delete delete-after delete-before delete-delay delete-during delete-excluded del direct existing
- ignore-existing inplace link-dest list-only max-delete partial-dir remove-source-files suffix temp-dir update`), name)
-}
-
-// make makes a snapshot.
-func (r *snapshotRun) make(ctx context.Context) error {
-	if err := r.needs(2, 0, "gosync snapshot takes at least one SRC, and DEST"); err != nil {
-		return err
-	}
-	for i := range r.s.given {
-		if g := &r.s.given[i]; g.on && forbidden(g.flag.name) {
-			return withCode(exitUnsupported, fmt.Errorf("%s does not go with gosync snapshot", g.arg()))
-		}
-	}
-	last := len(r.operands) - 1
-	sources := r.operands[:last]
-	if r.s.DryRun {
-		return r.pretend(ctx, sources, r.operands[last])
-	}
-	k, at, end, err := r.store(ctx, r.operands[last], true)
-	if err != nil {
-		return err
-	}
-	defer end()
-	next, err := k.Begin(ctx)
-	if err != nil {
-		return err
-	}
-	if next.Resumed {
-		r.con.message("gosync: going on with a snapshot that was interrupted")
-	}
-	s := r.s
-	s.Delete, s.ForceDelete, s.DeleteEmptySource, s.MaxDelete = true, true, true, -1 // of what is not there any more
-	s.deletes.excluded = true
-	s.retries = 0 // what is linked must be taken out of it first
-	if next.Base != "" {
-		s.AltKind = engine.AltLink
-		s.AltDirs[0] = "../" + next.Base
-	}
-	notes := &noter{keeper: k}
-	sub := *r.env
-	if !s.Checksum && !s.SizeOnly && !s.IgnoreTimes { // else what is noted of an earlier run may be of other content
-		sub.content = notes.add
-	}
-	if err := r.con.flush(); err != nil {
-		return err
-	}
-	failed := sub.sync(ctx, s, append(slices.Clone(sources), at.in(next.Dir+"/")))
-	if err := notes.flush(); err != nil && failed == nil {
-		return err
-	}
-	switch exitCode(failed, r.parts.exitCode) {
-	case exitOK, exitVanished:
-	case exitPartial:
-		if !r.o.errors {
-			return fmt.Errorf("no snapshot was made: %w; the next run goes on with it, and --despite-errors makes it as it is", failed)
-		}
-	default:
-		return failed
-	}
-	return r.finish(ctx, k, failed)
-}
-
-// exitVanished says that files vanished while they were copied.
-const exitVanished = 24
-
-// finish gives a snapshot its name and removes others. failed is what the copy ended with.
-func (r *snapshotRun) finish(ctx context.Context, k snapshot.Keeper, failed error) error {
-	f, err := k.Finish(ctx)
-	if err != nil {
-		return err
-	}
-	r.con.print("snapshot " + f.Name + "\n")
-	if r.s.verbose > 0 {
-		r.con.print(fmt.Sprintf("%d files, of which %d were read again for their digests\n", f.Files, f.Read))
-	}
-	if !r.o.keep.IsZero() {
-		if err := r.pruneIn(ctx, k); err != nil {
-			return err
-		}
-	}
-	return failed
-}
-
-// pretend is a dry run: it compares with the newest good snapshot. Where there is none
-// everything is new.
-func (r *snapshotRun) pretend(ctx context.Context, sources []string, dest string) error {
-	k, at, end, err := r.store(ctx, dest, false)
-	if err != nil && exitCode(err, r.parts.exitCode) == exitSelect {
-		return r.sync(ctx, r.s, append(slices.Clone(sources), dest))
-	}
-	if err != nil {
-		return err
-	}
-	defer end()
-	all, err := k.List(ctx)
-	if err != nil {
-		return err
-	}
-	base := ".gosync-snapshots.next"
-	for _, i := range all {
-		if i.Good() {
-			base = i.Name
-		}
-	}
-	end()
-	s := r.s
-	s.Delete, s.ForceDelete, s.DeleteEmptySource, s.deletes.excluded, s.MaxDelete = true, true, true, true, -1
-	return r.sync(ctx, s, append(slices.Clone(sources), at.in(base+"/")))
-}
-
-// noter hands digests to a store, several at a time.
-type noter struct {
-	keeper snapshot.Keeper
-
-	mu     sync.Mutex
-	batch  []snapshot.Landed
-	failed error
-}
-
-// noteBatch is after how many digests they are handed over: what a kill may lose, and is
-// read again then.
-const noteBatch = 256
-
-func (n *noter) add(c engine.Content) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.batch = append(n.batch, snapshot.Landed{Path: c.Path, Size: c.Size, Sec: c.Sec, Nsec: c.Nsec, Sum: snapshot.Sum(c.Sum)})
-	if len(n.batch) >= noteBatch {
-		n.hand()
-	}
-}
-
-// hand hands over what waits. n.mu is held.
-func (n *noter) hand() {
-	if n.failed == nil {
-		n.failed = n.keeper.Note(n.batch)
-	}
-	n.batch = nil
-}
-
-func (n *noter) flush() error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.hand()
-	return n.failed
 }

@@ -7,6 +7,37 @@ type deleteSettings struct {
 	excluded              bool // what the rules exclude, too
 }
 
+// deleteFlags are the options about whether anything is deleted, and how much.
+func deleteFlags() []flag {
+	return []flag{
+		{
+			name: "delete", category: catDelete, doc: "remove from the destination what the source does not have",
+			long: "It stops before the first deletion when the source is empty, or when more than half of the destination (and more than 100 entries) would go; see the next two options and --max-delete.",
+			set:  on(func(s *settings) *bool { return &s.Delete }),
+		},
+		{
+			name: "delete-empty-source", category: catDelete, doc: "... even when the source is empty",
+			set: on(func(s *settings) *bool { return &s.DeleteEmptySource }),
+		},
+		{
+			name: "force-delete", category: catDelete, doc: "... even when that is most of the destination",
+			set: on(func(s *settings) *bool { return &s.ForceDelete }),
+		},
+		{
+			name: "max-delete", arg: "N", category: catDelete, doc: "remove at most N entries; more is exit status 25",
+			set: func(s *settings, _ bool, text string) (err error) {
+				s.MaxDelete, err = parseMaxDelete(text)
+				return err
+			},
+		},
+		{
+			name: "clean", category: catDelete, doc: "only remove what interrupted runs have left",
+			long: "It takes one operand, the destination, and copies nothing. What is removed are unfinished files under hidden names, which the next run would go on with or remove in time. What a run that is going on uses stays.",
+			set:  on(func(s *settings) *bool { return &s.Clean }),
+		},
+	}
+}
+
 // whenFlags are the options about when deletions happen and what keeps them from
 // happening.
 func whenFlags() []flag {

@@ -8,6 +8,38 @@ import (
 	"time"
 )
 
+// outputFlags are the everyday options about output.
+func outputFlags() []flag {
+	return []flag{
+		{
+			name: "verbose", short: "v", negate: true, category: catOutput, doc: "name what is copied, and sum up at the end; -vv more",
+			set: count(func(s *settings) *int { return &s.verbose }),
+		},
+		{name: "quiet", short: "q", negate: true, category: catOutput, doc: "print errors only", set: on(func(s *settings) *bool { return &s.quiet })},
+		{
+			name: "itemize-changes", short: "i", negate: true, category: catOutput, doc: "say in eleven characters what changes; -ii also what does not",
+			long: "First < sent, > received, c made here, h hard link, . attributes only, *deleting. Then the type: f, d, L, D, S. Then c content, s size, t time, p permissions, o owner, g group, u access time, a access control lists, x extended attributes; + stands for a new entry.",
+			set:  count(func(s *settings) *int { return &s.itemize }),
+		},
+		{name: "stats", category: catOutput, doc: "print totals at the end", set: on(func(s *settings) *bool { return &s.stats })},
+		{
+			name: "progress", negate: true, category: catOutput, doc: "show how far the whole run is",
+			long: "One line on a terminal, else a line every 30 seconds, on standard error, and the last one on standard output.",
+			set:  on(func(s *settings) *bool { return &s.progress }),
+		},
+		{
+			name: "human-readable", short: "h", negate: true, category: catOutput, doc: "numbers with units; -hh with units of 1024",
+			long: "-h with nothing else is the short help.",
+			set:  count(func(s *settings) *int { return &s.human }),
+		},
+		{
+			name: "version", short: "V", category: catOutput, doc: "print the version; -VV as JSON, with what this gosync can do",
+			set: count(func(s *settings) *int { return &s.version }),
+		},
+		{name: "help", category: catOutput, doc: "explain all options; -h alone is shorter", set: on(func(s *settings) *bool { return &s.help })},
+	}
+}
+
 // moreOutputFlags are the options about output beside the everyday ones.
 func moreOutputFlags() []flag {
 	return append(lineFlags(), []flag{

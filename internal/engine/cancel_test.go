@@ -208,7 +208,9 @@ func testCut(t *testing.T, with func(*cutStream) trial, at int64) {
 	}
 }
 
-// muteStream stays open and says nothing more when so many bytes were read.
+// muteStream stays open and says nothing more when so many bytes were read, not even that the far side has gone: that one
+// gives up as well, and a line that is cut says so to neither. So whoever has it ends by its own timeout, whichever of the
+// two comes first.
 type muteStream struct {
 	io.ReadWriteCloser
 	left   atomic.Int64
@@ -217,13 +219,28 @@ type muteStream struct {
 }
 
 func (m *muteStream) Read(p []byte) (int, error) {
-	if m.left.Load() <= 0 {
-		<-m.closed
-		return 0, io.ErrClosedPipe
+	if left := m.left.Load(); left > 0 {
+		n, err := m.ReadWriteCloser.Read(p[:min(int64(len(p)), left)])
+		m.left.Add(-int64(n))
+		if err == nil || n > 0 {
+			return n, nil
+		}
 	}
-	n, err := m.ReadWriteCloser.Read(p[:min(int64(len(p)), m.left.Load())])
-	m.left.Add(-int64(n))
-	return n, err
+	<-m.closed
+	return 0, io.ErrClosedPipe
+}
+
+func (m *muteStream) Write(p []byte) (int, error) {
+	n, err := m.ReadWriteCloser.Write(p)
+	if err == nil {
+		return n, nil
+	}
+	select {
+	case <-m.closed:
+		return n, err
+	default:
+		return len(p), nil
+	}
 }
 
 func (m *muteStream) Close() error {

@@ -135,7 +135,7 @@ func (d *dest) copyFrom(ctx context.Context, in *incoming, src File, f NewFile, 
 		}
 		plain = p
 	}
-	if from == 0 && plain == nil {
+	if from == 0 && plain == nil && !d.job.Sparse { // which has to see the zeros
 		if ok, err := f.CopyFrom(ctx, src, size); ok || err != nil {
 			d.local.moved(size, size)
 			return size, size, err

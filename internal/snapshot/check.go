@@ -1,0 +1,53 @@
+package snapshot
+
+import "context"
+
+// Found tells what is wrong with the files of a snapshot.
+type Found struct {
+	Name string // of the snapshot
+	Difference
+	Err error // it could not be read
+}
+
+// Check reads snapshots and compares them with their manifests, and marks those as bad whose
+// files differ. A file that several of them share is read once.
+func (s *Store) Check(ctx context.Context, names []string, tell func(Found)) error {
+	inodes := map[inode]*shared{}
+	for _, name := range names {
+		want, err := s.Manifest(ctx, name)
+		if err != nil {
+			return err
+		}
+		unread := map[string]bool{}
+		has, err := TreeSums(ctx, &below{s.files, name}, Summing{inodes: inodes, Fail: func(path string, err error) {
+			unread[path] = true
+			tell(Found{Name: name, Difference: Difference{Changed, path}, Err: err})
+		}})
+		if err != nil {
+			return err
+		}
+		differs := false
+		for _, d := range Compare(want, has) {
+			if d.Kind != Missing || !unread[d.Path] {
+				differs = true
+				tell(Found{Name: name, Difference: d})
+			}
+		}
+		if err := s.mark(ctx, name, differs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mark notes whether a snapshot is bad.
+func (s *Store) mark(ctx context.Context, name string, bad bool) error {
+	if !bad {
+		return s.drop(ctx, badFile(name))
+	}
+	f, err := s.files.Append(ctx, badFile(name))
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}

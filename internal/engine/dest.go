@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -267,6 +268,8 @@ func (d *dest) control(ctx context.Context, m wire.Msg) error {
 	case *wire.ListEnd:
 		return d.toPlan(ctx, planItem{end: m})
 	case *wire.GitRules:
+		// They are kept, and would keep the memory of their frame, which is counted by none.
+		m.Ignore, m.Exclude = bytes.Clone(m.Ignore), bytes.Clone(m.Exclude)
 		return d.toPlan(ctx, planItem{git: m})
 	case *wire.Same:
 		return d.same(ctx, m)

@@ -175,8 +175,14 @@ func (c *Client) Begin(ctx context.Context) (n Next, err error) {
 	return n, err
 }
 
-// Note implements [Keeper]. It does not wait for the far side.
+// Note implements [Keeper]. It does not wait for an answer, and not longer than for one for
+// the far side to take it.
 func (c *Client) Note(l []Landed) error {
+	w := c.wait(context.Background(), c.silence)
+	return w.end(c.note(l))
+}
+
+func (c *Client) note(l []Landed) error {
 	for len(l) > 0 {
 		n := min(len(l), noteBatch)
 		q := request{Op: "note"}
@@ -250,6 +256,9 @@ func (c *Client) manifest(ctx context.Context, q *request, fail func(path string
 				return fmt.Errorf("the far side: %w", ErrManifest)
 			}
 			m = append(m, line)
+		}
+		if len(m) > maxFiles {
+			return errors.New("the far side: too many files")
 		}
 		return nil
 	})

@@ -21,6 +21,9 @@ type Next struct {
 
 // Begin takes the store's lock and prepares for a new snapshot.
 func (s *Store) Begin(ctx context.Context) (n Next, err error) {
+	if s.journal != nil {
+		return n, errors.New("a snapshot was begun already")
+	}
 	if err := s.hold(ctx); err != nil {
 		return n, err
 	}

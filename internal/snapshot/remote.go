@@ -24,6 +24,8 @@ const (
 	noteBatch  = 64        // digests in one message
 	sumBatch   = 256       // lines of a manifest in one message
 	maxListed  = 1_000_000 // snapshots, or names of them, that a far side may send
+
+	maxFiles = 100_000_000 // of a manifest; a run has no more
 )
 
 // request is what a client asks for.

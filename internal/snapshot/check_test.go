@@ -23,7 +23,7 @@ type unreadable struct {
 }
 
 func (u *unreadable) List(ctx context.Context, dir string) ([]manifest.Entry, error) {
-	if dir == u.dir {
+	if u.dir != "" && dir == u.dir {
 		return nil, syscall.EIO
 	}
 	return u.Files.List(ctx, dir)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -98,6 +99,7 @@ type dest struct {
 	owners     int           // users and groups that the source has named; the reader's
 	gotRoots   bool          // the message came; the reader's
 	gotDigest  bool          // ... and this one
+	gotEnd     bool          // ... and that which ends the listings
 	served     bool          // the other end is the client
 	planned    chan struct{} // closed when everything was compared: no listing may come any more
 	literal    atomic.Int64
@@ -267,6 +269,8 @@ func (d *dest) control(ctx context.Context, m wire.Msg) error {
 	case *wire.ListEnd:
 		return d.toPlan(ctx, planItem{end: m})
 	case *wire.GitRules:
+		// They are kept, and would keep the memory of their frame, which is counted by none.
+		m.Ignore, m.Exclude = bytes.Clone(m.Ignore), bytes.Clone(m.Exclude)
 		return d.toPlan(ctx, planItem{git: m})
 	case *wire.Same:
 		return d.same(ctx, m)
@@ -296,6 +300,10 @@ func (d *dest) toPlan(ctx context.Context, it planItem) error {
 	if !d.wantPlan.Load() {
 		return fmt.Errorf("%w: listings come that were not asked for", wire.ErrProtocol)
 	}
+	if d.gotEnd {
+		return fmt.Errorf("%w: listings come behind their end", wire.ErrProtocol)
+	}
+	d.gotEnd = it.end != nil
 	select {
 	case <-d.planned: // first: the queue may have room although nobody empties it
 		return fmt.Errorf("%w: listings come when everything was compared", wire.ErrProtocol)
@@ -353,6 +361,9 @@ func (d *dest) conduct(ctx context.Context) error {
 		return ctx.Err()
 	}
 	if err := d.requested.checkRoots(d.rootMsg); err != nil {
+		return err
+	}
+	if err := d.job.checkRoots(d.rootMsg); err != nil {
 		return err
 	}
 	if err := d.open(ctx); err != nil {

@@ -211,24 +211,47 @@ func (d *dest) keptDifferences(w, dst *manifest.Entry) (c manifest.Change) {
 	return c
 }
 
+// asksFor reports whether all that is kept of an entry was asked for.
+func (o *Options) asksFor(k *manifest.Kept) bool {
+	return (o.Xattrs || len(k.Xattrs) == 0) && (o.ACLs || k.Access == nil && k.Default == nil) && (o.Atimes || !k.HasAtime)
+}
+
 // maxKept bounds what a source may make this end hold of extended attributes and lists.
 const maxKept = 512 << 20
 
-// checkKept counts what of that a listing holds. Entries that have the same as the one
-// before share it.
-func (p *planner) checkKept(dir *destDir) error {
-	for i := range dir.entries {
-		e := &dir.entries[i]
+// checkKept counts what of that a part of a listing holds. Entries that have the same as the
+// one before share it, and what each has of its own is bounded by how many there may be.
+func (p *planner) checkKept(entries []manifest.Entry) error {
+	was := &manifest.Kept{}
+	for i := range entries {
+		e := &entries[i]
 		if e.Ext == nil || e.Ext.Kept == nil {
 			continue
 		}
 		k := e.Ext.Kept
-		p.kept += int64(manifest.XattrSize(k.Xattrs) + 64*(1+len(k.Xattrs)) + 8*(len(k.Access)+len(k.Default)))
+		if !p.d.job.asksFor(k) {
+			return fmt.Errorf("%w: %q comes with attributes or lists that nobody asked for", wire.ErrProtocol, e.Name)
+		}
+		if !sameSlice(k.Xattrs, was.Xattrs) {
+			p.kept += int64(manifest.XattrSize(k.Xattrs) + 64*len(k.Xattrs))
+		}
+		if !sameSlice(k.Access, was.Access) {
+			p.kept += int64(8 * len(k.Access))
+		}
+		if !sameSlice(k.Default, was.Default) {
+			p.kept += int64(8 * len(k.Default))
+		}
+		was = k
 	}
 	if p.kept > maxKept {
 		return wire.Errorf(wire.CodeMemory, "extended attributes and access control lists take more than %d bytes: copy fewer files at a time", maxKept)
 	}
 	return nil
+}
+
+// sameSlice reports whether two slices share their memory.
+func sameSlice[S ~[]E, E any](a, b S) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
 }
 
 // KeptError is about what only some file systems have: lists and extended attributes.

@@ -30,14 +30,21 @@ func sceneJob(t *testing.T, b *evilpeer.Bench) engine.Job {
 	job := engine.Job{Options: archive(), Sources: b.Sources(), Dest: b.Dst()}
 	job.Itemize, job.Files = true, b.Scene.Files
 	for _, f := range b.Scene.Flags {
-		rule, isRule := strings.CutPrefix(f, "exclude=")
+		name, value, _ := strings.Cut(f, "=")
 		switch on := sceneFlag(&job, f); {
-		case isRule:
-			job.Filter = rules(t, "- "+rule)
+		case name == "exclude":
+			job.Filter = rules(t, "- "+value)
+		case name == "gitignore":
+			job.Filter = rules(t)
+			job.Filter.GitIgnore()
+		case name == "shard":
+			var err error
+			job.Shard, err = engine.ParseShard(value)
+			must(t, err)
 		case on == nil:
 			t.Fatalf("no flag %q", f)
 		default:
-			*on = !strings.HasPrefix(f, "no-") || f == "no-partial"
+			*on = !strings.HasPrefix(f, "no-") || f == "no-partial" || f == "no-implied-dirs"
 		}
 	}
 	return job
@@ -48,6 +55,8 @@ func sceneFlag(job *engine.Job, name string) *bool {
 		"delete": &job.Delete, "relative": &job.Relative, "checksum": &job.Checksum, "append-verify": &job.AppendVerify,
 		"append": &job.Append, "partial": &job.Partial, "hard-links": &job.HardLinks, "confirm": &job.Confirm,
 		"ignore-times": &job.IgnoreTimes, "no-perms": &job.Perms, "no-devices": &job.Devices, "inplace": &job.InPlace,
+		"remove-source-files": &job.RemoveSource, "delete-missing-args": &job.DeleteMissing, "no-implied-dirs": &job.NoImplied,
+		"detect-renames": &job.DetectRenames, "xattrs": &job.Xattrs, "acls": &job.ACLs,
 	}[name]
 }
 
@@ -159,7 +168,7 @@ type evilBenches map[string]*evilpeer.Bench
 
 func (m evilBenches) bench(t *testing.T, s *evilpeer.Scene) *evilpeer.Bench {
 	t.Helper()
-	if b := m[s.Name]; b != nil {
+	if b := m[s.Name]; b != nil && !s.Moves {
 		must(t, b.Reset())
 		return b
 	}
@@ -228,6 +237,10 @@ func (m evilBenches) control(t *testing.T, c *evilpeer.Case, at evilpeer.Side) {
 	end := r.do(t.Context())
 	if got := engine.ExitCode(end.err); got != int(c.Scene.Control) && (got != 0 || at == evilpeer.Client) || end.hung {
 		t.Fatalf("the honest run ends with %d: %v (peer: %v)", got, end.err, end.peer.Honest)
+	}
+	if c.Scene.Moves {
+		must(t, r.bench.Moved())
+		return
 	}
 	if c.Scene.Control == wire.CodeOK && len(c.Scene.Keep) == 0 {
 		evilEqual(t, r.bench)

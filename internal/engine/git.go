@@ -14,11 +14,15 @@ import (
 // protects it by the same files, which come with the listings: its own ones are
 // missing at the first run, and of yesterday at every other.
 
+// wantsGitRules reports whether the destination needs the source's rules: for what it deletes.
+func (j *Job) wantsGitRules() bool {
+	return j.Filter != nil && j.Filter.GitProtects() && (j.Delete || j.Force)
+}
+
 // sendGitRules sends what the directories have of git's rules, where the destination
-// will want to know: for what it deletes.
+// wants to know.
 func (s *source) sendGitRules(ctx context.Context, d *walker.Dir) error {
-	f := s.job.Filter
-	if f == nil || !f.GitProtects() || !s.job.Delete && !s.job.Force || d.Git.Empty() {
+	if !s.job.wantsGitRules() || d.Git.Empty() {
 		return nil
 	}
 	g := d.Git
@@ -44,7 +48,7 @@ const gitCost = 128
 // learn takes what the source says of a directory.
 func (g *gitRules) learn(job *Job, listed map[int]*destDir, m *wire.GitRules) error {
 	switch {
-	case job.Filter == nil || !job.Filter.GitProtects():
+	case !job.wantsGitRules():
 		return fmt.Errorf("%w: git's rules come that nobody asked for", wire.ErrProtocol)
 	case g.dirs[m.Dir] != nil || listed[m.Dir] != nil:
 		return fmt.Errorf("%w: git's rules of directory %d come again or too late", wire.ErrProtocol, m.Dir)

@@ -15,6 +15,7 @@ func TestGitRulesRefused(t *testing.T) {
 	set := new(filter.Set)
 	set.GitIgnore()
 	job := &Job{}
+	job.Delete = true
 	rules := func(dir, size int) *wire.GitRules { return &wire.GitRules{Dir: dir, Ignore: make([]byte, size)} }
 	var g gitRules
 	if err := g.learn(job, nil, rules(0, 1)); !errors.Is(err, wire.ErrProtocol) {
@@ -24,7 +25,11 @@ func TestGitRulesRefused(t *testing.T) {
 	if err := g.learn(job, nil, rules(0, 1)); !errors.Is(err, wire.ErrProtocol) {
 		t.Errorf("rules that protect nothing: %v", err)
 	}
-	job.Filter = set
+	job.Filter, job.Delete = set, false
+	if err := g.learn(job, nil, rules(0, 1)); !errors.Is(err, wire.ErrProtocol) {
+		t.Errorf("rules where nothing is removed: %v", err)
+	}
+	job.Force = true
 	if err := g.learn(job, nil, rules(0, 1)); err != nil {
 		t.Error(err)
 	}

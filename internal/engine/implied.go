@@ -3,7 +3,9 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 
+	"gosync/transport/wire"
 	"gosync/walker/manifest"
 )
 
@@ -12,6 +14,15 @@ import (
 // is, and what it does not have is made like any new directory.
 
 var errNoDirectory = errors.New("it is no directory, and --no-implied-dirs leaves it as it is")
+
+// checkBare refuses the claim that a directory was not asked for itself where all are: what
+// is said to be so is looked for behind symlinks.
+func (p *planner) checkBare(dir *destDir) error {
+	if p.d.job.NoImplied {
+		return nil
+	}
+	return fmt.Errorf("%w: directory %q is said not to be asked for itself", wire.ErrProtocol, dir.shown)
+}
 
 // bareLink has a symlink that stands where such a directory would be stand for the one
 // that it leads to, inside of the destination.

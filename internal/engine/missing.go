@@ -96,6 +96,9 @@ func (p *planner) missing(ctx context.Context) error {
 	if !d.job.DeleteMissing || d.tree == nil {
 		return nil
 	}
+	if err := d.requested.checkMissing(d.rootMsg); err != nil {
+		return err
+	}
 	names := slices.Clone(d.rootMsg.Missing)
 	slices.Sort(names)
 	if len(names) == 0 {
@@ -107,9 +110,6 @@ func (p *planner) missing(ctx context.Context) error {
 	}
 	done := d.deadPaths()
 	for _, name := range slices.Compact(names) {
-		if !d.requested.covers(name) {
-			return fmt.Errorf("%w: %q is to be removed and was not asked for", wire.ErrProtocol, name)
-		}
 		if d.rename != "" {
 			name = d.rename
 		}

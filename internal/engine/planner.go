@@ -107,6 +107,9 @@ func (p *planner) run(ctx context.Context) error {
 
 // record takes a listing, or a part of one, that the source sent.
 func (p *planner) record(ctx context.Context, r *wire.ListingRecord) error {
+	if err := p.checkKept(r.Entries); err != nil {
+		return err
+	}
 	if p.partial != nil {
 		if r.Dir != p.partial.index {
 			return fmt.Errorf("%w: the listing of directory %d is broken off", wire.ErrProtocol, p.partial.index)
@@ -148,7 +151,7 @@ func (p *planner) complete(ctx context.Context, r *wire.ListingRecord, dir *dest
 	if p.d.job.MungeLinks {
 		munge(dir.entries)
 	}
-	if err := p.checkKept(dir); err != nil {
+	if err := p.checkShare(dir); err != nil {
 		return err
 	}
 	if err := p.d.requested.checkNames(dir); err != nil {
@@ -166,6 +169,9 @@ func (p *planner) complete(ctx context.Context, r *wire.ListingRecord, dir *dest
 		return err
 	}
 	if dir.bare {
+		if err := p.checkBare(dir); err != nil {
+			return err
+		}
 		if err := p.bareLink(ctx, parent, dir, entry); err != nil {
 			return err
 		}
@@ -440,6 +446,9 @@ func (p *planner) end(ctx context.Context, m *wire.ListEnd) error {
 	}
 	if m.Dirs != len(p.byIndex) {
 		return fmt.Errorf("%w: %d directories were listed, %d announced", wire.ErrProtocol, len(p.byIndex), m.Dirs)
+	}
+	if len(p.git.dirs) > 0 {
+		return fmt.Errorf("%w: git's rules came of %d directories that were not listed", wire.ErrProtocol, len(p.git.dirs))
 	}
 	d.listEnd = *m
 	if err := d.judgeDeletions(ctx); err != nil {

@@ -232,11 +232,17 @@ func (r *relay) source(ctx context.Context, f wire.Frame) (over bool, err error)
 		r.totals = m.Totals
 	case *wire.ListEnd:
 		r.totals = m.Totals
+		if r.roots != nil { // the destination does not know what was asked for
+			err = r.req.checkMissing(r.roots)
+		}
 	case *wire.SourceDone:
 		r.literal = m.Literal
 		over = true
 	default:
 		return true, fmt.Errorf("%w: message %d from the source", wire.ErrProtocol, m.Type())
+	}
+	if err != nil {
+		return true, err
 	}
 	if err := r.to.Send(ctx, m); err != nil {
 		return true, err
@@ -286,6 +292,11 @@ func (r *relay) record(rec *wire.ListingRecord) error {
 			}
 		}
 		r.dirs[rec.Dir] = dir
+	}
+	for i := range rec.Entries {
+		if e := &rec.Entries[i]; e.Ext != nil && e.Ext.Kept != nil {
+			e.Keep(nil) // nobody here looks at it, and it may be large
+		}
 	}
 	dir.entries = append(dir.entries, rec.Entries...)
 	if r.partial = nil; rec.More {

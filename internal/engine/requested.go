@@ -253,6 +253,28 @@ func (r *requested) checkRoots(m *wire.Roots) error {
 	}
 }
 
+// checkRoots refuses what is said of sources that the job does not ask for.
+func (j *Job) checkRoots(m *wire.Roots) error {
+	switch {
+	case len(m.Missing) > 0 && !j.DeleteMissing:
+		return fmt.Errorf("%w: %q is said to be missing, and nothing is to be removed for that", wire.ErrProtocol, m.Missing[0])
+	case m.Root.Ext != nil && m.Root.Ext.Kept != nil && !j.asksFor(m.Root.Ext.Kept):
+		return fmt.Errorf("%w: the root comes with attributes or lists that nobody asked for", wire.ErrProtocol)
+	}
+	return nil
+}
+
+// checkMissing refuses to have something removed, for missing at the source, that was not
+// asked for. What was asked for of home directories is known when all was listed.
+func (r *requested) checkMissing(m *wire.Roots) error {
+	for _, path := range m.Missing {
+		if !r.covers(path) {
+			return fmt.Errorf("%w: %q is to be removed and was not asked for", wire.ErrProtocol, path)
+		}
+	}
+	return nil
+}
+
 // checkNames refuses entries of dir that were not asked for.
 func (r *requested) checkNames(dir *destDir) error {
 	if r.covers(dir.shown) {

@@ -82,6 +82,19 @@ func (s *Shard) set(name, value string) (known bool, err error) {
 // gives it its attributes.
 func (d *dest) others(dir *destDir) bool { return !d.job.Shard.Has(dir.shown) }
 
+// checkShare refuses entries that are of another part.
+func (p *planner) checkShare(dir *destDir) error {
+	if !p.d.others(dir) {
+		return nil
+	}
+	for i := range dir.entries {
+		if e := &dir.entries[i]; !e.IsDir() {
+			return fmt.Errorf("%w: %q comes, which is not of part %v", wire.ErrProtocol, shownPath(dir, e), p.d.job.Shard)
+		}
+	}
+	return nil
+}
+
 // openEarly gives a directory that this run has made, and whose content is of another
 // part, the attributes that it is to have at once, but for what would keep others from
 // working in it. From here on only its time is this run's, as far as it changes that.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -36,6 +37,7 @@ func (s *source) answer(m *wire.Answer) error {
 	if !asked {
 		return fmt.Errorf("%w: an answer about segment %d, which has no question", wire.ErrProtocol, m.Segment)
 	}
+	m.Body = bytes.Clone(m.Body) // it may wait, and its frame may be far larger
 	return offer(j.answers, m)
 }
 

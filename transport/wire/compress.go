@@ -128,11 +128,13 @@ func (c *Conn) decompress(f *Frame) ([]byte, error) {
 	if d.err != nil {
 		return nil, d.err
 	}
-	home := c.pool.Get().(*[]byte)
-	dst := (*home)[:0]
-	if n > uint64(cap(dst)) {
-		c.pool.Put(home)
-		home, dst = nil, make([]byte, 0, n)
+	var home *[]byte
+	var dst []byte
+	if n <= smallFrame || n > bufferSize+headerSize { // who keeps a little of it must not keep a buffer
+		dst = make([]byte, 0, max(n, 1))
+	} else {
+		home = c.pool.Get().(*[]byte)
+		dst = (*home)[:0]
 	}
 	out, err := c.dec.DecodeAll(d.b, dst)
 	if err != nil || uint64(len(out)) != n {

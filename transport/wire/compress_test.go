@@ -141,6 +141,9 @@ func TestCompress(t *testing.T) {
 			if err != nil || !bytes.Equal(got, c.payload) {
 				t.Errorf("%s: %d bytes, %v", c.what, len(got), err)
 			}
+			if len(got) <= smallFrame && cap(got) > 2*smallFrame { // whoever keeps it
+				t.Errorf("%s: %d bytes take %d", c.what, len(got), cap(got))
+			}
 			if again, err := g.Payload(); err != nil || !bytes.Equal(again, c.payload) {
 				t.Errorf("%s: asked again: %d bytes, %v", c.what, len(again), err)
 			}

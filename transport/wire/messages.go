@@ -251,7 +251,6 @@ func appendID(b []byte, id ID) []byte {
 }
 func (d *Dec) id() ID { return ID{d.index(), d.index()} }
 
-// name checks a name that is about to be used as one component of a path.
 // path checks a path of the transfer.
 func (d *Dec) path(path string) {
 	for n := range strings.SplitSeq(path, "/") {
@@ -259,6 +258,7 @@ func (d *Dec) path(path string) {
 	}
 }
 
+// name checks a name that is about to be used as one component of a path.
 func (d *Dec) name(n string) {
 	if d.err == nil {
 		if err := manifest.ValidName(n); err != nil {

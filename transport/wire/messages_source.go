@@ -54,7 +54,7 @@ func (m *Roots) decode(d *Dec) {
 	for _, n := range m.TopNames {
 		d.name(n)
 	}
-	m.Missing = d.strings(MaxFrame)
+	m.Missing = d.strings(maxText)
 	for _, path := range m.Missing {
 		d.path(path)
 	}

@@ -243,9 +243,10 @@ func TestRefusedMessages(t *testing.T) {
 		{"answer of 2", TypeConfirmed, u(2)},
 		{"no answer", TypeConfirmed, nil},
 		{"type 0", 0, nil},
-		{"type 11", 11, nil},
-		{"type 32", 32, nil},
-		{"type 62", 62, nil},
+		{"type 12", 12, make([]byte, 4)},
+		{"type 32", 32, make([]byte, 4)},
+		{"type 41", 41, make([]byte, 4)},
+		{"type 63", 63, make([]byte, 4)},
 		{"type 255", 255, nil},
 	} {
 		if m, err := Decode(c.typ, c.b); !errors.Is(err, ErrProtocol) {

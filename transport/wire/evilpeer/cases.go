@@ -6,7 +6,7 @@ import "slices"
 func Cases() []Case {
 	all := slices.Concat(
 		nameCases(), scopeCases(), typeCases(), oracleCases(), deltaCases(), resumeCases(), metaCases(),
-		countCases(), frameCases(), directionCases(), confirmCases(), showCases(),
+		countCases(), frameCases(), directionCases(), confirmCases(), showCases(), optionCases(), keptCases(),
 	)
 	for i := range all {
 		c := &all[i]

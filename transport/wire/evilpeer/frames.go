@@ -42,6 +42,12 @@ func bomb(n int) []byte {
 	return b
 }
 
+// stored is zstd data that gives data, a few KiB, as it is.
+func stored(data []byte) []byte {
+	h := uint32(len(data))<<3 | 1 // the last block, and raw
+	return append([]byte{0x28, 0xb5, 0x2f, 0xfd, 0x00, 13 << 3, byte(h), byte(h >> 8), byte(h >> 16)}, data...)
+}
+
 const zstd = 1 // the flag
 
 // squeezed is a compressed frame that announces n bytes.

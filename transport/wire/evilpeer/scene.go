@@ -28,6 +28,7 @@ type Scene struct {
 	Control wire.Code               // exit status of a client when nobody lies
 	New     bool                    // the destination does not exist: Trees says what lies around it
 	User    bool                    // the victim has not the rights of root
+	Moves   bool                    // a run that ends well leaves nothing of the source but directories
 }
 
 // Files is a tree: names to contents. A name that ends in a slash is a directory;

@@ -1,0 +1,183 @@
+package engine
+
+import (
+	"context"
+
+	"gosync/walker/manifest"
+)
+
+// root plans the destination directory itself, where a source's content goes
+// into it.
+func (p *planner) root(ctx context.Context, dir *destDir) error {
+	d := p.d
+	if !d.rootMsg.HasRoot || d.tree == nil && (d.rootMsg.Nothing || !d.job.DryRun) { // for nothing it is not made
+		return nil
+	}
+	var st manifest.Entry
+	if d.names.root != nil {
+		st = *d.names.root
+	} else if d.tree != nil {
+		var err error
+		if st, err = d.tree.Stat(ctx, ""); err != nil {
+			return d.fileFailed("stat", d.base, err)
+		}
+	}
+	if d.unlocked {
+		st.Mode = d.lockedMode
+	}
+	if d.tree == nil && d.job.MakePath { // what is made is like what is wanted, but for its time
+		st = d.wanted(&d.rootMsg.Root, nil)
+		st.Sec = 0
+	}
+	old := &st
+	if d.created {
+		old = nil
+	}
+	dir.want = d.wanted(&d.rootMsg.Root, old)
+	c := d.differences(&dir.want, &st)
+	dir.attrs = (c | d.exact(&d.rootMsg.Root, &st)).Attrs()
+	if d.created {
+		dir.attrs = d.allAttrs(&dir.want)
+		if c = d.newRoot(&dir.want); c&manifest.ChangeNew != 0 {
+			d.made(&d.rootMsg.Root)
+		}
+	}
+	if d.others(dir) && !d.job.DryRun {
+		if !d.created {
+			c, dir.attrs = 0, 0
+		} else if err := d.openEarly(ctx, dir); err != nil {
+			return err
+		}
+	}
+	d.item(dir, rootEntry, &d.rootMsg.Root, c, "")
+	return p.access(ctx, dir, &st)
+}
+
+// announce plans a subdirectory: it is made, or its attributes are compared.
+func (p *planner) announce(ctx context.Context, parent, dir *destDir, entry int) error {
+	d, e := p.d, &parent.entries[entry]
+	if err := checkPaths(d.pathBytes, len(d.dirs)); err != nil {
+		return err
+	}
+	if parent.failed || dir.failed {
+		dir.failed, dir.passed = true, parent.passed
+		return nil
+	}
+	dst := parent.find(d.nameFor(parent, e))
+	if passed, err := d.passedDir(dir, dst); passed || err != nil {
+		dir.failed, dir.passed = true, true
+		return err
+	}
+	if err := d.inTheWay(e, dst); err != nil {
+		dir.failed = true
+		return d.fileFailed("mkdir", dir.shown, err)
+	}
+	if dir.bare {
+		return p.bare(ctx, parent, dir, e, dst)
+	}
+	dir.want = d.wantedIn(parent, e, dst)
+	if dst != nil && dst.IsDir() {
+		c := d.differences(&dir.want, dst)
+		dir.attrs = (c | d.exact(e, dst)).Attrs()
+		if d.others(dir) {
+			c, dir.attrs = 0, 0
+		}
+		d.item(parent, entry, e, c, "")
+		if c&manifest.ChangePerms != 0 && dir.want.Mode&^dst.Mode&0o2000 != 0 && !d.job.DryRun {
+			if err := d.setgid(ctx, dir); err != nil {
+				return err
+			}
+		}
+		return p.access(ctx, dir, dst)
+	}
+	c := p.newDir(ctx, parent, e, &dir.want)
+	if d.item(parent, entry, e, c, ""); c&manifest.ChangeNew != 0 {
+		d.made(e)
+	}
+	dir.attrs = d.allAttrs(&dir.want)
+	parent.touched.Store(true)
+	return p.makeDir(ctx, parent, dir, dst)
+}
+
+// makeDir makes a directory, at once or when there is time for it.
+func (p *planner) makeDir(ctx context.Context, parent, dir *destDir, dst *manifest.Entry) error {
+	d := p.d
+	if d.job.DryRun {
+		return nil
+	}
+	if d.afar() {
+		d.makeLater(parent, dir, func() (bool, error) { return d.makeDir(ctx, dir, dst) })
+		return nil
+	}
+	made, err := d.makeDir(ctx, dir, dst)
+	dir.failed = !made
+	return err
+}
+
+// makeDir makes a directory, where something else may be in the way, and reports
+// whether it is there.
+func (d *dest) makeDir(ctx context.Context, dir *destDir, inTheWay *manifest.Entry) (bool, error) {
+	if inTheWay != nil {
+		if err := d.tree.Remove(ctx, dir.path, inTheWay); err != nil {
+			return false, d.fileFailed("remove", dir.shown, err)
+		}
+	}
+	if err := d.tree.Mkdir(ctx, dir.path); err != nil {
+		if d.madeByOther(ctx, dir, err) {
+			if d.others(dir) {
+				dir.attrs = 0
+			}
+			return true, nil
+		}
+		return false, d.fileFailed("mkdir", dir.shown, err)
+	}
+	if dir.want.Mode&0o2000 != 0 {
+		if err := d.setgid(ctx, dir); err != nil {
+			return true, err
+		}
+	}
+	if !d.job.Perms || dir.bare { // a setgid bit that it inherits stays
+		if st, err := d.tree.Stat(ctx, dir.path); err == nil {
+			dir.want.Mode |= st.Mode & 0o2000
+		}
+	}
+	if d.others(dir) {
+		return true, d.openEarly(ctx, dir)
+	}
+	return true, nil
+}
+
+// setgid gives a directory its setgid bit before anything is made in it, because
+// what is made inherits the group from it.
+func (d *dest) setgid(ctx context.Context, dir *destDir) error {
+	early := dir.want
+	early.Mode |= 0o700
+	if err := d.tree.SetAttrs(ctx, dir.path, &early, manifest.AttrMode); err != nil {
+		return d.fileFailed("set attributes", dir.shown, err)
+	}
+	dir.attrs |= manifest.AttrMode
+	return nil
+}
+
+// access lets this process work in a directory that its owner may not write:
+// the mode that it is to have is set at the end.
+func (p *planner) access(ctx context.Context, dir *destDir, dst *manifest.Entry) error {
+	d := p.d
+	if d.job.DryRun || d.host.IDs().Root() || dst.Mode&0o700 == 0o700 || !dir.exists {
+		return nil
+	}
+	open := dir.want
+	open.Mode = dst.Mode | 0o700
+	if err := d.tree.SetAttrs(ctx, dir.path, &open, manifest.AttrMode); err != nil {
+		return nil //nolint:nilerr // whatever is done in it will say what it needs
+	}
+	dir.want.Mode, dir.attrs = d.finalMode(dir, dst), dir.attrs|manifest.AttrMode
+	return nil
+}
+
+func (d *dest) finalMode(dir *destDir, dst *manifest.Entry) uint16 {
+	if d.job.Perms {
+		return dir.want.Mode
+	}
+	return dst.Mode
+}

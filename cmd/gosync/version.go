@@ -15,7 +15,7 @@ import (
 var (
 	release  string // "" where the build information tells
 	revision string // the commit
-	built    string // when that was made
+	revised  string // when that was made
 )
 
 // build is what is known of how the program was made. What is not known is "".
@@ -32,7 +32,7 @@ const devel = "devel"
 // thisBuild describes this program.
 func thisBuild() build {
 	info, _ := debug.ReadBuildInfo() // nil where there is none
-	return buildOf(build{version: release, revision: revision, time: built}, info)
+	return buildOf(build{version: release, revision: revision, time: revised}, info)
 }
 
 // buildOf puts together what the linker was told, which counts first, and what the build

@@ -11,8 +11,11 @@ import (
 func TestBuildOf(t *testing.T) {
 	module := func(version string) debug.Module { return debug.Module{Path: "gosync", Version: version} }
 	vcs := []debug.BuildSetting{
-		{Key: "-trimpath", Value: "true"}, {Key: "vcs", Value: "git"},
-		{Key: "vcs.revision", Value: "0123abc"}, {Key: "vcs.time", Value: "2026-11-26T00:00:00Z"}, {Key: "vcs.modified", Value: "true"},
+		{Key: "-trimpath", Value: "true"},
+		{Key: "vcs", Value: "git"},
+		{Key: "vcs.revision", Value: "0123abc"},
+		{Key: "vcs.time", Value: "2026-11-26T00:00:00Z"},
+		{Key: "vcs.modified", Value: "true"},
 	}
 	for _, test := range []struct {
 		name            string
@@ -25,11 +28,15 @@ func TestBuildOf(t *testing.T) {
 		{"no module", build{}, &debug.BuildInfo{}, "devel", "unknown"},
 		{"installed", build{}, &debug.BuildInfo{Main: module("v1.2.3")}, "v1.2.3", "unknown"},
 		{
-			"a clone", build{}, &debug.BuildInfo{Main: module("v0.0.0-2026+dirty"), Settings: vcs},
+			"a clone",
+			build{},
+			&debug.BuildInfo{Main: module("v0.0.0-2026+dirty"), Settings: vcs},
 			"v0.0.0-2026+dirty", "0123abc of 2026-11-26T00:00:00Z, with changes that are not committed",
 		},
 		{
-			"a release", build{version: "2.0.0", revision: "fff", time: "today"}, &debug.BuildInfo{Main: module("(devel)"), Settings: vcs},
+			"a release",
+			build{version: "2.0.0", revision: "fff", time: "today"},
+			&debug.BuildInfo{Main: module("(devel)"), Settings: vcs},
 			"2.0.0", "fff of today",
 		},
 		{"only a version", build{version: "2.0.0"}, &debug.BuildInfo{Main: module("v9"), Settings: vcs[:3]}, "2.0.0", "0123abc"},

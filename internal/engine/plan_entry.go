@@ -29,7 +29,22 @@ func (d *dest) wanted(e, dst *manifest.Entry) manifest.Entry {
 			w.Mode = e.Mode & 0o777 &^ d.host.IDs().Umask()
 		}
 	}
+	w.Mode = d.keptMode(w.Type, w.Mode)
 	return w
+}
+
+// ModeKeeper is a [Dest] whose file system keeps less of a mode than what there is to it.
+type ModeKeeper interface {
+	// KeptMode returns what an entry of the type shows that was given the mode.
+	KeptMode(t manifest.Type, mode uint16) uint16
+}
+
+// keptMode returns what becomes of a mode at the destination.
+func (d *dest) keptMode(t manifest.Type, mode uint16) uint16 {
+	if k, ok := capability[ModeKeeper](d.tree); ok {
+		return k.KeptMode(t, mode)
+	}
+	return mode
 }
 
 // wantedIn is wanted for an entry of a directory: where modes are not kept, what is new
@@ -37,7 +52,7 @@ func (d *dest) wanted(e, dst *manifest.Entry) manifest.Entry {
 func (d *dest) wantedIn(dir *destDir, e, dst *manifest.Entry) manifest.Entry {
 	w := d.wanted(e, dst)
 	if !d.job.Perms && (dst == nil || dst.Type != e.Type) {
-		w.Mode = e.Mode & d.grants(dir)
+		w.Mode = d.keptMode(e.Type, e.Mode&d.grants(dir))
 	}
 	return w
 }

@@ -27,6 +27,7 @@ func imports() map[string][]string {
 		progressbar = "github.com/schollz/progressbar/v3"
 		sftp        = "github.com/pkg/sftp"
 		unix        = "golang.org/x/sys/unix"
+		windows     = "golang.org/x/sys/windows"
 		xterm       = "golang.org/x/term"
 		xxh3        = "github.com/zeebo/xxh3"
 		zstd        = "github.com/klauspost/compress/zstd"
@@ -37,11 +38,12 @@ func imports() map[string][]string {
 		"walker/filter":     {"walker/gitignore"},
 		"walker/gitignore":  {},
 		"walker/glob":       {},
-		"internal/tty":      {xterm},
+		"internal/tty":      {xterm, windows},
+		"internal/unix":     {unix, windows},
 		"transport/sshconn": {cryptoSSH, knownhosts, xterm, "internal/tty"},
 
 		"delta/checkpoint": {"delta"},
-		"walker/meta":      {"walker/manifest", unix},
+		"walker/meta":      {"walker/manifest", "internal/unix", unix},
 		"transport/wire":   {"delta", "walker/manifest", zstd},
 		"walker":           {"walker/manifest", "walker/filter"},
 
@@ -49,7 +51,7 @@ func imports() map[string][]string {
 
 		"internal/snapshot": {"internal/engine", "walker", "walker/filter", "walker/manifest", blake3},
 
-		"transport/localfs": {"github.com/landlock-lsm/go-landlock", "golang.org/x/text", "internal/engine", "delta", "walker", "walker/manifest", "walker/meta", "walker/glob", "delta/checkpoint", unix},
+		"transport/localfs": {"github.com/landlock-lsm/go-landlock", "golang.org/x/text", "internal/engine", "delta", "walker", "walker/manifest", "walker/meta", "walker/glob", "delta/checkpoint", "internal/unix", unix},
 		"transport/sftpfs":  {"internal/engine", "delta", "walker", "walker/manifest", "walker/glob", "delta/checkpoint", sftp},
 
 		"transport/farshell": {},

@@ -119,11 +119,11 @@ func TestReplaced(t *testing.T) {
 		code wire.Code
 	}{
 		{"nothing", func(string) error { return nil }, wire.CodeVanished},
-		{"fifo", func(p string) error { return syscall.Mkfifo(p, 0o600) }, wire.CodePartial},
+		{"fifo", makeFifo, wire.CodePartial},
 		{"symlink", func(p string) error { return os.Symlink(outside, p) }, wire.CodePartial},
 		{"symlink that leads nowhere", func(p string) error { return os.Symlink("nowhere", p) }, wire.CodePartial},
 		{"directory", func(p string) error { return os.Mkdir(p, 0o700) }, wire.CodePartial},
-		{"device", func(p string) error { return syscall.Mknod(p, syscall.S_IFCHR|0o600, 1<<8|5) }, wire.CodePartial},
+		{"device", makeDevice, wire.CodePartial},
 		{"unreadable file", unreadable, wire.CodePartial},
 	} {
 		for _, file := range []string{"small", "large", "basis", "d/e/deep"} {
@@ -179,7 +179,7 @@ func TestDirectoryReplaced(t *testing.T) {
 	}{
 		{"nothing", func(string) error { return nil }, wire.CodeVanished},
 		{"file", func(p string) error { return os.WriteFile(p, nil, 0o600) }, wire.CodePartial},
-		{"fifo", func(p string) error { return syscall.Mkfifo(p, 0o600) }, wire.CodePartial},
+		{"fifo", makeFifo, wire.CodePartial},
 		{"symlink", func(p string) error { return os.Symlink(outside, p) }, wire.CodePartial},
 	} {
 		for _, mode := range []string{"digests", "listings"} {

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"gosync/internal/engine"
@@ -73,8 +72,8 @@ func TestLikeCp(t *testing.T) {
 					"in/x": "old", "in/d/old": "old", "ins/d": "file", "clash/x/keep": "keep", "link": "->in/x", "linkdir": "->in",
 					"dangling": "->none", "linkd": "->d", "l/file": "->../a", "l/dir": "->../d", "l/none": "->none", "l/up": "->..", "pipes/p": "P",
 				})
-				must(t, syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600))
-				must(t, syscall.Mkfifo(filepath.Join(dir, "ins/p"), 0o600))
+				must(t, makeFifo(filepath.Join(dir, "pipe")))
+				must(t, makeFifo(filepath.Join(dir, "ins/p")))
 				if name == "links" { // else the copy would be within what is copied
 					must(t, os.Remove(filepath.Join(dir, "l/up")))
 					must(t, os.Symlink("../l", filepath.Join(dir, "l/up")))

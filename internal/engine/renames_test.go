@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -22,13 +21,6 @@ func stamp(t *testing.T, dir string, names ...string) {
 		when := time.Unix(1_500_000_000, 5_000_000)
 		must(t, os.Chtimes(filepath.Join(dir, name), when, when))
 	}
-}
-
-func inode(t *testing.T, path string) *syscall.Stat_t {
-	t.Helper()
-	var st syscall.Stat_t
-	must(t, syscall.Lstat(path, &st))
-	return &st
 }
 
 // renameJob is a job of a source and a destination whose files all have one time.

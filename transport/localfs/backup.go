@@ -9,9 +9,8 @@ import (
 	"strings"
 	"sync"
 
-	"golang.org/x/sys/unix"
-
 	"gosync/internal/engine"
+	"gosync/internal/unix"
 	"gosync/walker/manifest"
 	"gosync/walker/meta"
 )
@@ -120,7 +119,7 @@ func (b *backups) open(create bool) (int, error) {
 	if b.in != "" {
 		return b.descend(at, b.in, create)
 	}
-	if path.IsAbs(dir) {
+	if isAbs(dir) {
 		at = unix.AT_FDCWD
 	}
 	dir = strings.TrimRight(dir, "/") + "/" // it may be a symlink

@@ -5,9 +5,8 @@ import (
 	"errors"
 	"io/fs"
 
-	"golang.org/x/sys/unix"
-
 	"gosync/internal/engine"
+	"gosync/internal/unix"
 	"gosync/walker/manifest"
 	"gosync/walker/meta"
 )

@@ -5,9 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/sys/unix"
-
 	"gosync/internal/engine"
+	"gosync/internal/unix"
 	"gosync/walker/manifest"
 	"gosync/walker/meta"
 )

@@ -5,7 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/sys/unix"
+	"gosync/internal/unix"
 )
 
 // maxDirs is the number of directory descriptors that are kept open, as far as

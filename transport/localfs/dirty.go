@@ -7,9 +7,9 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sys/unix"
 
 	"gosync/internal/engine"
+	"gosync/internal/unix"
 )
 
 // manyDirs is from how many directories on one call for the whole file system

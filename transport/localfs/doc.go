@@ -28,11 +28,15 @@
 // in place is locked, and has a mark, which is a sidecar of its own kind, until it is
 // whole; meanwhile its time is one of long ago.
 //
+// On Windows the descriptors are handles; package unix says what its calls do there. A name
+// that Windows would take for another one, or cannot hold, is refused before anything is
+// made for it.
+//
 // Runs of one user on one machine that work on the same tree know of each other by a
 // lock in $XDG_STATE_HOME/gosync.
 //
 // What localfs does not guarantee: a listing is no snapshot; extended attributes and
-// access control lists are not kept; with [engine.SyncNone] nothing is durable;
+// access control lists are kept on Linux only; with [engine.SyncNone] nothing is durable;
 // partials and marks are locked as far as the file system knows locks, and a mark is
 // missing where the directory cannot be written; and a killed process leaves its
 // temporaries behind, which [Tree.RemoveStale] knows.

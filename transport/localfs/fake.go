@@ -3,8 +3,7 @@ package localfs
 import (
 	"errors"
 
-	"golang.org/x/sys/unix"
-
+	"gosync/internal/unix"
 	"gosync/walker/manifest"
 )
 

@@ -5,9 +5,8 @@ import (
 	"io"
 	"sync/atomic"
 
-	"golang.org/x/sys/unix"
-
 	"gosync/internal/engine"
+	"gosync/internal/unix"
 	"gosync/walker/manifest"
 	"gosync/walker/meta"
 )
@@ -154,7 +153,7 @@ func (f *file) Close() error {
 
 // dupClosing returns another descriptor of an open file.
 func dupClosing(fd int) (int, error) {
-	return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	return unix.Dup(fd)
 }
 
 func sizeOf(fd int) (int64, error) {

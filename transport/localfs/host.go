@@ -4,12 +4,12 @@ import (
 	"context"
 	"io/fs"
 	"log/slog"
+	"runtime"
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"gosync/internal/engine"
+	"gosync/internal/unix"
 	"gosync/walker/manifest"
 	"gosync/walker/meta"
 )
@@ -119,7 +119,7 @@ func stat(ctx context.Context, op, path string, flags int) (e manifest.Entry, er
 func lastName(path string) string {
 	path = strings.TrimRight(path, "/")
 	name := path[strings.LastIndexByte(path, '/')+1:]
-	if name == "." || name == ".." {
+	if name == "." || name == ".." || runtime.GOOS == "windows" && strings.HasSuffix(name, ":") {
 		return ""
 	}
 	return name

@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"slices"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"gosync/internal/unix"
 	"gosync/walker/manifest"
 	"gosync/walker/meta"
 )
@@ -91,35 +89,17 @@ func (t *Tree) list(ctx context.Context, d *dir) ([]manifest.Entry, error) {
 func (s *scan) read(ctx context.Context, d *dir) error {
 	d.list.Lock()
 	defer d.list.Unlock()
-	fd := d.fd
+	fd, moved := d.fd, d.moved
 	if d.mere {
 		own, err := openAt(d.fd, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
 		if err != nil {
 			return err
 		}
 		defer unix.Close(own)
-		fd = own
-	} else if d.moved {
-		if _, err := unix.Seek(fd, 0, io.SeekStart); err != nil {
-			return err
-		}
+		fd, moved = own, false
 	}
 	d.moved = true
-	for ctx.Err() == nil {
-		n, err := unix.ReadDirent(fd, s.buf[:])
-		switch {
-		case err == unix.EINTR:
-		case err != nil:
-			return err
-		case n <= 0:
-			return nil
-		default:
-			if err := parseNames(s.buf[:n], s.add); err != nil {
-				return err
-			}
-		}
-	}
-	return context.Cause(ctx)
+	return readNames(ctx, fd, moved, s.buf[:], s.add)
 }
 
 // pace tells whether names are looked at without waiting for storage: whether the

@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"golang.org/x/sys/unix"
+	"gosync/internal/unix"
 )
 
 // Runs that only add to a tree share it; one that deletes has it for itself,
@@ -30,7 +30,7 @@ func (t *Tree) takeLock(ctx context.Context) error {
 	name := filepath.Join(dir, fmt.Sprintf("dest-%x-%x.lock", deviceOf(&st), uint64(st.Ino)))
 	waiting := t.newWait("")
 	for {
-		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+		f, err := openLock(name, unix.O_RDWR|unix.O_CREAT)
 		if err != nil {
 			t.log.Debug("other runs on the same destination are not noticed", "err", err)
 			return nil

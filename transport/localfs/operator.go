@@ -1,3 +1,5 @@
+//go:build unix
+
 package localfs
 
 import (
@@ -6,7 +8,7 @@ import (
 	"os"
 	"strings"
 
-	"golang.org/x/sys/unix"
+	"gosync/internal/unix"
 )
 
 // Paths that options name, and the destination's, may pass through directories in which

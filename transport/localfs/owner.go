@@ -14,9 +14,8 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"gosync/delta/checkpoint"
+	"gosync/internal/unix"
 	"gosync/walker/manifest"
 )
 
@@ -74,7 +73,7 @@ func (o *ownership) register(dir string) error {
 		if string(o.have[2:]) == noRun {
 			continue
 		}
-		f, err := os.OpenFile(lockPath(dir, o.have), os.O_RDWR|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
+		f, err := openLock(lockPath(dir, o.have), unix.O_RDWR|unix.O_CREAT|unix.O_EXCL)
 		if errors.Is(err, fs.ErrExist) {
 			continue
 		}
@@ -128,7 +127,7 @@ func askRun(tag [4]byte) bool {
 	if err != nil {
 		return true
 	}
-	f, err := os.OpenFile(lockPath(dir, tag), os.O_RDWR|unix.O_NOFOLLOW, 0)
+	f, err := openLock(lockPath(dir, tag), unix.O_RDWR)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false
 	}
@@ -145,6 +144,16 @@ func askRun(tag [4]byte) bool {
 
 func lockPath(dir string, tag [4]byte) string {
 	return filepath.Join(dir, "run-"+hex.EncodeToString(tag[:])+".lock")
+}
+
+// openLock opens a file that serves as a lock. Others can remove it while it is open, which
+// package os does not permit on Windows.
+func openLock(path string, flags int) (*os.File, error) {
+	fd, err := openAt(unix.AT_FDCWD, path, flags|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	return os.NewFile(uintptr(fd), path), nil
 }
 
 // stateDir returns the directory for locks, made if need be. It must be ours
@@ -166,7 +175,7 @@ func stateDir() (string, error) {
 	if err := unix.Lstat(dir, &st); err != nil {
 		return "", &fs.PathError{Op: "lstat", Path: dir, Err: err}
 	}
-	if st.Mode&unix.S_IFMT != unix.S_IFDIR || int(st.Uid) != os.Geteuid() || st.Mode&0o022 != 0 {
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR || int(st.Uid) != unix.Geteuid() || st.Mode&0o022 != 0 {
 		return "", &fs.PathError{Op: "use", Path: dir, Err: errors.New("it belongs to or can be written by somebody else")}
 	}
 	return dir, nil
@@ -213,7 +222,7 @@ func (t *Tree) removeStaleTemp(d *dir, name string) (bool, error) {
 		return false, ignoreGone(err)
 	}
 	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
-		return int(st.Uid) == os.Geteuid() && t.stale(tag, &st) && removeProbe(d.fd, name), nil
+		return int(st.Uid) == unix.Geteuid() && t.stale(tag, &st) && removeProbe(d.fd, name), nil
 	}
 	if !isRemovable(&st) || !t.stale(tag, &st) {
 		return false, nil

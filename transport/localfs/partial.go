@@ -4,11 +4,10 @@ import (
 	"context"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"gosync/delta"
 	"gosync/delta/checkpoint"
 	"gosync/internal/engine"
+	"gosync/internal/unix"
 	"gosync/walker/manifest"
 )
 

@@ -6,9 +6,8 @@ import (
 	"path"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"gosync/internal/engine"
+	"gosync/internal/unix"
 	"gosync/walker/manifest"
 )
 
@@ -20,7 +19,7 @@ func checkPartialDir(name string, insecure bool) error {
 	if name == "" {
 		return nil
 	}
-	if strings.HasPrefix(name, "/") {
+	if isAbs(name) {
 		fd, err := openApart(unix.AT_FDCWD, name, insecure)
 		if err == unix.ENOENT {
 			return nil // it is made when it is needed
@@ -45,7 +44,7 @@ func checkPartialDir(name string, insecure bool) error {
 func openApart(at int, name string, insecure bool) (int, error) {
 	const flags = unix.O_RDONLY | unix.O_DIRECTORY
 	fd, err := -1, error(nil)
-	if strings.HasPrefix(name, "/") {
+	if isAbs(name) {
 		fd, err = openOperator(at, name, flags, 0, insecure)
 	} else {
 		fd, err = openAt(at, name, flags|unix.O_NOFOLLOW, 0)
@@ -67,7 +66,7 @@ func openApart(at int, name string, insecure bool) (int, error) {
 // apart opens the directory for the partials of d, -1 where there is none.
 func (t *Tree) apart(d *dir, create bool) int {
 	name := t.how.PartialDir
-	if strings.HasPrefix(name, "/") {
+	if isAbs(name) {
 		fd, err := openApart(unix.AT_FDCWD, name, t.insecure)
 		if err == unix.ENOENT && create && mkdirOperator(unix.AT_FDCWD, name, 0o700, t.insecure) == nil {
 			fd, err = openApart(unix.AT_FDCWD, name, t.insecure)
@@ -110,7 +109,7 @@ func (t *Tree) kept(d *dir, name string) *place {
 // tidyKept removes the directory for partials of d if nothing is left in it.
 func (t *Tree) tidyKept(d *dir) {
 	name := strings.TrimSuffix(t.how.PartialDir, "/")
-	if name == "" || strings.HasPrefix(name, "/") || strings.Contains(name, "/") {
+	if name == "" || isAbs(name) || strings.Contains(name, "/") {
 		return // one that the user has made, and may want to keep
 	}
 	_ = unix.Unlinkat(d.fd, name, unix.AT_REMOVEDIR) // most often it is not empty

@@ -4,11 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
+	"runtime"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"gosync/internal/engine"
+	"gosync/internal/unix"
 	"gosync/walker/manifest"
 	"gosync/walker/meta"
 )
@@ -35,8 +36,22 @@ func checkName(name string) error {
 	if name == "" || name == "." || name == ".." || strings.IndexByte(name, 0) >= 0 {
 		return fmt.Errorf("%w: %q", manifest.ErrName, name)
 	}
+	if runtime.GOOS == "windows" {
+		return checkPortable(name)
+	}
 	return nil
 }
+
+// checkPortable refuses what Windows would take for another name, or cannot hold.
+func checkPortable(name string) error {
+	if why := unix.BadName(name); why != "" {
+		return fmt.Errorf("%w: %q: %s: rename it at the source, or leave it out with --exclude", manifest.ErrName, name, why)
+	}
+	return nil
+}
+
+// isAbs reports whether a path does not depend on where it is looked up from.
+func isAbs(path string) bool { return strings.HasPrefix(path, "/") || filepath.IsAbs(path) }
 
 // checkPath checks all components of a path that is not the root's.
 func checkPath(path string) error {

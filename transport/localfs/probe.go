@@ -7,11 +7,11 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/sys/unix"
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 
 	"gosync/internal/engine"
+	"gosync/internal/unix"
 )
 
 // Interfaces that a Tree implements beside those that every destination does.

@@ -2,7 +2,7 @@
 
 package localfs
 
-import "golang.org/x/sys/unix"
+import "gosync/internal/unix"
 
 // openRef would open a directory without the right to read it; there is no
 // portable way.

@@ -10,9 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"gosync/internal/engine"
+	"gosync/internal/unix"
 	"gosync/walker/glob"
 	"gosync/walker/manifest"
 	"gosync/walker/meta"
@@ -161,7 +160,7 @@ func (h *Restricted) Source(ctx context.Context, path string) (engine.Source, er
 // Dest implements [engine.Host]. An absolute path for partials is refused.
 func (h *Restricted) Dest(ctx context.Context, path string, how engine.DestOptions) (engine.Dest, error) {
 	err := checkPartialDir(how.PartialDir, false)
-	if strings.HasPrefix(how.PartialDir, "/") {
+	if isAbs(how.PartialDir) {
 		err = errOutside
 	}
 	if err == nil && h.quiet && !how.ReadOnly {

@@ -3,12 +3,10 @@ package localfs
 import (
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 
-	"golang.org/x/sys/unix"
-
 	"gosync/internal/engine"
+	"gosync/internal/unix"
 )
 
 // Session takes one of n places for processes that serve the directory at a time;
@@ -27,7 +25,7 @@ func (h *Restricted) Session(n int) (release func(), err error) {
 	}
 	for i := range n {
 		name := filepath.Join(dir, fmt.Sprintf("session-%x-%x-%d.lock", deviceOf(&st), uint64(st.Ino), i))
-		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+		f, err := openLock(name, unix.O_RDWR|unix.O_CREAT)
 		if err != nil {
 			return release, err
 		}

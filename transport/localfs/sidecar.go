@@ -4,11 +4,10 @@ import (
 	"context"
 	"io"
 
-	"golang.org/x/sys/unix"
-
 	"gosync/delta"
 	"gosync/delta/checkpoint"
 	"gosync/internal/engine"
+	"gosync/internal/unix"
 	"gosync/walker/manifest"
 	"gosync/walker/meta"
 )
@@ -113,7 +112,7 @@ func openTrusted(dirfd int, name string, st *unix.Stat_t) (int, error) {
 		return -1, unix.EACCES
 	}
 	fd, err := openRegular(dirfd, name, unix.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY, st)
-	if err == nil && !isTrusted(st) { // it was exchanged
+	if err == nil && (!isTrusted(st) || !unix.Owned(fd)) { // it was exchanged, or is somebody else's on Windows
 		_ = unix.Close(fd)
 		return -1, unix.EACCES
 	}

@@ -2,7 +2,7 @@
 
 package localfs
 
-import "golang.org/x/sys/unix"
+import "gosync/internal/unix"
 
 // statName is fstatAt for a name that has its NUL behind it.
 func statName(dirfd int, name string, st *unix.Stat_t, _ bool) error {

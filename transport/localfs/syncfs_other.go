@@ -2,7 +2,7 @@
 
 package localfs
 
-import "golang.org/x/sys/unix"
+import "gosync/internal/unix"
 
 func canSyncfs(int) bool { return false }
 

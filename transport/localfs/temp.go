@@ -5,8 +5,7 @@ import (
 	"encoding/hex"
 	"sync"
 
-	"golang.org/x/sys/unix"
-
+	"gosync/internal/unix"
 	"gosync/walker/manifest"
 )
 

@@ -1,9 +1,8 @@
 package localfs
 
 import (
-	"golang.org/x/sys/unix"
-
 	"gosync/internal/engine"
+	"gosync/internal/unix"
 )
 
 var _ engine.Unlocker = (*Tree)(nil)

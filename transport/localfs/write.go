@@ -4,9 +4,8 @@ import (
 	"encoding/binary"
 	"sync/atomic"
 
-	"golang.org/x/sys/unix"
-
 	"gosync/internal/engine"
+	"gosync/internal/unix"
 	"gosync/walker/meta"
 )
 

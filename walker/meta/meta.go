@@ -16,8 +16,7 @@
 package meta
 
 import (
-	"golang.org/x/sys/unix"
-
+	"gosync/internal/unix"
 	"gosync/walker/manifest"
 )
 

@@ -5,8 +5,7 @@ package meta
 import (
 	"errors"
 
-	"golang.org/x/sys/unix"
-
+	"gosync/internal/unix"
 	"gosync/walker/manifest"
 )
 

@@ -1,3 +1,5 @@
+//go:build unix
+
 // Package treetest tests implementations of [engine.Source] and [engine.Dest]:
 // that they describe, read and write what is there, report errors that can be
 // told apart, and do not leave their root, whatever stands in their way.

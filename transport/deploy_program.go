@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"debug/elf"
 	"encoding/hex"
@@ -177,7 +178,7 @@ func (o *DeployOptions) dirs() []string {
 	}
 	if data := getenv("XDG_DATA_HOME"); filepath.IsAbs(data) {
 		dirs = append(dirs, filepath.Join(data, "gosync", "agents"))
-	} else if home := getenv("HOME"); filepath.IsAbs(home) {
+	} else if home := cmp.Or(getenv("HOME"), getenv("USERPROFILE")); filepath.IsAbs(home) {
 		dirs = append(dirs, filepath.Join(home, ".local", "share", "gosync", "agents"))
 	}
 	if path, err := os.Executable(); err == nil {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -35,7 +37,8 @@ type Target struct {
 //	sftp://...                   the same
 //
 // In the forms with a scheme user, host and path are percent-decoded; everywhere else bytes stand for themselves. A local name
-// with a colon is written ./a:b. Daemon forms (host::module, rsync://) and other schemes are refused. Errors wrap
+// with a colon is written ./a:b. On Windows backslashes separate as well, a single letter before the first colon is a
+// drive, and the path of a local target has slashes only. Daemon forms (host::module, rsync://) and other schemes are refused. Errors wrap
 // ErrTarget.
 func ParseTarget(arg string) (Target, error) {
 	t, err := parseTarget(arg)
@@ -50,6 +53,9 @@ func ParseTarget(arg string) (Target, error) {
 func ParseScpTarget(arg string) (Target, error) {
 	if strings.HasPrefix(arg, ":") && strings.IndexByte(arg, 0) < 0 {
 		return Target{Path: arg}, nil
+	}
+	if path, ok := localHere(arg); ok {
+		return ParseTarget(path)
 	}
 	host, path, ok := cutHost(arg)
 	if !ok || !strings.HasPrefix(path, ":") || strings.IndexByte(arg, 0) >= 0 {
@@ -85,6 +91,9 @@ func parseTarget(arg string) (Target, error) {
 			return Target{}, fmt.Errorf("%s:// is not supported: use host:path, ssh://host/path or scp://host/path", scheme)
 		}
 	}
+	if path, ok := localHere(arg); ok {
+		return Target{Path: path}, nil
+	}
 	host, path, ok := cutHost(arg)
 	if !ok {
 		return Target{Path: arg}, nil
@@ -100,6 +109,31 @@ func parseTarget(arg string) (Target, error) {
 		return Target{}, err
 	}
 	return t, nil
+}
+
+// localHere reports whether an operand is a local path by the rules of this system alone.
+func localHere(arg string) (path string, ok bool) {
+	if runtime.GOOS != "windows" {
+		return "", false
+	}
+	path, ok = windowsPath(arg)
+	if ok && filepath.VolumeName(path) != "" && !filepath.IsAbs(path) {
+		// Drives have a directory of their own each, which only the system knows.
+		if full, err := filepath.Abs(path); err == nil {
+			path = filepath.ToSlash(full)
+		}
+	}
+	return path, ok
+}
+
+// windowsPath reports whether an operand is a local path on Windows, and returns it with slashes.
+func windowsPath(arg string) (path string, ok bool) {
+	i := strings.IndexByte(arg, ':')
+	drive := i == 1 && (arg[0]|0x20) >= 'a' && (arg[0]|0x20) <= 'z'
+	if i >= 0 && !drive && !strings.ContainsAny(arg[:i], `\/`) {
+		return "", false
+	}
+	return strings.ReplaceAll(arg, `\`, "/"), true
 }
 
 // cutHost splits [user@]host from path at the colon that ends the host; ok is false for a local path. A colon within
@@ -257,6 +291,9 @@ func relative(p string) string {
 // String returns a form that ParseTarget reads back as the same target.
 func (t Target) String() string {
 	if !t.Remote {
+		if path, ok := localHere(t.Path); ok {
+			return path
+		}
 		if _, _, colon := cutHost(t.Path); colon {
 			return "./" + t.Path
 		}

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"errors"
+	"runtime"
 	"testing"
 )
 
@@ -139,4 +140,26 @@ func FuzzParseTarget(f *testing.F) {
 			t.Fatalf("%q: %+v", arg, got)
 		}
 	})
+}
+
+// TestWindowsPath: on Windows a letter before the first colon is a drive, and a backslash before it makes a path.
+func TestWindowsPath(t *testing.T) {
+	for arg, want := range map[string]string{
+		`C:\dir`: "C:/dir", "C:/dir": "C:/dir", "c:": "c:", "z:rel": "z:rel", `\\server\share\x`: "//server/share/x",
+		`dir\a:b`: "dir/a:b", "./a:b": "./a:b", `.\a:b`: "./a:b", "plain": "plain", `a\b`: "a/b", `\\?\C:\x`: "//?/C:/x",
+	} {
+		if got, ok := windowsPath(arg); !ok || got != want {
+			t.Errorf("%q: %q, %v, want %q", arg, got, ok, want)
+		}
+	}
+	for _, arg := range []string{"host:path", "me@c:path", "co:x", "1:x", ":x", "[::1]:x", `host:C:\dir`, "\u00e9:x", "_:x"} {
+		if got, ok := windowsPath(arg); ok {
+			t.Errorf("%q is the local path %q", arg, got)
+		}
+	}
+	if runtime.GOOS == "windows" {
+		if got, err := ParseTarget(`C:\dir`); err != nil || got.Remote || got.Path != "C:/dir" || got.String() != "C:/dir" {
+			t.Errorf("%+v, %v", got, err)
+		}
+	}
 }

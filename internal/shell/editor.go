@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"golang.org/x/term"
@@ -20,7 +19,7 @@ type Completer func(ctx context.Context, line string, pos, width int) (newLine s
 // TerminalEditor is an Editor on a terminal. The terminal is in raw mode only while
 // a line is read: commands find it as it was, and an interrupt is a signal for them.
 type TerminalEditor struct {
-	f        *os.File
+	f        *tty.Terminal
 	keys     *keys
 	term     *term.Terminal
 	history  *History
@@ -32,7 +31,7 @@ type TerminalEditor struct {
 // NewTerminalEditor opens the terminal of this process, anew, so that a read that
 // waits can be ended. The far side is asked for names by complete.
 func NewTerminalEditor(h *History, complete Completer) (*TerminalEditor, error) {
-	f, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	f, err := tty.Open()
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +53,7 @@ func (e *TerminalEditor) fresh() {
 
 // ReadLine implements Editor.
 func (e *TerminalEditor) ReadLine(ctx context.Context, prompt string) (string, error) {
-	restore, err := tty.Raw(e.f)
+	restore, err := tty.Raw(e.f.File)
 	if err != nil {
 		return "", err
 	}
@@ -124,7 +123,7 @@ func (e *TerminalEditor) key(line string, pos int, key rune) (newLine string, ne
 // keys is what the library reads from: it turns an interrupt, which the library
 // takes for the end of all input, into an error of its own.
 type keys struct {
-	f *os.File
+	f *tty.Terminal
 }
 
 func (k *keys) Write(p []byte) (int, error) { return k.f.Write(p) }

@@ -57,8 +57,7 @@ func dialAgent(ctx context.Context, path string) (net.Conn, error) {
 	if path == "" {
 		return nil, nil
 	}
-	var d net.Dialer
-	return d.DialContext(ctx, "unix", path)
+	return openAgent(ctx, path)
 }
 
 // next is the ssh.ClientAuthCallback: it picks what to try after the previous attempt has failed, or has been one of

@@ -192,7 +192,7 @@ func (c *Config) sources(home string) []source {
 	case "":
 		return []source{
 			{path: filepath.Join(home, ".ssh", "config"), baseDir: filepath.Join(home, ".ssh"), checkPerms: true},
-			{path: "/etc/ssh/ssh_config", baseDir: "/etc/ssh"},
+			{path: filepath.Join(systemDir(), "ssh_config"), baseDir: systemDir()},
 		}
 	}
 	return []source{{path: c.ConfigFile, baseDir: filepath.Join(home, ".ssh"), mustExist: true}}

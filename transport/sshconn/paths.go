@@ -66,7 +66,7 @@ func (r *Resolved) proxyCommand(x *expander, command string) (string, error) {
 func (r *Resolved) agentPath(x *expander, setting string) error {
 	switch {
 	case setting == "" || setting == "SSH_AUTH_SOCK":
-		r.IdentityAgent = os.Getenv("SSH_AUTH_SOCK")
+		r.IdentityAgent = cmp.Or(os.Getenv("SSH_AUTH_SOCK"), usualAgent)
 	case setting == "none":
 	case strings.HasPrefix(setting, "$") && !strings.HasPrefix(setting, "${"):
 		r.IdentityAgent = os.Getenv(setting[1:])
@@ -98,7 +98,7 @@ func (r *Resolved) knownHosts(c Config, s *settings, x *expander) error {
 	}
 	global := s.values["globalknownhostsfile"]
 	if global == nil {
-		global = []string{"/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"}
+		global = []string{filepath.Join(systemDir(), "ssh_known_hosts"), filepath.Join(systemDir(), "ssh_known_hosts2")}
 	}
 	r.UserKnownHosts = user
 	// Of the files of all users ssh(1) expands nothing.

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"time"
 
@@ -58,12 +57,12 @@ func askTerminal(ctx context.Context, text string, echo bool) (answer string, er
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
-	f, err := openTerminal()
+	f, err := tty.Open()
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrNoTerminal, err)
 	}
 	defer f.Close()
-	restore, err := tty.Raw(f)
+	restore, err := tty.Raw(f.File)
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrNoTerminal, err)
 	}
@@ -103,17 +102,10 @@ var errInterrupted = errors.New("interrupted at the prompt")
 // CanAsk reports whether a program that this one starts can ask the user something: on the controlling terminal, or by
 // SSH_ASKPASS.
 func CanAsk() bool {
-	f, err := openTerminal()
+	f, err := tty.Open()
 	if err != nil {
 		return os.Getenv("SSH_ASKPASS") != ""
 	}
 	_ = f.Close() // nothing was written
 	return true
-}
-
-func openTerminal() (*os.File, error) {
-	if runtime.GOOS == "windows" {
-		return os.OpenFile("CONIN$", os.O_RDWR, 0)
-	}
-	return os.OpenFile("/dev/tty", os.O_RDWR, 0)
 }

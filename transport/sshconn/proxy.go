@@ -1,7 +1,6 @@
 package sshconn
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,7 +36,7 @@ func startProxy(ctx context.Context, command string, log *slog.Logger) (*proxyCo
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	p := &proxyConn{cmd: exec.Command(cmp.Or(os.Getenv("SHELL"), "/bin/sh"), "-c", "exec "+command), exited: make(chan struct{})}
+	p := &proxyConn{cmd: byShell(command), exited: make(chan struct{})}
 	p.close = sync.OnceValue(p.stop)
 	var theirs []*os.File
 	for _, end := range []struct {

@@ -121,7 +121,7 @@ func (s *stdio) Offer(join func(io.ReadWriteCloser)) (ticket []byte, stop func()
 // connection hangs could not end.
 func stdioConn() (io.ReadWriteCloser, error) {
 	for _, fd := range []int{0, 1} {
-		if err := syscall.SetNonblock(fd, true); err != nil {
+		if err := unblock(fd); err != nil {
 			return nil, err
 		}
 	}

@@ -71,6 +71,8 @@ func run(ctx context.Context, args []string, e *env) int {
 			return e.status(ctx, runSnapshot(ctx, args[2:], e))
 		case "--" + keeperFlag:
 			return e.serverStatus(ctx, e.serveKeeper(ctx))
+		case "version":
+			return e.status(ctx, runVersion(args[2:], e))
 		case "verify":
 			return e.status(ctx, runVerify(ctx, args[2:], e))
 		}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"gosync/internal/shell"
@@ -45,6 +46,9 @@ func runShell(ctx context.Context, args []string, e *env) error {
 	}
 	if c.settings.help || len(args) == 1 && args[0] == "-h" {
 		return e.text(subHelp(shellUsage, shellFlags(&batch)))
+	}
+	if runtime.GOOS == "windows" {
+		return withCode(exitUnsupported, errors.New("gosync shell is not there on Windows: use gosync ls and gosync cp"))
 	}
 	t, err := shellTarget(c.operands)
 	if err != nil {

@@ -10,12 +10,12 @@ import (
 	"gosync/transport/wire"
 )
 
-// These are set by the linker where a release is built: -X main.release=1.2.3. Nothing else
+// These are set by the linker where a release is built: -X main.linkedVersion=1.2.3. Nothing else
 // sets them.
 var (
-	release  string // "" where the build information tells
-	revision string // the commit
-	revised  string // when that was made
+	linkedVersion string // "" where the build information tells
+	linkedCommit  string
+	linkedTime    string // of the commit
 )
 
 // build is what is known of how the program was made. What is not known is "".
@@ -32,7 +32,7 @@ const devel = "devel"
 // thisBuild describes this program.
 func thisBuild() build {
 	info, _ := debug.ReadBuildInfo() // nil where there is none
-	return buildOf(build{version: release, revision: revision, time: revised}, info)
+	return buildOf(build{version: linkedVersion, revision: linkedCommit, time: linkedTime}, info)
 }
 
 // buildOf puts together what the linker was told, which counts first, and what the build

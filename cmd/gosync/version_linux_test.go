@@ -13,20 +13,20 @@ import (
 	"gosync/transport/wire"
 )
 
-// A builtRelease is a gosync that speaks a range of protocols.
-type builtRelease struct {
+// A release is a gosync that speaks a range of protocols.
+type release struct {
 	least, greatest int
 	path            string
 }
 
 // speaks reports whether two releases have a protocol in common.
-func (r *builtRelease) speaks(o *builtRelease) bool { return r.least <= o.greatest && o.least <= r.greatest }
+func (r *release) speaks(o *release) bool { return r.least <= o.greatest && o.least <= r.greatest }
 
-func (r *builtRelease) String() string { return fmt.Sprintf("%d to %d", r.least, r.greatest) }
+func (r *release) String() string { return fmt.Sprintf("%d to %d", r.least, r.greatest) }
 
 // buildRelease builds this program with other protocol numbers and nothing else
 // changed. Its file is in dir.
-func buildRelease(t *testing.T, dir string, least, greatest int) *builtRelease {
+func buildRelease(t *testing.T, dir string, least, greatest int) *release {
 	t.Helper()
 	source, err := filepath.Abs("../../transport/wire/hello.go")
 	if err != nil {
@@ -43,7 +43,7 @@ func buildRelease(t *testing.T, dir string, least, greatest int) *builtRelease {
 		}
 		text = line.ReplaceAll(text, fmt.Appendf(nil, "\t%s = %d", name, n))
 	}
-	r := &builtRelease{least, greatest, filepath.Join(dir, fmt.Sprintf("gosync-%d-%d", least, greatest))}
+	r := &release{least, greatest, filepath.Join(dir, fmt.Sprintf("gosync-%d-%d", least, greatest))}
 	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {source: r.path + ".go"}})
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +68,7 @@ func TestVersion(t *testing.T) {
 	requireTool(t, "go")
 	b := newFaultBench(t)
 	const oldest, newest = wire.MinVersion, wire.Version
-	releases := []*builtRelease{
+	releases := []*release{
 		{oldest, newest, b.gosync},
 		buildRelease(t, b.dir, oldest-1, oldest-1),
 		buildRelease(t, b.dir, newest+1, newest+1),
@@ -100,7 +100,7 @@ func TestVersion(t *testing.T) {
 
 // meet runs a client with a server over a destination that holds an old file. It
 // reports whether they came to terms.
-func (b *faultBench) meet(t *testing.T, client, server *builtRelease, args []string) bool {
+func (b *faultBench) meet(t *testing.T, client, server *release, args []string) bool {
 	t.Helper()
 	if err := os.RemoveAll(b.path("dst")); err != nil {
 		t.Fatal(err)

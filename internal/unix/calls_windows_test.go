@@ -47,8 +47,39 @@ func content(t *testing.T, path string) string {
 	return string(data)
 }
 
-// TestRenameOver: a file takes another one's place, while both are open and the other one is
-// read-only.
+// makeClosed makes a file that is not open afterwards.
+func makeClosed(t *testing.T, dirfd int, name, content string) {
+	t.Helper()
+	fd, err := Openat(dirfd, name, O_WRONLY|O_CREAT|O_EXCL, 0o600)
+	must(t, err)
+	_, err = Pwrite(fd, []byte(content), 0)
+	must(t, errors.Join(err, Close(fd)))
+}
+
+// TestOld: what is open nowhere can be replaced and removed on every system, read-only or not.
+func TestOld(t *testing.T) {
+	dir, at := opened(t)
+	makeClosed(t, at, "old", "old")
+	must(t, Fchmodat(at, "old", 0o444, 0))
+	makeFile(t, at, "new", "new")
+	must(t, Renameat(at, "new", at, "old"))
+	if got := content(t, filepath.Join(dir, "old")); got != "new" {
+		t.Errorf("got %q", got)
+	}
+	makeClosed(t, at, "gone", "")
+	must(t, Fchmodat(at, "gone", 0o444, 0))
+	must(t, Unlinkat(at, "gone", 0))
+	must(t, Mkdirat(at, "sub", 0o700))
+	must(t, Unlinkat(at, "sub", AT_REMOVEDIR))
+	for _, name := range []string{"new", "gone", "sub"} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestRenameOver: from Windows 10 on a file takes another one's place while both are open, and
+// the other one is read-only.
 func TestRenameOver(t *testing.T) {
 	dir, at := opened(t)
 	makeFile(t, at, "old", "old")

@@ -15,7 +15,7 @@ type pace struct {
 	probe int64         // when so much has arrived, the time since begun is one
 	begun time.Time     // of the probe; zero for none
 	drain bool          // until a probe that begins with little under way has ended
-	dry   time.Time     // when the last such probe ended; zero before the first
+	dry   time.Time     // when the last such probe ended that found no time much shorter; zero before the first
 
 	rates [2]float64 // the greatest in this span and the one before, in bytes per second
 	span  time.Time  // when this one began
@@ -59,11 +59,15 @@ func (p *pace) lose() {
 func (p *pace) came(arrived int64, now time.Time) {
 	p.arrived = arrived
 	if !p.begun.IsZero() && arrived >= p.probe {
-		if took := now.Sub(p.begun); p.least == 0 || took < p.least || p.drain && !p.dry.IsZero() {
+		before, took := p.least, now.Sub(p.begun)
+		if p.least == 0 || took < p.least || p.drain && !p.dry.IsZero() {
 			p.least = max(took, 1)
 		}
 		if p.begun = (time.Time{}); p.drain {
 			p.drain, p.dry = false, now
+			if took < before*3/4 { // the time before was one with much waiting, and so perhaps is a quarter of it
+				p.dry = time.Time{}
+			}
 		}
 	}
 	if !p.drain && p.even >= evenEnough && (p.dry.IsZero() || now.Sub(p.dry) > drainEach) {

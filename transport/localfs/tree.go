@@ -127,7 +127,6 @@ func (t *Tree) Close() error {
 		_ = unix.Close(t.temps)
 	}
 	t.dirs.close()
-	t.links.close()
 	t.unlock()
 	t.owner.close()
 	return errors.Join(err, unix.Close(t.top.fd))
@@ -186,7 +185,11 @@ func (t *Tree) Stat(ctx context.Context, path string) (e manifest.Entry, err err
 	if path == "" {
 		return t.statRoot()
 	}
-	if d := t.linked(path); d != nil {
+	switch d, err := t.linked(path); {
+	case err != nil:
+		return e, t.fail("stat", path, err)
+	case d != nil:
+		defer t.dirs.release(d)
 		return t.statLinked(d)
 	}
 	err = t.in("stat", path, func(d *dir, name string) error {

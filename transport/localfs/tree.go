@@ -31,6 +31,7 @@ type Tree struct {
 	syncfs   bool            // one call makes all of that file system durable
 	answers  bool            // ... and nothing else is mounted below, which might not answer for as long as a server is away
 	insecure bool            // symlinks of others are followed in paths that options name
+	trusts   bool            // symlinks may stand in the place of files with rules
 	detail   manifest.Detail // what listings show beyond the usual
 	how      engine.DestOptions
 	log      *slog.Logger
@@ -83,7 +84,11 @@ func openBy(path string, how engine.DestOptions, log *slog.Logger, open func(pat
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
-	return newTree(fd, mere, path, how, log)
+	t, err := newTree(fd, mere, path, how, log)
+	if err == nil {
+		t.trusts = true
+	}
+	return t, err
 }
 
 // newTree returns the tree of an open directory, which it owns from now on.

@@ -58,8 +58,10 @@ func TestManyLinks(t *testing.T) {
 		}
 	}
 	must(t, os.RemoveAll(filepath.Join(root, "real", "1")))
-	if err := tree.Mkdir(t.Context(), "l1/new"); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("mkdir below a link to a directory that was removed: %v", err)
+	for _, path := range []string{"l1/new", "l1/x/new"} {
+		if err := tree.Mkdir(t.Context(), path); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("mkdir %s below a link to a directory that was removed: %v", path, err)
+		}
 	}
 	if list, err := os.ReadDir(filepath.Join(root, "other")); err != nil || len(list) > 0 {
 		t.Errorf("%v in the other directory, %v", list, err)

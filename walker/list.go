@@ -135,6 +135,11 @@ func (l *lister) enter(ctx context.Context, j *job, p place, entries []manifest.
 		switch {
 		case filter.IsGit(name):
 			return l.readGit(ctx, j, p, name, entries)
+		case ok && entries[i].Type == manifest.Symlink:
+			if t, ok := p.Tree.(RuleLinker); ok {
+				return t.ReadLinked(ctx, manifest.Join(p.Dir, name), maxRules)
+			}
+			return nil, fs.ErrNotExist
 		case ok && !entries[i].IsRegular() || !ok && complete:
 			return nil, fs.ErrNotExist
 		}

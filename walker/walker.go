@@ -30,6 +30,14 @@ type Tree interface {
 	ReadFile(ctx context.Context, name string, limit int64) ([]byte, error)
 }
 
+// RuleLinker is a [Tree] in which a symlink may stand in the place of a file with rules.
+type RuleLinker interface {
+	// ReadLinked returns the content of the regular file that the symlink name leads to,
+	// inside of the tree or not, of at most limit bytes. It fails with [fs.ErrNotExist]
+	// where the symlink leads to none, or is not to be trusted.
+	ReadLinked(ctx context.Context, name string, limit int64) ([]byte, error)
+}
+
 // Origin is a directory of a tree whose content takes part in the walk.
 type Origin struct {
 	Tree Tree

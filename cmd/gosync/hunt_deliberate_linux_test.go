@@ -67,6 +67,30 @@ func deliberateDifferences() []deliberate {
 			},
 		},
 		{
+			name:  "files with rules in several sources",
+			why:   "the rules of the first source that ends in a slash hold for what lies in others, and for what is named beside it, unless --no-inc-recursive is given; for gosync each has its own, as for rsync with it",
+			whole: true,
+			touches: func(c *huntCase, _, _ *huntOutcome) bool {
+				return c.readsRules() && !c.has("--no-i-r", "--no-inc-recursive") && len(c.sources) > 1 && slices.ContainsFunc(c.sources, func(s string) bool { return strings.HasSuffix(s, "/") || strings.HasSuffix(s, "/.") })
+			},
+		},
+		{
+			name:  "files with rules on the way to what -R names",
+			why:   "rsync leaves out what such a file excludes although it is named, unless --no-inc-recursive or --files-from is given; for gosync what is named is judged by the rules of the command line alone",
+			whole: true,
+			touches: func(c *huntCase, _, _ *huntOutcome) bool {
+				return c.readsRules() && c.has("-R") && !c.has("--no-i-r", "--no-inc-recursive") && len(c.files) == 0 && slices.ContainsFunc(c.sources, func(s string) bool { return strings.Contains(path.Clean(s), "/") })
+			},
+		},
+		{
+			name:  "--append with an alternate directory",
+			why:   "rsync takes the alternate directory's file for the one to append to, and leaves the file out where that is not shorter, without an error; gosync copies it",
+			whole: true,
+			touches: func(c *huntCase, _, _ *huntOutcome) bool {
+				return c.has("--append", "--append-verify") && c.hasPrefix("--link-dest", "--copy-dest", "--compare-dest")
+			},
+		},
+		{
 			name:  "--remove-source-files with --compare-dest",
 			why:   "rsync removes what only the other directory has; gosync removes nothing that is not at the destination",
 			whole: true,
@@ -159,6 +183,11 @@ func deliberateDifferences() []deliberate {
 			},
 		},
 	}
+}
+
+// readsRules reports whether files of the source have rules.
+func (c *huntCase) readsRules() bool {
+	return c.has("-C", "-F", "-FF") || c.hasPrefix("--filter=:", "--filter=dir-merge")
 }
 
 // keepsTimeOf takes over what rsync makes of the times of files at the destination whose paths are directories in the

@@ -223,6 +223,28 @@ func TestRelativePathsLikeRsync(t *testing.T) {
 	}
 }
 
+// ruledScript makes a source of which the rules of a command line exclude what it names.
+const ruledScript = `
+mkdir -p s/d/e d; echo 1 > s/d/f; echo 2 > s/d/e/g; echo 3 > s/x
+printf 'd/e/.\n' > list; printf 'd/e\nx\n' > list2; printf 'd/f\nd/e/\n' > list3; printf 'd/.\n' > list4
+find s -exec touch -h -d @1000000000 {} +; touch -d @1000000000 d
+`
+
+// TestRuledOutLikeRsync: the directories on the way to what was named, and is excluded, are not wanted for themselves.
+func TestRuledOutLikeRsync(t *testing.T) {
+	t.Parallel()
+	var args []string
+	for _, a := range []string{
+		"-a --exclude=e --files-from=list {S}s/ {D}d/", "-ar --exclude=e --files-from=list2 {S}s/ {D}d/", "-a --exclude=e --files-from=list3 {S}s/ {D}d/", "-a --exclude=d --files-from=list4 {S}s/ {D}d/",
+		"-aR --exclude=e {S}s/./d/e {S}s/./x {D}d/new", "-aR --exclude=e {S}s/./d/e {D}d/new", "-aR --exclude=d/f {S}s/./d/f {S}s/./d/e {D}d/", "-aR --include=d --exclude=* {S}s/./d/f {D}d/",
+		"-aR --exclude=e --delete {S}s/./d/e/ {D}d/", "-aR --exclude=e/ {S}s/./d/e/. {D}d/", "-aR --exclude=e --delete-missing-args {S}s/./d/e {S}s/./no {D}d/new",
+		"-l --exclude=d {S}s/d {D}d/", "-lR --exclude=d {S}s/./d {D}d/", "-l --exclude=x {S}s/d {D}d/", "-d --exclude=e --files-from=list {S}s/ {D}d/", "-aR --filter=H_e {S}s/./d/e {D}d/", "-aR --filter=P_e {S}s/./d/e {D}d/",
+	} {
+		args = append(args, "-i "+a)
+	}
+	likeRsync(t, likeCases(ruledScript, args...))
+}
+
 // TestMkpathLikeRsync: what is said and made without --dry-run is said with it.
 func TestMkpathLikeRsync(t *testing.T) {
 	t.Parallel()

@@ -53,15 +53,20 @@ func (f *forest) lacksBelow(ctx context.Context, base string, parts []string) {
 // miss notes that what was named at a path of the transfer does not exist, unless the
 // rules exclude it.
 func (f *forest) miss(path string) {
-	if f.job.Filter != nil && !f.job.Filter.Empty() && excludes(f.job.Filter.Root(), path, filter.Sender) {
+	if f.rulesOut(path, false) {
 		return
 	}
 	f.named++
 	f.missing = append(f.missing, path)
 }
 
-// excludes reports whether the rules exclude the last name of a path, as a file.
-func excludes(scope *filter.Scope, path string, side filter.Side) bool {
+// rulesOut reports whether the rules exclude what was named at a path of the transfer. As
+// for rsync the directories on the way do not matter, nor do files with rules in them.
+func (f *forest) rulesOut(path string, isDir bool) bool {
+	if f.job.Filter == nil || f.job.Filter.Empty() || f.job.LikeCp {
+		return false
+	}
+	scope := f.job.Filter.Root()
 	parts := strings.Split(path, "/")
 	for _, dir := range parts[:len(parts)-1] {
 		var err error
@@ -69,7 +74,7 @@ func excludes(scope *filter.Scope, path string, side filter.Side) bool {
 			return true // what they say is not known
 		}
 	}
-	return scope.Excluded(parts[len(parts)-1], false, side)
+	return scope.Excluded(parts[len(parts)-1], isDir, filter.Sender)
 }
 
 // maxMissing is how many bytes the names of what is missing may have: they are in one
@@ -104,6 +109,9 @@ func (p *planner) missing(ctx context.Context) error {
 	if len(names) == 0 {
 		return nil
 	}
+	if err := d.requested.checkMissing(names); err != nil {
+		return err
+	}
 	dirs := map[string]*destDir{}
 	for _, dir := range d.dirs {
 		dirs[dir.path] = dir
@@ -131,6 +139,16 @@ func (p *planner) missing(ctx context.Context) error {
 			d.hold(gone)
 		}
 		d.dead = append(d.dead, gone...)
+	}
+	return nil
+}
+
+// checkMissing refuses names to be removed that were not asked for.
+func (r *requested) checkMissing(names []string) error {
+	for _, name := range names {
+		if !r.covers(name) {
+			return fmt.Errorf("%w: %q is to be removed and was not asked for", wire.ErrProtocol, name)
+		}
 	}
 	return nil
 }

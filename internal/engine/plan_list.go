@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"syscall"
 
+	"gosync/walker"
 	"gosync/walker/filter"
 	"gosync/walker/manifest"
 )
@@ -145,6 +147,14 @@ func (p *planner) mergeFile(ctx context.Context, dir *destDir) func(name string)
 		if filter.IsGit(name) {
 			return p.git.read(dir.index, name)
 		}
-		return p.d.tree.ReadFile(ctx, manifest.Join(dir.path, name), mergeLimit)
+		path := manifest.Join(dir.path, name)
+		data, err := p.d.tree.ReadFile(ctx, path, mergeLimit)
+		if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.EMLINK) { // a symlink, to most systems and to FreeBSD
+			if t, ok := capability[walker.RuleLinker](p.d.tree); ok {
+				return t.ReadLinked(ctx, path, mergeLimit)
+			}
+			return nil, fs.ErrNotExist
+		}
+		return data, err
 	}
 }

@@ -27,6 +27,7 @@ type forest struct {
 	hollow   bool                       // of the contents that go into the root some are empty
 	hasRoot  bool                       // the root has a source's attributes
 	named    int                        // sources that exist
+	ruledOut int                        // ... of which the rules exclude these, with --relative
 	contents []string                   // directories whose content goes into the root
 	skipped  []string
 	missing  []string // paths in the transfer of what was named and does not exist, with --delete-missing-args
@@ -254,7 +255,9 @@ func (f *forest) leaf(ctx context.Context, path, dir, name string) *walker.Node 
 		return nil
 	}
 	if e.IsDir() && !f.job.Recursive && !f.job.Dirs {
-		f.skip(name, path)
+		if !f.rulesOut(name, true) {
+			f.skip(name, path)
+		}
 		return nil
 	}
 	if f.job.LikeCp && !e.IsDir() && !f.job.copies(&e) {
@@ -401,9 +404,10 @@ func (f *forest) message(ctx context.Context) *wire.Roots {
 	now := f.host.Now()
 	m := &wire.Roots{Sec: now.Unix(), Nsec: uint32(now.Nanosecond()), Complete: true, HasRoot: f.hasRoot, Root: f.root.Entry}
 	m.Root.Name = ""
-	if c := f.root.Children; f.named == 1 && len(f.missing) == 1 && len(c) == 0 && !f.hasRoot {
+	named := f.named - f.ruledOut
+	if c := f.root.Children; named == 1 && len(f.missing) == 1 && len(c) == 0 && !f.hasRoot {
 		m.Single, m.Name = true, f.missing[0][strings.LastIndexByte(f.missing[0], '/')+1:]
-	} else if c := f.kept(); f.named+len(c)-len(f.root.Children) == 1 && len(c) == 1 && (f.job.LikeCp || !c[0].Entry.IsDir()) && len(f.root.Contents) == 0 && !f.hasRoot {
+	} else if c := f.kept(); named+len(c)-len(f.root.Children) == 1 && len(c) == 1 && (f.job.LikeCp || !c[0].Entry.IsDir()) && len(f.root.Contents) == 0 && !f.hasRoot {
 		m.Single, m.Name = true, c[0].Entry.Name
 	}
 	for _, c := range f.root.Children {
@@ -411,7 +415,7 @@ func (f *forest) message(ctx context.Context) *wire.Roots {
 			m.TopNames = append(m.TopNames, c.Entry.Name)
 		}
 	}
-	empty, some := len(f.root.Children) == 0, false
+	empty, some := len(f.root.Children)+f.ruledOut == 0, false
 	for _, o := range f.root.Contents {
 		entries, err := o.Tree.List(ctx, o.Dir)
 		if err != nil {

@@ -73,6 +73,11 @@ func (f *forest) addBelow(ctx context.Context, base, rest string) error {
 		f.fail("link_stat", full, err) // and its parents are not wanted for themselves
 		return nil
 	}
+	if len(parts) > 0 && f.rulesOut(strings.Join(parts, "/"), st.IsDir() || content) {
+		f.named++
+		f.ruledOut++ // and here too its parents are not wanted
+		return nil
+	}
 	if st.IsDir() && !f.job.Recursive && !f.job.Dirs {
 		f.skipped = append(f.skipped, strings.Join(parts, "/"))
 		return nil

@@ -2,6 +2,7 @@ package localfs
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -13,48 +14,75 @@ import (
 
 var _ engine.DirLinker = (*Tree)(nil)
 
-// dirLinks are the symlinks to directories that stand for these. Each was opened once:
-// what is done below it goes by that descriptor, whatever the link becomes.
+// dirLinks are the symlinks to directories that stand for these, by path. What is done
+// below one goes to the directory that it led to when it was found, whatever the link
+// becomes: descriptors are kept with those of other directories, as many as there may be,
+// and one that is opened again has to be of the same directory.
 type dirLinks struct {
-	any  atomic.Bool // there are some
-	mu   sync.Mutex
-	open map[string]*dir
+	any atomic.Bool // there are some
+	mu  sync.Mutex
+	to  map[string]linkedTo
 }
+
+// linkedTo is which directory a symlink stands for.
+type linkedTo struct{ dev, ino uint64 }
+
+// errLinkChanged: a symlink that stands for a directory leads to another one now.
+var errLinkChanged = errors.New("the symlink was changed meanwhile and leads to another directory: run again")
 
 // KeepLink implements [engine.DirLinker].
 func (t *Tree) KeepLink(ctx context.Context, path string) (e manifest.Entry, err error) {
 	if err := context.Cause(ctx); err != nil {
 		return e, t.fail("open", path, err)
 	}
-	if d := t.linked(path); d != nil {
-		return t.statLinked(d)
+	d, err := t.linked(path)
+	if d == nil && err == nil {
+		d, err = t.keepLink(path)
 	}
-	d := &dir{path: path, refs: 1}
-	if d.fd, err = t.openLinked(path); err != nil {
+	if err != nil {
 		return e, t.fail("open", path, err)
 	}
-	var st unix.Stat_t
-	if err := unix.Fstat(d.fd, &st); err != nil {
-		_ = unix.Close(d.fd)
-		return e, t.fail("stat", path, err)
-	}
-	d.dev, d.ino = deviceOf(&st), st.Ino
-	t.links.mu.Lock()
-	if t.links.open == nil {
-		t.links.open = map[string]*dir{}
-	}
-	if was := t.links.open[path]; was != nil { // another call was faster
-		_ = unix.Close(d.fd)
-		d = was
-	}
-	t.links.open[path] = d
-	t.links.any.Store(true)
-	t.links.mu.Unlock()
+	defer t.dirs.release(d)
 	return t.statLinked(d)
 }
 
-// openLinked opens the directory that the symlink at path leads to, inside of the tree.
-func (t *Tree) openLinked(path string) (int, error) {
+// keepLink has a symlink stand for the directory that it leads to, which must be released.
+func (t *Tree) keepLink(path string) (*dir, error) {
+	d, err := t.openLinked(path)
+	if err != nil {
+		return nil, err
+	}
+	t.links.mu.Lock()
+	defer t.links.mu.Unlock()
+	if to, ok := t.links.to[path]; ok && to != (linkedTo{d.dev, d.ino}) { // another call was faster
+		closeDir(d)
+		return nil, errLinkChanged
+	}
+	if t.links.to == nil {
+		t.links.to = map[string]linkedTo{}
+	}
+	t.dirs.drop(path) // it may have been a directory
+	t.links.to[path] = linkedTo{d.dev, d.ino}
+	t.links.any.Store(true)
+	return t.dirs.put(d), nil
+}
+
+// openLinked opens the directory that the symlink at path leads to.
+func (t *Tree) openLinked(path string) (*dir, error) {
+	fd, err := t.openThrough(path)
+	if err != nil {
+		return nil, err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		_ = unix.Close(fd)
+		return nil, err
+	}
+	return &dir{path: path, fd: fd, dev: deviceOf(&st), ino: st.Ino}, nil
+}
+
+// openThrough opens the directory that the symlink at path leads to, inside of the tree.
+func (t *Tree) openThrough(path string) (int, error) {
 	const flags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NONBLOCK | unix.O_CLOEXEC
 	err := checkPath(path)
 	if err != nil {
@@ -80,14 +108,30 @@ func (t *Tree) openLinked(path string) (int, error) {
 	return -1, err
 }
 
-// linked returns the directory that the symlink at path stands for, nil for none.
-func (t *Tree) linked(path string) *dir {
+// linked returns the directory that the symlink at path stands for, nil for none. It must
+// be released.
+func (t *Tree) linked(path string) (*dir, error) {
 	if !t.links.any.Load() {
-		return nil
+		return nil, nil
 	}
 	t.links.mu.Lock()
-	defer t.links.mu.Unlock()
-	return t.links.open[path]
+	to, ok := t.links.to[path]
+	t.links.mu.Unlock()
+	if !ok {
+		return nil, nil
+	}
+	if d := t.dirs.get(path); d != nil {
+		return d, nil
+	}
+	d, err := t.openLinked(path)
+	if err == nil && to != (linkedTo{d.dev, d.ino}) {
+		closeDir(d)
+		err = errLinkChanged
+	}
+	if err != nil {
+		return nil, err
+	}
+	return t.dirs.put(d), nil
 }
 
 func (t *Tree) statLinked(d *dir) (e manifest.Entry, err error) {
@@ -108,14 +152,4 @@ func (t *Tree) setLinked(ctx context.Context, d *dir, e *manifest.Entry, attrs m
 	}
 	d.gives.Store(nil)
 	return t.setFile(d, d.path, d.fd, e, attrs)
-}
-
-// close closes the directories.
-func (l *dirLinks) close() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for path, d := range l.open {
-		closeDir(d)
-		delete(l.open, path)
-	}
 }

@@ -9,8 +9,21 @@ import (
 )
 
 // maxDirs is the number of directory descriptors that are kept open, as far as
-// that many are not in use at once.
+// that many are not in use at once; fewer where the process may open few files.
 const maxDirs = 256
+
+// fileShare is the part of the files that the process may open that are directories of one
+// tree: a copy has two trees, and needs descriptors for the files themselves.
+const fileShare = 8
+
+// dirLimit returns how many directories of a tree are kept open in this process.
+func dirLimit() int {
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
+		return maxDirs
+	}
+	return int(min(maxDirs, uint64(files.Cur)/fileShare))
+}
 
 // dir is an open directory of a tree.
 type dir struct {
@@ -43,13 +56,14 @@ func (d *dir) gone() bool {
 
 // dirs is a cache of open directories by path. The root is not among them.
 type dirs struct {
-	mu   sync.Mutex
-	open map[string]*dir
-	idle dir // ring of those not in use, the one used last first
+	mu    sync.Mutex
+	open  map[string]*dir
+	idle  dir // ring of those not in use, the one used last first
+	limit int // how many are kept open
 }
 
 func (c *dirs) init() {
-	c.open = make(map[string]*dir)
+	c.open, c.limit = make(map[string]*dir), dirLimit()
 	c.idle.prev, c.idle.next = &c.idle, &c.idle
 }
 
@@ -100,7 +114,7 @@ func (c *dirs) put(d *dir) *dir {
 // evict takes a directory that is not in use out of a cache that is too large.
 func (c *dirs) evict() *dir {
 	old := c.idle.prev
-	if len(c.open) <= maxDirs || old == &c.idle {
+	if len(c.open) <= c.limit || old == &c.idle {
 		return nil
 	}
 	c.use(old)
@@ -172,11 +186,14 @@ func (c *dirs) close() {
 // open. It must be released.
 func (t *Tree) dir(path string) (*dir, error) {
 	for {
-		base, rest := t.nearest(path)
+		base, rest, err := t.nearest(path)
+		if err != nil {
+			return nil, t.fail("open", path, err)
+		}
 		if rest == "" {
 			return base, nil
 		}
-		err := checkPath(rest)
+		err = checkPath(rest)
 		d := &dir{path: path}
 		if err == nil {
 			err = t.descend(d, base.fd, rest)
@@ -195,19 +212,18 @@ func (t *Tree) dir(path string) (*dir, error) {
 }
 
 // nearest returns the open directory that is nearest to path, and the way from there.
-func (t *Tree) nearest(path string) (base *dir, rest string) {
+func (t *Tree) nearest(path string) (base *dir, rest string, err error) {
 	for up := path; up != ""; {
-		if d := t.linked(up); d != nil {
-			t.dirs.hold(d)
-			return d, strings.TrimPrefix(path[len(up):], "/")
+		if base, err = t.linked(up); base == nil && err == nil {
+			base = t.dirs.get(up)
 		}
-		if d := t.dirs.get(up); d != nil {
-			return d, strings.TrimPrefix(path[len(up):], "/")
+		if base != nil || err != nil {
+			return base, strings.TrimPrefix(path[len(up):], "/"), err
 		}
 		up = up[:max(0, strings.LastIndexByte(up, '/'))]
 	}
 	t.dirs.hold(t.top)
-	return t.top, path
+	return t.top, path, nil
 }
 
 // descend opens as d the directory that the path rest leads to from base.

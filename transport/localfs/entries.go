@@ -205,7 +205,11 @@ func (t *Tree) SetAttrs(ctx context.Context, path string, e *manifest.Entry, att
 	if path == "" {
 		return t.setRoot(ctx, e, attrs)
 	}
-	if d := t.linked(path); d != nil {
+	switch d, err := t.linked(path); {
+	case err != nil:
+		return t.fail("setattr", path, err)
+	case d != nil:
+		defer t.dirs.release(d)
 		return t.setLinked(ctx, d, e, attrs)
 	}
 	if err := t.mayChange(ctx); err != nil {

@@ -67,7 +67,13 @@ func openRegular(dirfd int, name string, flags int, st *unix.Stat_t) (int, error
 	if err != nil {
 		return -1, err
 	}
-	if err = unix.Fstat(fd, st); err == nil {
+	return regular(fd, st)
+}
+
+// regular closes what was opened and is no regular file.
+func regular(fd int, st *unix.Stat_t) (int, error) {
+	err := unix.Fstat(fd, st)
+	if err == nil {
 		if is := meta.TypeOf(uint32(st.Mode)); is != manifest.Regular {
 			err = &typeError{is, manifest.Regular}
 		}
@@ -86,16 +92,21 @@ func (t *Tree) ReadFile(ctx context.Context, path string, limit int64) ([]byte, 
 		return nil, err
 	}
 	defer f.Close()
-	if st.Size > limit {
-		return nil, t.fail("read", path, unix.EFBIG)
+	return f.all(st.Size, limit)
+}
+
+// all returns the content, of at most limit bytes, of a file that has size bytes, or had.
+func (f *file) all(size, limit int64) ([]byte, error) {
+	if size > limit {
+		return nil, f.t.fail("read", f.path, unix.EFBIG)
 	}
-	data := make([]byte, 0, st.Size+1)
+	data := make([]byte, 0, size+1)
 	for {
 		n, err := f.ReadAt(data[len(data):cap(data)], int64(len(data)))
 		data = data[:len(data)+n]
 		switch {
 		case int64(len(data)) > limit:
-			return nil, t.fail("read", path, unix.EFBIG) // it has grown
+			return nil, f.t.fail("read", f.path, unix.EFBIG) // it has grown
 		case err == io.EOF:
 			return data, nil
 		case err != nil:

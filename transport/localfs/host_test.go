@@ -137,7 +137,7 @@ func TestDirs(t *testing.T) {
 	tree := openTree(t, root, engine.DestOptions{Durability: engine.SyncNone})
 	before := descriptors(t)
 	var held []*dir
-	for i := range maxDirs + 20 {
+	for i := range tree.dirs.limit + 20 {
 		name := string(rune('a'+i%26)) + strings.Repeat("x", i)
 		if len(name) > 250 {
 			name = "y" + name[:i-200]
@@ -165,7 +165,7 @@ func TestDirs(t *testing.T) {
 	for _, d := range append(slices.Clone(held), fresh) {
 		tree.dirs.release(d)
 	}
-	if n := descriptors(t) - before; n != maxDirs {
+	if n := descriptors(t) - before; n != tree.dirs.limit {
 		t.Errorf("%d descriptors are kept", n)
 	}
 	must(t, tree.Close())

@@ -30,6 +30,7 @@ type Tree struct {
 	syncfs   bool            // one call makes all of that file system durable
 	answers  bool            // ... and nothing else is mounted below, which might not answer for as long as a server is away
 	insecure bool            // symlinks of others are followed in paths that options name
+	trusts   bool            // symlinks may stand in the place of files with rules
 	detail   manifest.Detail // what listings show beyond the usual
 	how      engine.DestOptions
 	log      *slog.Logger
@@ -82,7 +83,11 @@ func openBy(path string, how engine.DestOptions, log *slog.Logger, open func(pat
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
-	return newTree(fd, mere, path, how, log)
+	t, err := newTree(fd, mere, path, how, log)
+	if err == nil {
+		t.trusts = true
+	}
+	return t, err
 }
 
 // newTree returns the tree of an open directory, which it owns from now on.
@@ -126,7 +131,6 @@ func (t *Tree) Close() error {
 		_ = unix.Close(t.temps)
 	}
 	t.dirs.close()
-	t.links.close()
 	t.unlock()
 	t.owner.close()
 	return errors.Join(err, unix.Close(t.top.fd))
@@ -185,7 +189,11 @@ func (t *Tree) Stat(ctx context.Context, path string) (e manifest.Entry, err err
 	if path == "" {
 		return t.statRoot()
 	}
-	if d := t.linked(path); d != nil {
+	switch d, err := t.linked(path); {
+	case err != nil:
+		return e, t.fail("stat", path, err)
+	case d != nil:
+		defer t.dirs.release(d)
 		return t.statLinked(d)
 	}
 	err = t.in("stat", path, func(d *dir, name string) error {

@@ -109,9 +109,6 @@ func (p *planner) missing(ctx context.Context) error {
 	if len(names) == 0 {
 		return nil
 	}
-	if err := d.requested.checkMissing(names); err != nil {
-		return err
-	}
 	dirs := map[string]*destDir{}
 	for _, dir := range d.dirs {
 		dirs[dir.path] = dir
@@ -139,16 +136,6 @@ func (p *planner) missing(ctx context.Context) error {
 			d.hold(gone)
 		}
 		d.dead = append(d.dead, gone...)
-	}
-	return nil
-}
-
-// checkMissing refuses names to be removed that were not asked for.
-func (r *requested) checkMissing(names []string) error {
-	for _, name := range names {
-		if !r.covers(name) {
-			return fmt.Errorf("%w: %q is to be removed and was not asked for", wire.ErrProtocol, name)
-		}
 	}
 	return nil
 }

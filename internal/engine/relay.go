@@ -231,11 +231,6 @@ func (r *relay) source(ctx context.Context, f wire.Frame) (over bool, err error)
 	case *wire.RootDigest:
 		r.totals = m.Totals
 	case *wire.ListEnd:
-		if r.roots != nil { // all is listed that tells which home directories are meant
-			if err := r.req.checkMissing(r.roots.Missing); err != nil {
-				return true, err
-			}
-		}
 		r.totals = m.Totals
 		if r.roots != nil { // the destination does not know what was asked for
 			err = r.req.checkMissing(r.roots)

@@ -110,7 +110,8 @@ func runSnapshot(ctx context.Context, args []string, e *env) error {
 	case r.s.help || len(args) == 1 && args[0] == "-h":
 		return e.text(ownHelp(snapshotUsage, snapshotFlags(&r.o)))
 	}
-	r.con = newConsole(e.stdout, e.stderr, e.outTerm, nil)
+	e.keepEvents(r.s)
+	r.con = r.s.console(e, nil)
 	err = keeperError(run(r, ctx))
 	if failed := r.con.flush(); failed != nil {
 		return withCode(exitOutput, fmt.Errorf("writing the output: %w", failed))
@@ -164,6 +165,7 @@ func (r *snapshotRun) list(ctx context.Context) error {
 		return err
 	}
 	for _, i := range all {
+		r.con.tell(&snapshotJSON{Name: i.Name, State: strings.ReplaceAll(state(&i), " ", "_")})
 		r.con.print(i.Name + "  " + state(&i) + "\n")
 	}
 	return nil
@@ -213,6 +215,7 @@ func (r *snapshotRun) verify(ctx context.Context) error {
 			continue
 		}
 		found++
+		r.con.tell(&snapshotJSON{Name: chosen[i].Name, State: "no_manifest"})
 		r.con.print(chosen[i].Name + ": no manifest\n")
 	}
 	err = k.Check(ctx, names, func(f snapshot.Found) {
@@ -222,6 +225,7 @@ func (r *snapshotRun) verify(ctx context.Context) error {
 			return
 		}
 		found++
+		r.con.tell(namedEvent(differs, f.Name+"/"+f.Path, differenceText(f.Difference)))
 		r.con.print(display(f.Name) + ": " + differenceText(f.Difference) + "\n")
 	})
 	switch {
@@ -274,6 +278,7 @@ func (r *snapshotRun) diff(ctx context.Context) error {
 	err = r.compareOnce(ctx, r.s, []string{at.in(pair[0].Name + "/"), at.in(pair[1].Name + "/")}, c)
 	for _, path := range slices.Sorted(maps.Keys(c.changed)) { // of the same size and time
 		c.count++
+		r.con.tell(namedEvent(differs, path, "differs (content)"))
 		r.con.print("differs (content): " + display(path) + "\n")
 	}
 	return c.verdict(ctx, err)
@@ -298,6 +303,7 @@ func (r *snapshotRun) prune(ctx context.Context) error {
 func (r *snapshotRun) pruneIn(ctx context.Context, k snapshot.Keeper) error {
 	gone, err := k.Prune(ctx, r.o.keep, r.s.DryRun)
 	for _, name := range gone {
+		r.con.tell(&snapshotJSON{Name: name, State: "removed"})
 		r.con.print("removed " + display(name) + "\n")
 	}
 	return err
@@ -405,6 +411,7 @@ func (r *snapshotRun) finish(ctx context.Context, k snapshot.Keeper, failed erro
 	if err != nil {
 		return err
 	}
+	r.con.tell(&snapshotJSON{Name: f.Name, State: "made"})
 	r.con.print("snapshot " + f.Name + "\n")
 	if r.s.verbose > 0 {
 		r.con.print(fmt.Sprintf("%d files, of which %d were read again for their digests\n", f.Files, f.Read))

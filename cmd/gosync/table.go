@@ -392,7 +392,7 @@ func outputFlags() []flag {
 		{name: "stats", category: catOutput, doc: "print totals at the end", set: on(func(s *settings) *bool { return &s.stats })},
 		{
 			name: "progress", negate: true, category: catOutput, doc: "show how far the whole run is",
-			long: "One line on a terminal, else a line every 30 seconds, on standard error, and the last one on standard output.",
+			long: "One line on a terminal, else a line every 30 seconds, on standard error, and the last one on standard output. SIGUSR1, and SIGINFO where there is one, prints a line at any time, also without this option.",
 			set:  on(func(s *settings) *bool { return &s.progress }),
 		},
 		{

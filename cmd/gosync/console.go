@@ -19,6 +19,7 @@ type console struct {
 	asking  bool // the screen is taken by a question
 	prompt  bool // standard output is written out after each line
 	failed  error
+	events  *eventLog   // of --json; nil: standard output is for lines
 	broken  func(error) // called once when standard output cannot be written
 }
 
@@ -38,6 +39,19 @@ func (c *console) print(text string) {
 	if c.outTerm || c.prompt {
 		c.check(c.out.Flush())
 	}
+}
+
+// tell writes an event of --json, if there are any.
+func (c *console) tell(ev event) {
+	if c.events == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.outTerm {
+		c.wipe()
+	}
+	c.check(c.events.tell(ev))
 }
 
 // message writes one line to standard error, behind what was printed so far.
@@ -92,10 +106,13 @@ func (c *console) failure() error {
 	return c.failed
 }
 
+// wipeLine clears the line of a terminal.
+const wipeLine = "\r\x1b[K"
+
 // wipe clears the progress line; the next frame draws it again.
 func (c *console) wipe() {
 	if c.shown {
-		_, _ = io.WriteString(c.err, "\r\x1b[K")
+		_, _ = io.WriteString(c.err, wipeLine)
 		c.shown = false
 	}
 }

@@ -26,6 +26,7 @@ func imports() map[string][]string {
 		pflag       = "github.com/spf13/pflag"
 		progressbar = "github.com/schollz/progressbar/v3"
 		sftp        = "github.com/pkg/sftp"
+		uniseg      = "github.com/rivo/uniseg"
 		unix        = "golang.org/x/sys/unix"
 		windows     = "golang.org/x/sys/windows"
 		xterm       = "golang.org/x/term"
@@ -65,7 +66,7 @@ func imports() map[string][]string {
 
 		"cmd/gosync": {
 			"walker/filter", "walker/manifest", "internal/engine", "internal/shell", "internal/snapshot", "internal/sshserver",
-			"transport", "transport/farshell", "transport/localfs", "transport/sftpfs", "transport/sshconn", "transport/wire", pflag, progressbar, xterm,
+			"transport", "transport/farshell", "transport/localfs", "transport/sftpfs", "transport/sshconn", "transport/wire", pflag, progressbar, uniseg, xterm,
 		},
 
 		// Support for tests.

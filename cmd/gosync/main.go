@@ -35,9 +35,13 @@ func main() {
 // way: keep what it has received, remove what is of no use, tell the far side.
 const orderlyEnd = 2 * time.Second
 
+// sameSignal is how long after the first signal others count as the same one: a terminal
+// sends one to all processes, and some of these hand it on to the others.
+const sameSignal = 300 * time.Millisecond
+
 // mainStatus runs the program with the process's surroundings. The first
-// signal ends the run in an orderly way; one that comes after orderlyEnd ends the
-// process.
+// signal ends the run in an orderly way, the second one the process, and so does any
+// other once orderlyEnd is over.
 func mainStatus(ctx context.Context, cancel context.CancelCauseFunc) int {
 	signals := make(chan os.Signal, 1)
 	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
@@ -49,6 +53,11 @@ func mainStatus(ctx context.Context, cancel context.CancelCauseFunc) int {
 	// for any other file, and no reason to leave temporary files behind.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	e := newEnv()
+	asked := make(chan os.Signal, 1)
+	if all := statusSignals(); len(all) > 0 { // none would be all that there are
+		signal.Notify(asked, all...)
+	}
+	e.asked = asked
 	done := make(chan struct{})
 	ended := make(chan struct{})
 	go func() {
@@ -58,12 +67,9 @@ func mainStatus(ctx context.Context, cancel context.CancelCauseFunc) int {
 			return
 		}
 		cancel(fmt.Errorf("%w (%v)", errInterrupted, sig))
-		timer := time.NewTimer(orderlyEnd)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-			signal.Stop(signals)
-		case <-done:
+		e.stopping()
+		if atOnce(signals, done) {
+			e.stopNow()
 		}
 	}()
 	status := run(ctx, os.Args, e)
@@ -71,6 +77,45 @@ func mainStatus(ctx context.Context, cancel context.CancelCauseFunc) int {
 	<-ended
 	cancel(nil)
 	return status
+}
+
+// atOnce waits for a second signal, and reports whether one came before done, or before
+// the signals were given back to the operating system.
+func atOnce(signals chan os.Signal, done <-chan struct{}) bool {
+	first := time.Now()
+	timer := time.NewTimer(orderlyEnd)
+	defer timer.Stop()
+	for {
+		select {
+		case <-signals:
+			if time.Since(first) >= sameSignal {
+				return true
+			}
+		case <-timer.C:
+			signal.Stop(signals)
+			return false
+		case <-done:
+			return false
+		}
+	}
+}
+
+// stopping tells somebody at a terminal that the run is about to end.
+func (e *env) stopping() {
+	if e.width != nil {
+		_, _ = io.WriteString(e.stderr, wipeLine+"gosync: stopping; once more stops at once\n")
+	}
+}
+
+// stopNow ends the process. What is at the destination is as after a kill: each file whole,
+// and what had arrived of large ones kept for the next run.
+func (e *env) stopNow() {
+	start := ""
+	if e.width != nil {
+		start = wipeLine
+	}
+	_, _ = fmt.Fprintf(e.stderr, "%sgosync: stopped at once; run the same command again to go on (exit %d)\n", start, exitSignal)
+	os.Exit(exitSignal)
 }
 
 // newEnv returns the surroundings of this process.

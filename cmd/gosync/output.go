@@ -23,6 +23,9 @@ type printer struct {
 	route    *route         // nil where formats have nothing to tell of it
 	log      *logFile       // nil for none
 
+	counts    *engine.Progress
+	verified  bool // content that moves is compared end to end
+	compares  bool // nothing is copied: both ends are compared
 	explained bool // how differences are found was told
 	later     laterLines
 	tap       func(engine.Event) bool // takes events that are for a subcommand; nil for none
@@ -63,6 +66,7 @@ func (p *printer) event(ev engine.Event) {
 	if p.repeated(ev) || p.tap != nil && p.tap(ev) {
 		return
 	}
+	p.tell(ev)
 	p.explain(ev)
 	switch ev := ev.(type) {
 	case engine.ItemEvent:
@@ -78,6 +82,27 @@ func (p *printer) event(ev engine.Event) {
 		p.con.message(text)
 	case engine.NoteEvent:
 		p.note(ev.Text)
+	}
+}
+
+// tell makes an event of --json of one of the engine's.
+func (p *printer) tell(ev engine.Event) {
+	if p.con.events == nil {
+		return
+	}
+	switch ev := ev.(type) {
+	case engine.ItemEvent:
+		if !unchanged(&ev) || p.s.ItemizeAll {
+			p.con.tell(itemEvent(&ev, p.route.pull()))
+		}
+	case engine.DeleteEvent:
+		p.con.tell(deleteEvent(&ev))
+	case engine.SkipEvent:
+		p.con.tell(namedEvent("skip", ev.Path, ev.Reason))
+	case engine.ErrorEvent:
+		p.con.tell(errorEvent(ev.Err))
+	case engine.PlanEvent:
+		p.con.tell(&planJSON{Entries: p.counts.Seen.Load(), Files: p.counts.TotalFiles.Load(), Bytes: p.counts.TotalBytes.Load()})
 	}
 }
 

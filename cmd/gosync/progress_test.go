@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rivo/uniseg"
+
 	"gosync/internal/engine"
 )
 
@@ -107,6 +109,74 @@ func TestProgressFields(t *testing.T) {
 	}
 }
 
+// TestETALooksAtWhatTakesTime: neither a long scan nor what an earlier run has left makes
+// the rest look shorter or longer than it is, and before 5 s of data there is no guess.
+func TestETALooksAtWhatTakesTime(t *testing.T) {
+	t.Parallel()
+	m, _, now := testMeter(0)
+	m.sample()
+	for range 100 { // of listing
+		*now = now.Add(time.Second)
+		m.sample()
+	}
+	m.counts.Planned.Store(true)
+	m.counts.TotalBytes.Store(1000 << 20)
+	m.counts.HeldBytes.Store(500 << 20)
+	m.counts.DoneBytes.Store(500 << 20)
+	for i := range 10 {
+		if text := m.text(false); strings.HasSuffix(text, "ETA -") != (i < 5) {
+			t.Errorf("after %d s of data: %s", i, text)
+		}
+		m.counts.DoneBytes.Add(10 << 20)
+		m.counts.MovedBytes.Add(10 << 20)
+		*now = now.Add(time.Second)
+		m.sample()
+	}
+	if text := m.text(false); !strings.HasSuffix(text, "10.0 MiB/s  ETA 0:40") {
+		t.Errorf("400 MiB are left at 10 MiB/s: %s", text)
+	}
+}
+
+func TestFitFields(t *testing.T) {
+	t.Parallel()
+	for width, want := range map[int]string{
+		60: "25.0/57.2 MiB  0/6 files  3.5 MiB/s  ETA 0:10", 40: "25.0/57.2 MiB  3.5 MiB/s  ETA 0:10", 30: "25.0/57.2 MiB  ETA 0:10", 17: "ETA 0:10", 3: "ETA", -1: "",
+	} {
+		if got := fitFields([]string{"25.0/57.2 MiB", "0/6 files", "3.5 MiB/s", "ETA 0:10"}, width); got != want {
+			t.Errorf("%d columns: %q, want %q", width, got, want)
+		}
+	}
+}
+
+func TestLastColumns(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		text  string
+		width int
+		want  string
+	}{
+		{"a/b", 3, "a/b"},
+		{"dir/name", 7, "...name"},
+		{"dir/日本語", 9, "...日本語"},
+		{"dir/日本語", 8, "...本語"},
+		{"e\u0301e\u0301e\u0301e\u0301e\u0301", 4, "...e\u0301"},
+		{"long/👩🏽", 7, "...👩🏽"},
+		{"long/🇩🇪", 6, "..."},
+		{"abcd", 3, "..."},
+		{"abcd", 2, ".."},
+		{"abcd", 0, ""},
+		{"", 0, ""},
+	} {
+		got := lastColumns(tt.text, tt.width)
+		if got != tt.want {
+			t.Errorf("%q in %d columns: %q, want %q", tt.text, tt.width, got, tt.want)
+		}
+		if n := uniseg.StringWidth(got); n > tt.width {
+			t.Errorf("%q in %d columns takes %d", tt.text, tt.width, n)
+		}
+	}
+}
+
 func TestMessagesStayAboveTheProgressLine(t *testing.T) {
 	t.Parallel()
 	m, screen, _ := testMeter(80)
@@ -121,7 +191,7 @@ func TestMessagesStayAboveTheProgressLine(t *testing.T) {
 func TestMeterStops(t *testing.T) {
 	t.Parallel()
 	var screen bytes.Buffer
-	stop := startMeter(newConsole(&bytes.Buffer{}, &screen, true, nil), new(engine.Progress), func() int { return 80 })
+	stop := startMeter(newConsole(&bytes.Buffer{}, &screen, true, nil), new(engine.Progress), meterOptions{shown: true, width: func() int { return 80 }})
 	stop(true)
 	if got := screen.String(); !strings.Contains(got, "100%") || !strings.HasSuffix(got, "\n") {
 		t.Errorf("%q", got)

@@ -111,7 +111,10 @@ func (t *tries) again(ctx context.Context, err error) (again bool, end error) {
 	t.row++
 	t.total++
 	t.p.restart()
-	if err := t.e.wait(ctx, t.pause()); err != nil {
+	pause := t.pause()
+	code := exitCode(err, t.e.parts.exitCode)
+	t.p.con.tell(&retryJSON{Attempt: t.total, Wait: seconds(pause), Code: code, Name: exitName(code), Message: display(err.Error())})
+	if err := t.e.wait(ctx, pause); err != nil {
 		return false, err
 	}
 	// What is planned begins anew; what was dealt with stays so.

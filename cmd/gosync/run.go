@@ -28,6 +28,9 @@ type env struct {
 	random         func() float64                                   // from 0 up to 1; nil for the usual
 	width          func() int                                       // columns of the terminal at standard error; nil if it is none
 	serverConn     func() (io.ReadWriteCloser, error)               // standard input and output as a connection
+	events         *eventLog                                        // of --json; nil where it is not asked for
+	asked          <-chan os.Signal                                 // signals that ask how far a run is; nil for none
+	command        []string                                         // the command line of a run that another one like it goes on with
 	interrupts     *interrupts                                      // decides whether a signal ends the run; nil: it does
 	content        func(engine.Content)                             // is told digests of what has moved; nil for none
 	watch          func(p *printer)                                 // called before a run begins that a subcommand has made; nil for none
@@ -62,25 +65,34 @@ func run(ctx context.Context, args []string, e *env) int {
 		case "demo":
 			return e.status(ctx, runDemo(ctx, args[2:], e))
 		case "cp":
+			e.command = args
 			return e.runCp(ctx, args[2:])
 		case "ls":
 			return e.status(ctx, runLs(ctx, args[2:], e))
 		case "shell":
 			return e.status(ctx, runShell(ctx, args[2:], e))
 		case "snapshot":
+			e.command = args
+			e.startEvents(args)
 			return e.status(ctx, runSnapshot(ctx, args[2:], e))
 		case "--" + keeperFlag:
 			return e.serverStatus(ctx, e.serveKeeper(ctx))
 		case "version":
 			return e.status(ctx, runVersion(args[2:], e))
 		case "verify":
+			e.command = args
+			e.startEvents(args)
 			return e.status(ctx, runVerify(ctx, args[2:], e))
 		}
 	}
 	if len(args) == 2 && args[1] == "-h" {
 		return e.show(shortHelp())
 	}
+	e.startEvents(args)
 	s, operands, err := parseArgs(args[min(1, len(args)):], e.getenv("POSIXLY_CORRECT") != "")
+	if err == nil {
+		e.keepEvents(s)
+	}
 	switch {
 	case err != nil:
 		return e.status(ctx, err)
@@ -97,7 +109,22 @@ func run(ctx context.Context, args []string, e *env) int {
 	case s.server:
 		return e.serverStatus(ctx, e.serve(ctx, s, operands))
 	}
+	e.command = args
 	return e.status(ctx, e.sync(ctx, s, operands))
+}
+
+// startEvents prepares the events of --json, where the command line asks for them.
+func (e *env) startEvents(args []string) {
+	if wantsEvents(args) {
+		e.events = newEvents(e.stdout)
+	}
+}
+
+// keepEvents drops them where --json was the value of another option.
+func (e *env) keepEvents(s *settings) {
+	if !s.json {
+		e.events = nil
+	}
 }
 
 // show prints a text that was asked for.
@@ -110,23 +137,51 @@ func (e *env) show(text string) int {
 
 // status prints the last line of a run that failed, and returns the exit status.
 func (e *env) status(ctx context.Context, err error) int {
-	if err == nil {
-		return exitOK
-	}
-	if cause := context.Cause(ctx); cause != nil {
+	if cause := context.Cause(ctx); err != nil && cause != nil {
 		err = cause // what followed is only its consequence
 	}
 	code := exitCode(err, e.parts.exitCode)
+	last := e.lastEvent(code, err)
+	if err == nil && last != nil {
+		err = fmt.Errorf("writing the output: %w", last)
+		code = exitOutput
+	}
+	if err == nil {
+		return exitOK
+	}
 	text := display(err.Error())
 	switch code {
 	case exitUsage:
 		text += "; gosync --help explains"
 	case exitSignal:
+		e.tellCommand()
 		text += "; run the same command again to go on"
 	}
 	// Standard error is the last place there is to report anything to.
 	_, _ = fmt.Fprintf(e.stderr, "gosync: %s (exit %d)\n", text, code)
 	return code
+}
+
+// longestCommand is how long a command line may be that is shown.
+const longestCommand = 2000
+
+// tellCommand shows the command that goes on with a run that was interrupted.
+func (e *env) tellCommand() {
+	if text := shellCommand(e.command); len(e.command) > 0 && len(text) <= longestCommand {
+		_, _ = fmt.Fprintf(e.stderr, "gosync: to go on: %s\n", text) // as in status
+	}
+}
+
+// lastEvent tells how the run ends, and returns the first error of writing events.
+func (e *env) lastEvent(code int, err error) error {
+	ev := &exitJSON{Code: code, Name: exitName(code)}
+	if err != nil {
+		ev.Message, ev.Hint = display(err.Error()), advice(err)
+	}
+	if code == exitSignal && len(e.command) > 0 {
+		ev.Resume = shellCommand(e.command)
+	}
+	return e.events.tell(ev)
 }
 
 // serverStatus is status for the far side. What the client has heard of it tells
@@ -220,6 +275,8 @@ func (e *env) sync(ctx context.Context, s *settings, operands []string) error {
 			return err
 		}
 	}
+	p.counts = rep.Progress
+	con.tell(startEvent(s, r, p.compares))
 	sum, err := e.transfer(ctx, s, r, job, rep, p)
 	return e.conclude(ctx, p, &sum, err)
 }
@@ -248,10 +305,7 @@ func (e *env) job(s *settings, r *route) (engine.Job, error) {
 // transfer connects where there is something to connect to, and has the engine
 // do the job.
 func (e *env) transfer(ctx context.Context, s *settings, r *route, job engine.Job, rep engine.Report, p *printer) (engine.Summary, error) {
-	stop := func(bool) {}
-	if s.info(infoProgress) > 0 {
-		stop = startMeter(p.con, rep.Progress, e.width)
-	}
+	stop := startMeter(p.con, rep.Progress, meterOptions{shown: s.info(infoProgress) > 0, width: e.width, ask: e.asked})
 	var sum engine.Summary
 	var err error
 	if r.local() {
@@ -260,7 +314,8 @@ func (e *env) transfer(ctx context.Context, s *settings, r *route, job engine.Jo
 	} else {
 		sum, err = e.reach(ctx, s, r, job, rep, p)
 	}
-	stop(err == nil)
+	code := exitCode(err, e.parts.exitCode)
+	stop(code == exitOK || code == exitPartial || code == exitVanished)
 	return sum, err
 }
 
@@ -314,6 +369,14 @@ func (e *env) conclude(ctx context.Context, p *printer, sum *engine.Summary, err
 	code := exitCode(err, e.parts.exitCode)
 	if err == nil || code >= exitPartial && code <= exitDelete {
 		p.summary(sum)
+	}
+	if p.recaps(e.width != nil, code) {
+		for _, line := range recap(p, sum) {
+			p.con.message(line)
+		}
+	}
+	if !errors.Is(context.Cause(ctx), errOtherRoot) {
+		p.con.tell(summaryEvent(p.s, sum, p.attempt))
 	}
 	for _, line := range p.problems.lines() {
 		p.con.message(line)

@@ -163,6 +163,10 @@ func (s *settings) finish(local bool) error {
 	}
 	s.finishOutput()
 	switch {
+	case s.json && s.direct:
+		return usageErrorf("--json does not go with --direct, where another machine's gosync tells what happens")
+	case s.json && s.listOnly:
+		return usageErrorf("--json does not list; gosync ls --json does")
 	case s.Clean && (s.Delete || list):
 		return usageErrorf("--clean copies nothing and deletes nothing else; use it alone")
 	case s.Delete && !s.Recursive && !s.Options.Dirs:

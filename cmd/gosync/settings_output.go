@@ -20,6 +20,7 @@ type outputSettings struct {
 	linkNames           bool       // ... with what symlinks point to
 	eightBit            bool       // -8
 	lineBuffered        bool       // --outbuf
+	json                bool       // --json: standard output is for events
 	allToStderr         bool       // --stderr=all
 	scanFirst           bool       // --no-inc-recursive
 	oldDirs             bool       // --old-dirs
@@ -57,8 +58,8 @@ func (s *settings) logFormat() lineFormat { return s.logLine }
 
 // finishOutput settles which events the engine is asked for.
 func (s *settings) finishOutput() {
-	s.Itemize = s.itemFormat().set || s.logName != ""
-	s.ItemizeAll = s.info(infoName) > 1 || s.itemize > 1 && s.itemFormat().has("i")
+	s.Itemize = s.itemFormat().set || s.logName != "" || s.json
+	s.ItemizeAll = s.info(infoName) > 1 || s.itemize > 1 && (s.json || s.itemFormat().has("i"))
 	s.Verbose = s.info(infoSkip) > 0
 	s.Remarks = s.info(infoBackup) > 0 && s.Backup || s.info(infoRemove) > 0 && s.RemoveSource || s.info(infoSymsafe) > 0 && s.CopyUnsafeLinks
 	if s.oldDirs && !s.Recursive {
@@ -116,11 +117,15 @@ func (s *settings) display(text string) string {
 // console returns where the lines of the run go.
 func (s *settings) console(e *env, broken func(error)) *console {
 	out := e.stdout
-	if s.allToStderr {
+	if s.allToStderr || s.json {
 		out = e.stderr
 	}
 	con := newConsole(out, e.stderr, e.outTerm && !s.allToStderr, broken)
 	con.prompt = s.lineBuffered
+	if s.json {
+		con.events = e.events
+		con.outTerm = e.outTerm || e.width != nil
+	}
 	return con
 }
 

@@ -34,10 +34,16 @@ type screen struct {
 // onScreen starts a program as the leader of a session that has a pseudo-terminal.
 func onScreen(t *testing.T, cmd *exec.Cmd) *screen {
 	t.Helper()
+	return onScreenOf(t, cmd, 100)
+}
+
+// onScreenOf is onScreen with so many columns.
+func onScreenOf(t *testing.T, cmd *exec.Cmd, columns uint16) *screen {
+	t.Helper()
 	pty, tty := terminal(t)
 	defer tty.Close()
 	s := &screen{t: t, pty: pty, cmd: cmd, done: make(chan struct{})}
-	s.resize(100, 30)
+	s.resize(columns, 30)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := cmd.Start(); err != nil {

@@ -105,7 +105,8 @@ func runSnapshot(ctx context.Context, args []string, e *env) error {
 	case r.s.help || len(args) == 1 && args[0] == "-h":
 		return e.text(ownHelp(snapshotUsage, snapshotFlags(&r.o)))
 	}
-	r.con = newConsole(e.stdout, e.stderr, e.outTerm, nil)
+	e.keepEvents(r.s)
+	r.con = r.s.console(e, nil)
 	err = keeperError(run(r, ctx))
 	if failed := r.con.flush(); failed != nil {
 		return withCode(exitOutput, fmt.Errorf("writing the output: %w", failed))
@@ -168,6 +169,7 @@ func (r *snapshotRun) list(ctx context.Context) error {
 	}
 	defer end()
 	for _, i := range all {
+		r.con.tell(&snapshotJSON{Name: i.Name, State: strings.ReplaceAll(state(&i), " ", "_")})
 		r.con.print(i.Name + "  " + state(&i) + "\n")
 	}
 	return nil
@@ -203,6 +205,7 @@ func (r *snapshotRun) prune(ctx context.Context) error {
 func (r *snapshotRun) pruneIn(ctx context.Context, k snapshot.Keeper) error {
 	gone, err := k.Prune(ctx, r.o.keep, r.s.DryRun)
 	for _, name := range gone {
+		r.con.tell(&snapshotJSON{Name: name, State: "removed"})
 		r.con.print("removed " + display(name) + "\n")
 	}
 	return err

@@ -87,6 +87,7 @@ func (r *snapshotRun) finish(ctx context.Context, k snapshot.Keeper, failed erro
 	if err != nil {
 		return err
 	}
+	r.con.tell(&snapshotJSON{Name: f.Name, State: "made"})
 	r.con.print("snapshot " + f.Name + "\n")
 	if r.s.verbose > 0 {
 		r.con.print(fmt.Sprintf("%d files, of which %d were read again for their digests\n", f.Files, f.Read))

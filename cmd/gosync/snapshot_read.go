@@ -40,6 +40,7 @@ func (r *snapshotRun) verify(ctx context.Context) error {
 			continue
 		}
 		found++
+		r.con.tell(&snapshotJSON{Name: chosen[i].Name, State: "no_manifest"})
 		r.con.print(chosen[i].Name + ": no manifest\n")
 	}
 	err = k.Check(ctx, names, func(f snapshot.Found) {
@@ -49,6 +50,7 @@ func (r *snapshotRun) verify(ctx context.Context) error {
 			return
 		}
 		found++
+		r.con.tell(namedEvent(differs, f.Name+"/"+f.Path, differenceText(f.Difference)))
 		r.con.print(display(f.Name) + ": " + differenceText(f.Difference) + "\n")
 	})
 	switch {
@@ -97,6 +99,7 @@ func (r *snapshotRun) diff(ctx context.Context) error {
 	err = r.compareOnce(ctx, r.s, []string{at.in(pair[0].Name + "/"), at.in(pair[1].Name + "/")}, c)
 	for _, path := range slices.Sorted(maps.Keys(c.changed)) { // of the same size and time
 		c.count++
+		r.con.tell(namedEvent(differs, path, "differs (content)"))
 		r.con.print("differs (content): " + display(path) + "\n")
 	}
 	return c.verdict(ctx, err)

@@ -24,7 +24,7 @@ func outputFlags() []flag {
 		{name: "stats", category: catOutput, doc: "print totals at the end", set: on(func(s *settings) *bool { return &s.stats })},
 		{
 			name: "progress", negate: true, category: catOutput, doc: "show how far the whole run is",
-			long: "One line on a terminal, else a line every 30 seconds, on standard error, and the last one on standard output.",
+			long: "One line on a terminal, else a line every 30 seconds, on standard error, and the last one on standard output. SIGUSR1, and SIGINFO where there is one, prints a line at any time, also without this option.",
 			set:  on(func(s *settings) *bool { return &s.progress }),
 		},
 		{
@@ -115,6 +115,11 @@ func lineFlags() []flag {
 				s.outFormat = lineFormat{text: text, set: true}
 				return nil
 			},
+		},
+		{
+			name: "json", category: catOutput, doc: "tell all as JSON, one event a line, on standard output",
+			long: "docs/json.md describes the events. All that is printed there without it, of -v, -i, --out-format and --stats too, goes to standard error, as far as it is asked for. -ii has what does not change as well. It does not go with --direct, nor with --list-only: gosync ls has a --json of its own.",
+			set:  on(func(s *settings) *bool { return &s.json }),
 		},
 		{
 			name: "log-file", arg: "FILE", category: catOutput, doc: "append to FILE what is done, each line with the time",

@@ -88,6 +88,8 @@ func runVerify(ctx context.Context, args []string, e *env) error {
 	switch {
 	case err != nil:
 		return err
+	case s.json && (v.check != "" || v.write != ""):
+		return usageErrorf("--json does not go with manifests, which b3sum reads")
 	case s.help:
 		return e.text(ownHelp(verifyUsage, verifyFlags(&v)))
 	case v.check != "" || v.write != "":
@@ -97,6 +99,7 @@ func runVerify(ctx context.Context, args []string, e *env) error {
 	case s.direct || s.Clean || s.listOnly:
 		return usageErrorf("gosync verify does not go with --direct, --clean and --list-only")
 	}
+	e.keepEvents(s)
 	s.Checksum, s.DryRun = true, true
 	s.Delete, s.ForceDelete, s.DeleteEmptySource, s.MaxDelete = true, true, true, -1
 	// In a second attempt only what the first one has not shown is shown.
@@ -143,7 +146,9 @@ func (c *comparison) verdict(ctx context.Context, err error) error {
 func (e *env) compareOnce(ctx context.Context, s *settings, operands []string, c *comparison) error {
 	sub := *e
 	sub.stderr = &gate{w: e.stderr, shut: &c.elsewhere}
-	sub.watch = func(p *printer) { s.Itemize, p.tap = true, func(ev engine.Event) bool { return c.event(p, ev) } }
+	sub.watch = func(p *printer) {
+		s.Itemize, p.compares, p.tap = true, true, func(ev engine.Event) bool { return c.event(p, ev) }
+	}
 	return sub.sync(ctx, s, operands)
 }
 
@@ -223,14 +228,19 @@ func (c *comparison) event(p *printer, ev engine.Event) bool {
 			delete(c.changed, ev.Path)
 		}
 		if what := differences(&ev, from); what != "" {
+			p.con.tell(differEvent(&ev, what))
 			c.tell(p, what, ev.Path, ev.Entry.IsDir())
 		}
 		return true
 	case engine.DeleteEvent:
 		_, to := c.ends()
+		only := deleteEvent(&ev)
+		only.Action = onlyDest
+		p.con.tell(only)
 		c.tell(p, "only in "+to, ev.Path, ev.Dir)
 		return true
 	case engine.SkipEvent:
+		p.con.tell(namedEvent("skip", ev.Path, ev.Reason))
 		p.con.message("gosync: not compared: " + p.name(ev.Path) + ": " + display(ev.Reason))
 		return true
 	}

@@ -107,6 +107,7 @@ func (w *ways) move(ctx context.Context, f fars, job engine.Job, rep engine.Repo
 	}
 	p := &w.e.parts
 	from, to := f[sourceEnd], f[destEnd]
+	w.p.verified = wayOf(from) != transport.ViaSFTP && wayOf(to) != transport.ViaSFTP
 	switch a, b := wayOf(from) == transport.ViaAgent, wayOf(to) == transport.ViaAgent; {
 	case a && b:
 		return p.relay(ctx, p.host(), from.Agent, to.Agent, job, rep)

@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"sync/atomic"
+
+	"gosync/walker/manifest"
 )
 
 // Job is what a run is asked to do: which sources, into which destination.
@@ -48,10 +50,30 @@ type Progress struct {
 	DoneFiles  atomic.Int64 // of these, those that are finished
 	TotalBytes atomic.Int64 // the size of these files
 	DoneBytes  atomic.Int64 // of it, what is dealt with: sent, or found at the destination
+	HeldBytes  atomic.Int64 // of DoneBytes, what an earlier run had left there
 	MovedBytes atomic.Int64 // content that crossed the line
+
+	// Watched, set before the run, asks for Current: the path of a file whose content
+	// moves, of several that do so at the same time any; nil before the first.
+	Watched bool
+	Current atomic.Pointer[string]
 
 	// Named says of a run with LikeCp, from the moment on when Settled does, that
 	// the destination is the name of the single source, and not a directory that
 	// the sources go into. A job that is done again must say the same.
 	Named, Settled atomic.Bool
+}
+
+// moving notes that the content of a file moves.
+func (p *Progress) moving(dir, name string) {
+	if p.Watched {
+		path := manifest.Join(dir, name)
+		p.Current.Store(&path)
+	}
+}
+
+// held counts what an earlier run has left.
+func (p *Progress) held(n int64) {
+	p.HeldBytes.Add(n)
+	p.DoneBytes.Add(n)
 }

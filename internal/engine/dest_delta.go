@@ -81,6 +81,7 @@ func (d *dest) receiveDelta(ctx context.Context, in *incoming) error {
 		return d.insteadWhole(ctx, in)
 	}
 	defer basis.close()
+	d.prog.moving(in.dir.shown, in.e.Name)
 	p := &patch{
 		d: d, in: in, basis: steady{basis}, params: d.params(size), segs: map[int]*patchSegment{},
 		prefix: prefix{held: in.held}, inOrder: true, plain: basis.plain,

@@ -186,6 +186,7 @@ func (d *dest) claim(id wire.ID) (*incoming, error) {
 		return nil, fmt.Errorf("%w: %s comes in two ways", wire.ErrProtocol, in.shown)
 	}
 	in.claimed = true
+	d.prog.moving(in.dir.shown, in.e.Name)
 	return in, nil
 }
 
@@ -252,6 +253,13 @@ func (d *dest) received(literal, done int64) {
 	if d.local == nil {
 		d.prog.MovedBytes.Add(literal)
 		d.prog.DoneBytes.Add(done)
+	}
+}
+
+// receivedBefore counts what an earlier run has received.
+func (d *dest) receivedBefore(n int64) {
+	if d.local == nil {
+		d.prog.held(n)
 	}
 }
 

@@ -91,7 +91,7 @@ func (d *dest) copyContent(ctx context.Context, in *incoming, src File) (size in
 	}
 	d.literal.Add(size - from)
 	d.matched.Add(from)
-	d.local.moved(0, from)
+	d.local.prog.held(from)
 	return size, f, changed, nil
 }
 

@@ -33,9 +33,10 @@ type whole struct {
 // receiveWhole receives a large file, and again what of it was damaged.
 func (d *dest) receiveWhole(ctx context.Context, in *incoming) error {
 	w := &whole{d: d, in: in, prefix: prefix{held: in.held}, inOrder: true}
+	d.prog.moving(in.dir.shown, in.e.Name)
 	if in.blind > 0 {
 		w.size = in.blind * delta.ChunkSize
-		d.received(0, w.size)
+		d.receivedBefore(w.size)
 	}
 	if d.learned != nil && in.blind == 0 && len(in.held) == 0 {
 		w.plain = new(delta.Plain)
@@ -109,7 +110,7 @@ func (w *whole) heldChunks(_ context.Context, m *wire.Held) error {
 func (d *dest) matchedHeld(chunks int) {
 	n := int64(chunks) * delta.ChunkSize
 	d.matched.Add(n)
-	d.received(0, n)
+	d.receivedBefore(n)
 }
 
 // data takes a piece of a chunk. An error is the peer's; those of the file are

@@ -46,6 +46,7 @@ type relay struct {
 	done    wire.Done
 	literal int64
 	listed  int64
+	loose   int64 // content that has passed of files that are not complete
 }
 
 // Relay runs a job whose sources are behind from and whose destination is behind
@@ -202,10 +203,10 @@ func (r *relay) source(ctx context.Context, f wire.Frame) (over bool, err error)
 	switch f.Type {
 	case wire.TypeFiles, wire.TypeData, wire.TypeLiterals, wire.TypeSegment, wire.TypeQuestion, wire.TypeHeld,
 		wire.TypeSame, wire.TypeOwner, wire.TypeGitRules, wire.TypeDirTable:
+		r.passes(&f)
 		return false, r.to.Forward(ctx, f)
 	case wire.TypeFileEnd:
-		r.prog.DoneFiles.Add(1)
-		return false, r.to.Forward(ctx, f)
+		return false, r.ends(ctx, &f)
 	case wire.TypeListings:
 		return false, r.listings(ctx, f)
 	}
@@ -251,6 +252,38 @@ func (r *relay) source(ctx context.Context, f wire.Frame) (over bool, err error)
 		err = r.to.Drain(ctx)
 	}
 	return over, err
+}
+
+// passes counts the content in a frame. What it is of is not looked at, since it may be
+// compressed: what files take beside their content is counted, too.
+func (r *relay) passes(f *wire.Frame) {
+	n := f.Size()
+	switch f.Type {
+	case wire.TypeFiles:
+		r.prog.DoneBytes.Add(n)
+	case wire.TypeData, wire.TypeLiterals:
+		r.prog.DoneBytes.Add(n)
+		r.loose += n
+	default:
+		return
+	}
+	r.prog.MovedBytes.Add(n)
+}
+
+// ends hands on that a file is complete, and counts it: of what has passed, its own is taken to be the first,
+// and what has not passed is at the destination already.
+func (r *relay) ends(ctx context.Context, f *wire.Frame) error {
+	m, err := decode(f)
+	if err != nil {
+		return err
+	}
+	f.Release()
+	r.prog.DoneFiles.Add(1)
+	if end, ok := m.(*wire.FileEnd); ok && !end.Failed {
+		r.prog.DoneBytes.Add(max(end.Size-r.loose, 0))
+		r.loose = max(r.loose-end.Size, 0)
+	}
+	return r.to.Send(ctx, m)
 }
 
 // listings looks at records and hands them on.

@@ -79,6 +79,7 @@ func (s *source) openEntry(ctx context.Context, d *walker.Dir, entry int) (File,
 	if err := s.awaitTick(ctx, &d.Entries[entry]); err != nil {
 		return nil, err
 	}
+	s.prog.moving(d.Path, d.Entries[entry].Name)
 	if l, ok := src.(Lister); ok {
 		return l.OpenListed(ctx, path, &d.Entries[entry])
 	}
@@ -208,6 +209,7 @@ func (w *fileWriter) stream(ctx context.Context, t task, d *walker.Dir, e *manif
 	first := int64(0) // of the chunks that count for the digest
 	if t.blind {
 		first = n
+		w.s.prog.held(n * delta.ChunkSize)
 	}
 	w.plain = nil
 	if w.s.learned != nil && !t.blind && t.held == 0 && len(t.chunks) == 0 {
@@ -269,7 +271,7 @@ func (w *fileWriter) heldChunks(ctx context.Context, id wire.ID, f File, n int64
 		if err := w.s.conn.Send(ctx, m); err != nil {
 			return err
 		}
-		w.s.moved(0, part.Size())
+		w.s.prog.held(part.Size())
 	}
 	return nil
 }

@@ -28,6 +28,7 @@ func (s *streamReceiver) file(ctx context.Context, src StreamSource, e *manifest
 	}
 	s.prog.TotalFiles.Add(1)
 	s.prog.TotalBytes.Add(e.Size)
+	s.prog.moving(s.top().dir.shown, e.Name)
 	defer s.prog.DoneFiles.Add(1)
 	if e.Size > wire.MaxSmall {
 		return s.large(ctx, src, in)

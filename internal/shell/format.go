@@ -1,15 +1,11 @@
 package shell
 
 import (
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"io/fs"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
-	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -168,52 +164,15 @@ func jsonLines(dir string, entries []Entry) string {
 	var b strings.Builder
 	for _, e := range entries {
 		j := jsonEntry{
-			V: 1, Type: typeName(e.Mode), Size: e.Size, Mode: octal(e.Mode), Mtime: jsonTime(e.ModTime), UID: e.UID, GID: e.GID,
+			V: 1, Type: typeName(e.Mode), Size: e.Size, Mode: octal(e.Mode), Mtime: JSONTime(e.ModTime), UID: e.UID, GID: e.GID,
 		}
-		j.Path, j.PathB64 = jsonText(join(dir, e.Name))
+		j.Path, j.PathB64 = JSONText(join(dir, e.Name))
 		if e.Mode.Type() == fs.ModeSymlink {
-			j.Link, j.LinkB64 = jsonText(e.Target)
+			j.Link, j.LinkB64 = JSONText(e.Target)
 		}
-		enc := json.NewEncoder(&invisible{&b})
-		enc.SetEscapeHTML(false)
-		_ = enc.Encode(&j) // strings and numbers into memory: it cannot fail
+		b.WriteString(JSONLine(&j))
 	}
 	return b.String()
-}
-
-// jsonTime writes a time as RFC 3339 wants it, with the years that it has.
-func jsonTime(t time.Time) string {
-	t = t.UTC()
-	if y := t.Year(); y < 0 || y > 9999 {
-		t = time.Unix(0, 0).UTC()
-	}
-	return t.Format(time.RFC3339Nano)
-}
-
-func jsonText(s string) (text *string, b64 string) {
-	if utf8.ValidString(s) {
-		return &s, ""
-	}
-	return nil, base64.StdEncoding.EncodeToString([]byte(s))
-}
-
-// invisible escapes the characters of JSON text that could do harm on a terminal
-// and that JSON permits as they are. Writes hold whole characters.
-type invisible struct{ b *strings.Builder }
-
-func (w *invisible) Write(p []byte) (int, error) {
-	for _, r := range string(p) {
-		switch {
-		case r < utf8.RuneSelf && r != 0x7f || !unseen(r):
-			w.b.WriteRune(r)
-		case r > 0xffff:
-			hi, lo := utf16.EncodeRune(r)
-			fmt.Fprintf(w.b, `\u%04x\u%04x`, hi, lo)
-		default:
-			fmt.Fprintf(w.b, `\u%04x`, r)
-		}
-	}
-	return len(p), nil
 }
 
 // unseen reports whether a character moves the cursor, changes the direction of

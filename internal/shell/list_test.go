@@ -102,7 +102,7 @@ func TestJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(strings.SplitN(got, "\n", 2)[0]), &e); err != nil || e.Path != "d/a\x1b<\u009b\u202e\U000e0001é" {
 		t.Errorf("it reads back as %q, %v", e.Path, err)
 	}
-	if s := jsonTime(time.Unix(1<<60, 0)); s != "1970-01-01T00:00:00Z" {
+	if s := JSONTime(time.Unix(1<<60, 0)); s != "1970-01-01T00:00:00Z" {
 		t.Errorf("a year beyond RFC 3339: %s", s)
 	}
 }

@@ -161,3 +161,13 @@ func Minor(dev uint64) uint32 { return unix.Minor(dev) }
 
 // Mkdev makes a device number.
 func Mkdev(major, minor uint32) uint64 { return unix.Mkdev(major, minor) }
+
+// MaxFiles returns how many files this process may have open, and false where that cannot
+// be told.
+func MaxFiles() (n uint64, ok bool) {
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
+		return 0, false
+	}
+	return uint64(files.Cur), true
+}

@@ -346,3 +346,7 @@ func FileSystem(fd int) (string, error) {
 	err := windows.GetVolumeInformationByHandle(windows.Handle(fd), nil, 0, nil, nil, nil, &kind[0], uint32(len(kind)))
 	return windows.UTF16ToString(kind[:]), errno(err)
 }
+
+// MaxFiles returns how many files this process may have open, and false where that cannot
+// be told. Windows has no such limit.
+func MaxFiles() (n uint64, ok bool) { return 0, false }

@@ -18,11 +18,11 @@ const fileShare = 8
 
 // dirLimit returns how many directories of a tree are kept open in this process.
 func dirLimit() int {
-	var files unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
+	files, ok := unix.MaxFiles()
+	if !ok {
 		return maxDirs
 	}
-	return int(min(maxDirs, uint64(files.Cur)/fileShare))
+	return int(min(maxDirs, files/fileShare))
 }
 
 // dir is an open directory of a tree.

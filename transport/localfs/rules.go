@@ -5,8 +5,7 @@ import (
 	"errors"
 	"io/fs"
 
-	"golang.org/x/sys/unix"
-
+	"gosync/internal/unix"
 	"gosync/walker"
 )
 

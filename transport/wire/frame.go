@@ -57,6 +57,15 @@ func (f *Frame) Payload() ([]byte, error) {
 	return f.conn.decompress(f)
 }
 
+// Size returns how many bytes the payload has, or will have once it is decompressed.
+func (f *Frame) Size() int64 {
+	if f.flags&flagZstd == 0 {
+		return int64(len(f.payload))
+	}
+	d := Dec{b: f.payload}
+	return int64(d.uvarint(MaxFrame)) // 0 if it is none: whoever decompresses it will say so
+}
+
 // Release returns the frame's memory to the connection; slices of the payload
 // are invalid afterwards. A frame that is not released is left to the garbage
 // collector.

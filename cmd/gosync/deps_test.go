@@ -23,6 +23,7 @@ func imports() map[string][]string {
 		blake3      = "github.com/zeebo/blake3"
 		cryptoSSH   = "golang.org/x/crypto/ssh"
 		knownhosts  = "github.com/skeema/knownhosts"
+		gotoml      = "github.com/pelletier/go-toml/v2"
 		pflag       = "github.com/spf13/pflag"
 		progressbar = "github.com/schollz/progressbar/v3"
 		sftp        = "github.com/pkg/sftp"
@@ -38,6 +39,7 @@ func imports() map[string][]string {
 		"walker/gitignore":  {},
 		"walker/glob":       {},
 		"internal/tty":      {xterm},
+		"internal/config":   {gotoml},
 		"transport/sshconn": {cryptoSSH, knownhosts, xterm, "internal/tty"},
 
 		"delta/checkpoint": {"delta"},
@@ -62,7 +64,7 @@ func imports() map[string][]string {
 		"internal/shell":     {"walker/manifest", "internal/tty", sftp, xterm},
 
 		"cmd/gosync": {
-			"walker/filter", "walker/manifest", "internal/engine", "internal/shell", "internal/snapshot", "internal/sshserver",
+			"walker/filter", "walker/manifest", "internal/engine", "internal/config", "internal/shell", "internal/snapshot", "internal/sshserver",
 			"transport", "transport/farshell", "transport/localfs", "transport/sftpfs", "transport/sshconn", "transport/wire", pflag, progressbar, xterm,
 		},
 

@@ -110,8 +110,13 @@ func runSnapshot(ctx context.Context, args []string, e *env) error {
 	case r.s.help || len(args) == 1 && args[0] == "-h":
 		return e.text(ownHelp(snapshotUsage, snapshotFlags(&r.o)))
 	}
-	r.con = newConsole(e.stdout, e.stderr, e.outTerm, nil)
-	err = keeperError(run(r, ctx))
+	return r.run(ctx, run)
+}
+
+// run does one of the things that there are to do.
+func (r *snapshotRun) run(ctx context.Context, do func(*snapshotRun, context.Context) error) error {
+	r.con = newConsole(r.stdout, r.stderr, r.outTerm, nil)
+	err := keeperError(do(r, ctx))
 	if failed := r.con.flush(); failed != nil {
 		return withCode(exitOutput, fmt.Errorf("writing the output: %w", failed))
 	}

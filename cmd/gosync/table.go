@@ -28,6 +28,7 @@ func flagTable() []flag {
 	table = append(table, outputFlags()...)
 	table = append(table, moreOutputFlags()...)
 	table = append(table, tuningFlags()...)
+	table = append(table, configFlags()...)
 	return append(append(table, farFlags()...), remoteFlags()...)
 }
 
@@ -140,10 +141,7 @@ func keepFlags() []flag {
 		{
 			name: "perms", short: "p", negate: true, category: catKeep, doc: "keep permissions",
 			long: "The port of a remote host is --port, not -p.",
-			set: func(s *settings, on bool, _ string) error {
-				s.Perms, s.permsNamed = on, on
-				return nil
-			},
+			set:  on(func(s *settings) *bool { return &s.Perms }),
 		},
 		{
 			name: "times", short: "t", negate: true, category: catKeep, doc: "keep modification times",
@@ -232,7 +230,7 @@ func moveFlags() []flag {
 			},
 		},
 		{
-			name: "partial-dir", arg: "DIR", negate: true, category: catMove, doc: "keep unfinished files in DIR (implies --partial)",
+			name: "partial-dir", arg: "DIR", kind: valueDestDir, negate: true, category: catMove, doc: "keep unfinished files in DIR (implies --partial)",
 			long: "A relative DIR is made in each directory that needs it, and left out of the copy. RSYNC_PARTIAL_DIR in the environment does the same where --partial is given.",
 			set: func(s *settings, on bool, text string) (err error) {
 				s.PartialDir = ""
@@ -266,7 +264,7 @@ func moveFlags() []flag {
 			},
 		},
 		{
-			name: "fsync", arg: "WHEN", optional: "each", category: catMove, doc: "make data durable: run (the default), each, none",
+			name: "fsync", arg: "WHEN", values: fixed("run", "each", "none"), optional: "each", category: catMove, doc: "make data durable: run (the default), each, none",
 			long: "run: all that was copied survives a power cut once gosync has ended with status 0. each (also --fsync alone): every file before it appears. none: whenever the operating system likes, as rsync does it.",
 			set: func(s *settings, _ bool, text string) (err error) {
 				s.Durability, err = parseDurability(text)
@@ -349,13 +347,13 @@ func deleteFlags() []flag {
 func nameFlags() []flag {
 	return []flag{
 		{
-			name: "exclude", arg: "PATTERN", category: catNames, doc: "leave out names that match",
+			name: "exclude", arg: "PATTERN", many: true, category: catNames, doc: "leave out names that match",
 			long: "The first rule that matches a name decides, in the order of the command line. A pattern without a slash matches the last component, one with a leading slash is anchored at the top of the transfer, one with a trailing slash matches directories.",
 			set:  selects(ruleExclude),
 		},
-		{name: "include", arg: "PATTERN", category: catNames, doc: "take names that match", set: selects(ruleInclude)},
+		{name: "include", arg: "PATTERN", many: true, category: catNames, doc: "take names that match", set: selects(ruleInclude)},
 		{
-			name: "filter", short: "f", arg: "RULE", category: catNames, doc: "add a filter rule: '- *.o', '+ /src/', '. FILE', ...",
+			name: "filter", short: "f", arg: "RULE", many: true, category: catNames, doc: "add a filter rule: '- *.o', '+ /src/', '. FILE', ...",
 			set: selects(ruleFilter),
 		},
 		{
@@ -363,10 +361,10 @@ func nameFlags() []flag {
 			long: "Such files count in the directories that are copied, not in those above.",
 			set:  func(s *settings, _ bool, _ string) error { s.addPerDirectory(); return nil },
 		},
-		{name: "exclude-from", arg: "FILE", category: catNames, doc: "read patterns to leave out from FILE (- for stdin)", set: selects(ruleExcludeFrom)},
-		{name: "include-from", arg: "FILE", category: catNames, doc: "read patterns to take from FILE (- for stdin)", set: selects(ruleIncludeFrom)},
+		{name: "exclude-from", arg: "FILE", kind: valueFile, many: true, category: catNames, doc: "read patterns to leave out from FILE (- for stdin)", set: selects(ruleExcludeFrom)},
+		{name: "include-from", arg: "FILE", kind: valueFile, many: true, category: catNames, doc: "read patterns to take from FILE (- for stdin)", set: selects(ruleIncludeFrom)},
 		{
-			name: "files-from", arg: "FILE", category: catNames, doc: "take exactly the names listed in FILE (- for stdin)",
+			name: "files-from", arg: "FILE", kind: valueFile, category: catNames, doc: "take exactly the names listed in FILE (- for stdin)",
 			long: "Names are below the source and one per line; lines that begin with # or ; are comments. It implies --relative and --dirs, and -a does not imply -r with it.",
 			set:  text(func(s *settings) *string { return &s.filesFrom }),
 		},
@@ -380,12 +378,12 @@ func nameFlags() []flag {
 func outputFlags() []flag {
 	return []flag{
 		{
-			name: "verbose", short: "v", negate: true, category: catOutput, doc: "name what is copied, and sum up at the end; -vv more",
+			name: "verbose", short: "v", counts: true, negate: true, category: catOutput, doc: "name what is copied, and sum up at the end; -vv more",
 			set: count(func(s *settings) *int { return &s.verbose }),
 		},
 		{name: "quiet", short: "q", negate: true, category: catOutput, doc: "print errors only", set: on(func(s *settings) *bool { return &s.quiet })},
 		{
-			name: "itemize-changes", short: "i", negate: true, category: catOutput, doc: "say in eleven characters what changes; -ii also what does not",
+			name: "itemize-changes", short: "i", counts: true, negate: true, category: catOutput, doc: "say in eleven characters what changes; -ii also what does not",
 			long: "First < sent, > received, c made here, h hard link, . attributes only, *deleting. Then the type: f, d, L, D, S. Then c content, s size, t time, p permissions, o owner, g group, u access time, a access control lists, x extended attributes; + stands for a new entry.",
 			set:  count(func(s *settings) *int { return &s.itemize }),
 		},
@@ -396,15 +394,15 @@ func outputFlags() []flag {
 			set:  on(func(s *settings) *bool { return &s.progress }),
 		},
 		{
-			name: "human-readable", short: "h", negate: true, category: catOutput, doc: "numbers with units; -hh with units of 1024",
+			name: "human-readable", short: "h", counts: true, negate: true, category: catOutput, doc: "numbers with units; -hh with units of 1024",
 			long: "-h with nothing else is the short help.",
 			set:  count(func(s *settings) *int { return &s.human }),
 		},
 		{
-			name: "version", short: "V", category: catOutput, doc: "print the version; -VV as JSON, with what this gosync can do",
+			name: "version", short: "V", lineOnly: true, category: catOutput, doc: "print the version; -VV as JSON, with what this gosync can do",
 			set: count(func(s *settings) *int { return &s.version }),
 		},
-		{name: "help", category: catOutput, doc: "explain all options; -h alone is shorter", set: on(func(s *settings) *bool { return &s.help })},
+		{name: "help", lineOnly: true, category: catOutput, doc: "explain all options; -h alone is shorter", set: on(func(s *settings) *bool { return &s.help })},
 	}
 }
 
@@ -424,7 +422,7 @@ func remoteFlags() []flag {
 			set:  text(func(s *settings) *string { return &s.remotePath }),
 		},
 		{
-			name: "via", arg: "WAY", category: catRemote, doc: "auto (default), agent, sftp or scp",
+			name: "via", arg: "WAY", values: viaWords, category: catRemote, doc: "auto (default), agent, sftp or scp",
 			long: "How the far side is worked with. auto takes the best that is there: gosync; gosync sent there first; the server's SFTP, with whole files that are compared by size and time; scp, which can only be sent everything. Each step down is told. --via=sftp and --via=scp are also the baselines to compare with.",
 			set: func(s *settings, _ bool, text string) error {
 				if !slices.Contains(transport.Vias(), transport.Via(text)) {
@@ -440,7 +438,7 @@ func remoteFlags() []flag {
 			set:  on(func(s *settings) *bool { return &s.noDeploy }),
 		},
 		{
-			name: "agent-dir", arg: "DIR", category: catRemote, doc: "where gosync for other systems is, as gosync-OS-ARCH",
+			name: "agent-dir", arg: "DIR", kind: valueDir, category: catRemote, doc: "where gosync for other systems is, as gosync-OS-ARCH",
 			set: text(func(s *settings) *string { return &s.agentDir }),
 		},
 		{
@@ -449,7 +447,7 @@ func remoteFlags() []flag {
 			set:  on(func(s *settings) *bool { return &s.direct }),
 		},
 		{
-			name: "ssh", arg: "HOW", category: catRemote, doc: "auto, native (gosync itself) or command (the ssh program)",
+			name: "ssh", arg: "HOW", values: fixed(transport.SSHAuto, transport.SSHNative, transport.SSHCommand), category: catRemote, doc: "auto, native (gosync itself) or command (the ssh program)",
 			long: "auto uses a running ssh master (ControlPath), else the client inside gosync, and the ssh program for what only that can do: PKCS#11, Kerberos, host-based logins, KnownHostsCommand, security keys without an agent. -v says which.",
 			set: func(s *settings, _ bool, text string) error {
 				switch text {
@@ -461,15 +459,15 @@ func remoteFlags() []flag {
 			},
 		},
 		{
-			name: "identity", arg: "FILE", category: catRemote, doc: "log in with the private key in FILE (may be repeated)",
+			name: "identity", arg: "FILE", kind: valueFile, many: true, category: catRemote, doc: "log in with the private key in FILE (may be repeated)",
 			set: appends(func(s *settings) *[]string { return &s.identities }),
 		},
 		{
-			name: "ssh-option", arg: "KEYWORD=VALUE", category: catRemote, doc: "a line of ssh_config that wins over the file (may be repeated)",
+			name: "ssh-option", arg: "KEYWORD=VALUE", many: true, category: catRemote, doc: "a line of ssh_config that wins over the file (may be repeated)",
 			set: appends(func(s *settings) *[]string { return &s.sshOptions }),
 		},
 		{
-			name: "ssh-config", arg: "FILE", category: catRemote, doc: "read FILE instead of ~/.ssh/config; none for no file",
+			name: "ssh-config", arg: "FILE", kind: valueFile, category: catRemote, doc: "read FILE instead of ~/.ssh/config; none for no file",
 			set: text(func(s *settings) *string { return &s.sshConfig }),
 		},
 		{

@@ -22,7 +22,7 @@ func moreOutputFlags() []flag {
 			set:  on(func(s *settings) *bool { return &s.eightBit }),
 		},
 		{
-			name: "outbuf", arg: "MODE", rare: true, category: catOutput, doc: "hand on output at once (N, L) or in blocks (B, the default)",
+			name: "outbuf", arg: "MODE", values: fixed("N", "L", "B"), rare: true, category: catOutput, doc: "hand on output at once (N, L) or in blocks (B, the default)",
 			set: func(s *settings, _ bool, text string) error {
 				if text == "" || !strings.Contains("NULB", strings.ToUpper(text[:1])) {
 					return usageErrorf("%q is none of N, L, B", text)
@@ -32,7 +32,7 @@ func moreOutputFlags() []flag {
 			},
 		},
 		{
-			name: "stderr", arg: "WHICH", rare: true, category: catOutput, doc: "what goes to standard error: errors (the default), all, client",
+			name: "stderr", arg: "WHICH", values: fixed("errors", "all", "client"), rare: true, category: catOutput, doc: "what goes to standard error: errors (the default), all, client",
 			long: "client is the same as errors: what the far side has to say is always told by this one.",
 			set: func(s *settings, _ bool, text string) error {
 				for _, mode := range []string{"errors", "all", "client"} {
@@ -55,7 +55,7 @@ func moreOutputFlags() []flag {
 func lineFlags() []flag {
 	return []flag{
 		{
-			name: "info", arg: "WORDS", category: catOutput, doc: "tell about WORDS: progress2,name0,...; help lists them",
+			name: "info", arg: "WORDS", values: infoValues, list: true, many: true, category: catOutput, doc: "tell about WORDS: progress2,name0,...; help lists them",
 			long: "The words and what -v adds are rsync's. What is said of a word here wins over -v, --stats and --progress, wherever it stands.",
 			set: func(s *settings, _ bool, text string) error {
 				help, err := s.infoSaid.parse("info", infoWords(), text)
@@ -66,7 +66,7 @@ func lineFlags() []flag {
 			},
 		},
 		{
-			name: "debug", arg: "WORDS", rare: true, category: catOutput, doc: "log what only those need who look for a fault; help lists WORDS",
+			name: "debug", arg: "WORDS", values: debugValues, list: true, many: true, rare: true, category: catOutput, doc: "log what only those need who look for a fault; help lists WORDS",
 			set: func(s *settings, _ bool, text string) error {
 				help, err := s.debugSaid.parse("debug", debugWords(), text)
 				if help {
@@ -85,7 +85,7 @@ func lineFlags() []flag {
 			},
 		},
 		{
-			name: "log-file", arg: "FILE", category: catOutput, doc: "append to FILE what is done, each line with the time",
+			name: "log-file", arg: "FILE", kind: valueFile, category: catOutput, doc: "append to FILE what is done, each line with the time",
 			set: text(func(s *settings) *string { return &s.logName }),
 		},
 		{
@@ -124,7 +124,7 @@ func tuningFlags() []flag {
 			},
 		},
 		{
-			name: "checksum-choice", alias: []string{"cc"}, arg: "NAMES", rare: true, category: catMove, doc: "accepted: content is always checked with BLAKE3",
+			name: "checksum-choice", alias: []string{"cc"}, arg: "NAMES", values: checksumValues, list: true, rare: true, category: catMove, doc: "accepted: content is always checked with BLAKE3",
 			long: "Names that rsync knows are accepted, since the choice changes no result.",
 			set:  func(_ *settings, _ bool, text string) error { return checkNames("checksum", text, checksumNames(), 2) },
 		},
@@ -175,7 +175,7 @@ func tuningFlags() []flag {
 func compressFlags() []flag {
 	return []flag{
 		{
-			name: "compress-choice", alias: []string{"zc"}, arg: "NAME", rare: true, category: catMove, doc: "zstd, or none; implies -z unless it is none or auto",
+			name: "compress-choice", alias: []string{"zc"}, arg: "NAME", values: compressValues, rare: true, category: catMove, doc: "zstd, or none; implies -z unless it is none or auto",
 			long: "rsync's lz4, zlibx and zlib are accepted and mean zstd, which no result shows.",
 			set: func(s *settings, _ bool, text string) error {
 				if err := checkNames("compress", text, compressNames(), 1); err != nil || strings.EqualFold(text, "auto") {

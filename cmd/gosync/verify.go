@@ -46,8 +46,8 @@ func verifyFlags(v *verifySettings) []flag {
 		}
 	}
 	return []flag{
-		{name: "manifest", arg: "FILE", doc: "check TREE against the digests in FILE (- for standard input)", set: file(&v.check)},
-		{name: "write-manifest", arg: "FILE", doc: "write the digests of TREE to FILE (- for standard output)", set: file(&v.write)},
+		{name: "manifest", arg: "FILE", kind: valueFile, doc: "check TREE against the digests in FILE (- for standard input)", set: file(&v.check)},
+		{name: "write-manifest", arg: "FILE", kind: valueFile, doc: "write the digests of TREE to FILE (- for standard output)", set: file(&v.write)},
 	}
 }
 
@@ -90,8 +90,15 @@ func runVerify(ctx context.Context, args []string, e *env) error {
 		return err
 	case s.help:
 		return e.text(ownHelp(verifyUsage, verifyFlags(&v)))
+	}
+	return e.verify(ctx, &v, s, operands)
+}
+
+// verify compares what the operands name.
+func (e *env) verify(ctx context.Context, v *verifySettings, s *settings, operands []string) error {
+	switch {
 	case v.check != "" || v.write != "":
-		return e.verifyManifest(ctx, &v, s, operands)
+		return e.verifyManifest(ctx, v, s, operands)
 	case len(operands) < 2:
 		return usageErrorf("gosync verify takes SRC and DST, or --manifest or --write-manifest and TREE")
 	case s.direct || s.Clean || s.listOnly:

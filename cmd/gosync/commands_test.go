@@ -24,10 +24,8 @@ func TestFixedValues(t *testing.T) {
 				t.Errorf("--%s=%s: %v", f.name, v, err)
 			}
 		}
-		for _, wrong := range []string{"nothing-of-the-kind", strings.Join(f.values(), "")} {
-			if err := f.set(newSettings(), true, wrong); err == nil {
-				t.Errorf("--%s=%s is taken", f.name, wrong)
-			}
+		if err := f.set(newSettings(), true, "x-of-no-kind"); err == nil {
+			t.Errorf("--%s takes other values", f.name)
 		}
 		if f.optional != "" && !slices.Contains(f.values(), f.optional) {
 			t.Errorf("--%s alone is %s, which is none of its values", f.name, f.optional)

@@ -60,7 +60,7 @@ func TestShellCompletion(t *testing.T) {
 				{"--archi\t--fsyn\t", "<--archive><--fsync>"},
 				{"--via=ag\t", "<--via=agent>"},
 				{"--via ag\t", "<--via><agent>"},
-				{"--info=progress2,ski\t", "<--info=progress2,skip>"},
+				{"--exclude=a,b --info=progress2,ski\t", "<--exclude=a,b><--info=progress2,skip>"},
 				{"run pho\t", "<run><photos>"},
 				{"completion powe\t", "<completion><powershell>"},
 				{"na\t", "<nas:>"},
@@ -72,7 +72,7 @@ func TestShellCompletion(t *testing.T) {
 				{"nas:" + far + "/my\t", "<nas:" + far + "/my dir/>"},
 				{"nas:" + far + "/my\tx\t", "<nas:" + far + "/my dir/x>"},
 				{"nas:" + far + "/it\t", "<nas:" + far + "/it's $1/>"},
-				{"'nas:" + far + "/my\t'", "<nas:" + far + "/my dir/>"},
+				{"'nas:" + far + "/my\t" + map[string]string{"zsh": "'", "fish": "'"}[shell.name], "<nas:" + far + "/my dir/>"}, // bash closes the quote
 			} {
 				if got := p.enter("gosync " + k.typed); got != k.args {
 					t.Errorf("%s: %q became %s, want %s", shell.name, k.typed, got, k.args)

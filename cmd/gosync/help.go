@@ -106,14 +106,16 @@ func (f *flag) usage() string {
 }
 
 // wrap writes text in lines of at most 78 columns.
-func wrap(b *strings.Builder, indent, text string) {
+func wrap(b *strings.Builder, indent, text string) { wrapAt(b, indent, text, 78) }
+
+func wrapAt(b *strings.Builder, indent, text string, most int) {
 	column := 0
 	for word := range strings.FieldsSeq(text) {
 		switch {
 		case column == 0:
 			b.WriteString(indent)
 			column = len(indent)
-		case column+1+len(word) > 78:
+		case column+1+len(word) > most:
 			b.WriteString("\n" + indent)
 			column = len(indent)
 		default:

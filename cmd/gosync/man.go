@@ -73,7 +73,7 @@ func mainPage(date string) string {
 	var r roff
 	r.title("gosync", date)
 	r.section("NAME")
-	r.line(`gosync \- make copies of directories equal, here or over SSH, and send only what differs`)
+	r.line(`gosync \- make directories equal, here or over SSH, sending only differences`)
 	r.section("SYNOPSIS")
 	r.synopsis(usageText)
 	r.section("DESCRIPTION")
@@ -225,14 +225,15 @@ func (r *roff) text(text string) {
 	}
 }
 
-// words writes a line of text. Long ones are broken, since some tools do not take them.
+// words writes a line of text. Long ones are broken, since some tools do not like them;
+// what is escaped takes more room.
 func (r *roff) words(line string, verbatim bool) {
 	if verbatim {
 		r.line(escapeRoff(line))
 		return
 	}
 	var b strings.Builder
-	wrap(&b, "", line)
+	wrapAt(&b, "", line, 60)
 	for l := range strings.Lines(b.String()) {
 		r.line(escapeRoff(strings.TrimRight(l, "\n")))
 	}

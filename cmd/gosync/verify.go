@@ -65,6 +65,9 @@ func parseWith(name string, own []flag, s *settings, args []string) ([]string, e
 	if s.server || s.sftpServer || s.version > 0 || s.wordHelp != "" {
 		return nil, usageErrorf("gosync %s has no such option", name)
 	}
+	if s.config != "" && name != "run" {
+		return nil, usageErrorf("gosync %s reads no configuration: --config is for copies and gosync run", name)
+	}
 	return set.Args(), nil
 }
 

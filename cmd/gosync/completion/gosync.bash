@@ -35,6 +35,7 @@ _gosync_quote() {
       ;;
     *)
       if [[ $1 == '' ]]; then REPLY=''; else printf -v REPLY %q "$1"; fi
+      REPLY=${REPLY//"$backslash,"/,}
       if [[ $1 == '~/'* && $REPLY == "$backslash"* ]]; then REPLY=${REPLY:1}; fi
       ;;
   esac
@@ -43,7 +44,7 @@ _gosync_quote() {
 _gosync() {
   local rest=${COMP_LINE:0:COMP_POINT} piece trimmed raw='' open REPLY i
   local -a words=()
-  # Bash splits words at : and = as well; those without space between them are one.
+  # Bash splits words at : = and @ as well; those without space between them are one.
   for ((i = 0; i <= COMP_CWORD; i++)); do
     piece=${COMP_WORDS[i]}
     trimmed=${rest#"${rest%%[![:space:]]*}"}
@@ -61,9 +62,10 @@ _gosync() {
   # What stands in front of the part that is replaced.
   if [[ -z $quote ]]; then
     head=$raw
-    while [[ -n $head && ! ($head == *: && $COMP_WORDBREAKS == *:*) && ! ($head == *= && $COMP_WORDBREAKS == *=*) ]]; do
+    while [[ -n $head && ($head != *[:=@] || $COMP_WORDBREAKS != *"${head: -1}"*) ]]; do
       head=${head%?}
     done
+    head=${head%@} # which is replaced as well
     _gosync_unquote "$head"
     head=$REPLY
   elif [[ ${raw:0:1} != "$quote" ]]; then

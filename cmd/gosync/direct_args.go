@@ -48,6 +48,7 @@ func otherReleaseArgs(s *settings, r *route, release string) ([]string, error) {
 	if s.LikeCp { // which reads no configuration
 		return directArgs(s, r)
 	}
+	// A gosync that this one starts reads none; a release of its own does not take it for that.
 	return directArgs(s, r, "--no-config")
 }
 

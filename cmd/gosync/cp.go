@@ -55,6 +55,11 @@ func (c *cpLine) runs(args []string) ([]cpRun, error) {
 	if len(args) < 2 {
 		return nil, usageErrorf("cp takes at least one source and a destination, not %d operands", len(args))
 	}
+	if c.s.Perms {
+		if err := numberTrap(args, "-p keeps times and permissions", "-P"); err != nil {
+			return nil, err
+		}
+	}
 	targets := make([]transport.Target, len(args))
 	for i, arg := range args {
 		if arg == "" {

@@ -39,16 +39,23 @@ The exit status is 0 if everything was copied; gosync --help explains the others
 func cpHelp() string {
 	var b strings.Builder
 	b.WriteString(cpUsage)
-	for _, o := range cpOptions() {
-		if o.doc == "" {
-			continue
+	for _, f := range cpFlags() {
+		if !f.hidden {
+			fmt.Fprintf(&b, "  %-12s %s\n", f.usage(), f.doc)
 		}
-		name := "-" + string(o.letter)
-		if o.arg != "" {
-			name += " " + o.arg
-		}
-		fmt.Fprintf(&b, "  %-12s %s\n", name, o.doc)
 	}
 	b.WriteString(cpMore)
 	return b.String()
+}
+
+// cpFlags are scp's options as rows of a table, for the help and for completions.
+func cpFlags() []flag {
+	kinds := map[byte]valueKind{'i': valueFile, 'F': valueFile}
+	var table []flag
+	for _, o := range cpOptions() {
+		table = append(table, flag{
+			short: string(o.letter), arg: o.arg, doc: o.doc, hidden: o.doc == "", kind: kinds[o.letter],
+		})
+	}
+	return table
 }

@@ -15,12 +15,22 @@ import (
 	"gosync/transport"
 )
 
+const demoUsage = `Usage: gosync demo
+
+Shows the main job over SSH with nothing set up: an SSH server within this process, on
+loopback, a tree that is copied to it, changed and copied again. After each step both
+sides are compared. Everything happens in a temporary directory, which is removed.
+`
+
 // runDemo shows the main job over SSH with nothing set up: it starts an SSH
 // server within this process, on loopback, copies a tree that it has made to it,
 // changes about a hundredth, copies again, and once more where there is nothing
 // to do. After each step both sides are read and compared. Everything happens
 // in a temporary directory, which is removed.
 func runDemo(ctx context.Context, args []string, e *env) (err error) {
+	if len(args) == 1 && (args[0] == "--help" || args[0] == "-h") {
+		return e.text(demoUsage)
+	}
 	if len(args) > 0 {
 		return usageErrorf("demo takes no options or operands; a directory of that name is ./demo")
 	}

@@ -23,6 +23,7 @@ func imports() map[string][]string {
 		blake3      = "github.com/zeebo/blake3"
 		cryptoSSH   = "golang.org/x/crypto/ssh"
 		knownhosts  = "github.com/skeema/knownhosts"
+		gotoml      = "github.com/pelletier/go-toml/v2"
 		pflag       = "github.com/spf13/pflag"
 		progressbar = "github.com/schollz/progressbar/v3"
 		sftp        = "github.com/pkg/sftp"
@@ -41,6 +42,7 @@ func imports() map[string][]string {
 		"walker/glob":       {},
 		"internal/tty":      {xterm, windows},
 		"internal/unix":     {unix, windows},
+		"internal/config":   {gotoml},
 		"transport/sshconn": {cryptoSSH, knownhosts, xterm, "internal/tty"},
 
 		"delta/checkpoint": {"delta"},
@@ -65,7 +67,7 @@ func imports() map[string][]string {
 		"internal/shell":     {"walker/manifest", "internal/tty", sftp, xterm},
 
 		"cmd/gosync": {
-			"walker/filter", "walker/manifest", "internal/engine", "internal/shell", "internal/snapshot", "internal/sshserver",
+			"walker/filter", "walker/manifest", "internal/engine", "internal/config", "internal/shell", "internal/snapshot", "internal/sshserver",
 			"transport", "transport/farshell", "transport/localfs", "transport/sftpfs", "transport/sshconn", "transport/wire", pflag, progressbar, uniseg, xterm,
 		},
 

@@ -45,7 +45,11 @@ func otherReleaseArgs(s *settings, r *route, release string) ([]string, error) {
 				t.Host, release, engine.Release, t.arg))
 		}
 	}
-	return directArgs(s, r)
+	if s.LikeCp { // which reads no configuration
+		return directArgs(s, r)
+	}
+	// A gosync that this one starts reads none; a release of its own does not take it for that.
+	return directArgs(s, r, "--no-config")
 }
 
 // localOperand writes a path so that the machine on which it is takes it for a
@@ -70,6 +74,9 @@ func (s *settings) directOptions() ([]string, error) {
 			return nil, withCode(exitUnsupported, errors.New("--remote-option (-M) does not go with --direct: that run has another far side"))
 		}
 		if g.flag.category == catRemote && g.flag.name != "retries" { // which is about that connection
+			continue
+		}
+		if g.flag.category == catConfig { // what this one has read is among the options
 			continue
 		}
 		file, err := g.namesFile(s.from0)

@@ -45,7 +45,7 @@ func (b *directBench) args(more ...string) []string {
 func TestDirectOtherRelease(t *testing.T) {
 	t.Parallel()
 	b := newDirectBench(t, "0.0.1", `printf '%s ' "$@"; echo`)
-	b.want(t, 0, "--archive -- /a/b two:c", b.args("one:/a/b", "two:c")...)
+	b.want(t, 0, "--archive --no-config -- /a/b two:c", b.args("one:/a/b", "two:c")...)
 	for _, path := range []string{"~/a", "/a/*.c", "b[1]"} {
 		b.want(t, exitUnsupported, "install the same release there", b.args("one:"+path, "two:c")...)
 	}

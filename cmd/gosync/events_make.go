@@ -231,6 +231,7 @@ func shellCommand(args []string) string {
 	return strings.Join(words, " ")
 }
 
+// shellQuote writes a word so that a shell reads it as that.
 func shellQuote(word string) string {
 	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-"
 	quote := strings.NewReplacer(`'`, `'\''`)

@@ -22,19 +22,26 @@ const (
 	catNames  category = "Which names take part"
 	catOutput category = "Output"
 	catRemote category = "The far side"
+	catConfig category = "Settings of yours"
 )
 
 // flag is one option: a row of the table that the parser, the short help and
 // the long help are made from.
 type flag struct {
-	name     string   // long name, "" where there is none
-	short    string   // one letter, or ""
-	alias    []string // further long names
-	arg      string   // what the value is called; "" for a switch
-	optional string   // value of an option that may be given without one
-	negate   bool     // there is a --no-name, and a --no-x for short x
-	hidden   bool     // not in the help
-	rare     bool     // in the long help only
+	name     string          // long name, "" where there is none
+	short    string          // one letter, or ""
+	alias    []string        // further long names
+	arg      string          // what the value is called; "" for a switch
+	optional string          // value of an option that may be given without one
+	negate   bool            // there is a --no-name, and a --no-x for short x
+	hidden   bool            // not in the help
+	rare     bool            // in the long help only
+	lineOnly bool            // for the command line: no configuration may hold it
+	counts   bool            // a switch that says more when it is given again
+	many     bool            // values add up
+	list     bool            // a value is a list with commas between
+	values   func() []string // the words that a value can be; nil where there is no such set
+	kind     valueKind       // what a value names otherwise
 	category category
 	doc      string // one line
 	long     string // more, for --help; sentences
@@ -42,6 +49,24 @@ type flag struct {
 	// set applies the option. on is false for the negated form, text is the
 	// value of an option that has one.
 	set func(s *settings, on bool, text string) error
+}
+
+// valueKind is what the value of an option names.
+type valueKind uint8
+
+const (
+	valueText    valueKind = iota // nothing that could be looked up
+	valueFile                     // a file of this machine
+	valueDir                      // a directory of this machine
+	valueDestDir                  // a directory, if relative then from the destination
+)
+
+// fixed makes the values function of an option that takes one of a few words.
+func fixed(words ...string) func() []string { return func() []string { return words } }
+
+// called reports whether the option has this name: a long one, or its letter.
+func (f *flag) called(name string) bool {
+	return name != "" && (f.name == name || f.short == name || slices.Contains(f.alias, name))
 }
 
 // negations returns the long names that turn the option off.
@@ -199,6 +224,9 @@ func dashed(name, cluster string) string {
 func unknownOption(e *pflag.NotExistError, table []flag) error {
 	name, cluster := e.GetSpecifiedName(), e.GetSpecifiedShortnames()
 	written := dashed(name, cluster)
+	if name == "p" && findLong(table, "port") != nil && findLong(table, "perms") == nil {
+		return usageErrorf("unknown option %s; the port is --port", written)
+	}
 	if isRsyncOption(name) {
 		return usageErrorf("rsync's option %s is not supported yet", written)
 	}

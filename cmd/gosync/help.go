@@ -8,19 +8,14 @@ import (
 const usageText = `Usage: gosync [OPTION]... SRC... DEST
        gosync [OPTION]... SRC... [USER@]HOST:DEST
        gosync [OPTION]... [USER@]HOST:SRC... DEST
-       gosync cp [OPTION]... SRC... DEST      (scp's command line: gosync cp --help)
-       gosync ls [OPTION]... [USER@]HOST:PATH...
-       gosync shell [OPTION]... [USER@]HOST[:DIR]
-       gosync snapshot [OPTION]... SRC... DEST   (and list, verify, diff, restore, prune)
-       gosync verify [OPTION]... SRC... DST
-       gosync demo
+       gosync COMMAND [OPTION]... [OPERAND]...
 `
 
 // shortHelp is what -h alone prints: one line per option.
 func shortHelp() string {
 	var b strings.Builder
 	b.WriteString("gosync makes a copy of files and directories equal to the original, here or over SSH,\n" +
-		"and sends only what differs. Its options are those of rsync.\n\n" + usageText)
+		"and sends only what differs. Its options are those of rsync.\n\n" + usageText + "\n" + commandList())
 	eachCategory(func(c category, flags []flag) {
 		fmt.Fprintf(&b, "\n%s\n", c)
 		for i := range flags {
@@ -30,7 +25,7 @@ func shortHelp() string {
 			fmt.Fprintf(&b, "  %-26s %s\n", flags[i].usage(), flags[i].doc)
 		}
 	})
-	b.WriteString("\ngosync --help explains more.\n")
+	b.WriteString("\ngosync --help explains more, gosync help WORD a command, a topic or an option.\n")
 	return b.String()
 }
 
@@ -38,7 +33,7 @@ func shortHelp() string {
 func longHelp() string {
 	var b strings.Builder
 	b.WriteString("gosync makes a copy of files and directories equal to the original, here or over SSH,\n" +
-		"and sends only what differs. Its options are those of rsync.\n\n" + usageText + `
+		"and sends only what differs. Its options are those of rsync.\n\n" + usageText + "\n" + commandList() + `
 A source with a trailing slash means what is in the directory, without one the
 directory itself. A path with a colon before the first slash is on another host;
 write ./a:b for a local file of that name. Options may stand behind operands
@@ -48,15 +43,8 @@ other the last one wins, and most have a negation: --no-perms, --no-p.
 	eachCategory(func(c category, flags []flag) {
 		fmt.Fprintf(&b, "\n%s\n", c)
 		for i := range flags {
-			f := &flags[i]
-			fmt.Fprintf(&b, "\n  %s\n", f.usage())
-			wrap(&b, "      ", upperFirst(strings.TrimPrefix(f.doc, "... "))+".")
-			if f.long != "" {
-				wrap(&b, "      ", f.long)
-			}
-			if n := f.negations(); len(n) > 0 {
-				wrap(&b, "      ", "Negation: --"+strings.Join(n, ", --")+".")
-			}
+			b.WriteByte('\n')
+			flags[i].explain(&b, "  ")
 		}
 	})
 	b.WriteString("\nExit status\n" + exitText)
@@ -110,20 +98,24 @@ func (f *flag) usage() string {
 		return s
 	case f.optional != "":
 		return s + "[=" + f.arg + "]"
+	case f.name == "" && len(f.alias) == 0:
+		return s + " " + f.arg
 	default:
 		return s + "=" + f.arg
 	}
 }
 
 // wrap writes text in lines of at most 78 columns.
-func wrap(b *strings.Builder, indent, text string) {
+func wrap(b *strings.Builder, indent, text string) { wrapAt(b, indent, text, 78) }
+
+func wrapAt(b *strings.Builder, indent, text string, most int) {
 	column := 0
 	for word := range strings.FieldsSeq(text) {
 		switch {
 		case column == 0:
 			b.WriteString(indent)
 			column = len(indent)
-		case column+1+len(word) > 78:
+		case column+1+len(word) > most:
 			b.WriteString("\n" + indent)
 			column = len(indent)
 		default:

@@ -2,11 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"strconv"
 	"strings"
 
 	"gosync/internal/engine"
@@ -80,7 +76,7 @@ func newRoute(args []string, s *settings) (*route, error) {
 		r := &route{sources: targets}
 		return r, r.check(s)
 	}
-	if err := portTrap(args, s); err != nil {
+	if err := s.portTrap(args); err != nil {
 		return nil, err
 	}
 	r := &route{sources: targets[:len(targets)-1], dest: targets[len(targets)-1]}
@@ -130,18 +126,6 @@ func daemonForm(arg string) bool {
 	}
 	head, _, _ := strings.Cut(arg, "/")
 	return strings.Contains(head, "::") && !strings.Contains(head, "[")
-}
-
-// portTrap catches ssh's and scp's habit: for rsync and gosync -p has no value.
-func portTrap(args []string, s *settings) error {
-	n, err := strconv.Atoi(args[0])
-	if !s.permsNamed || err != nil || n < 1 || n > 65535 || len(args) < 3 {
-		return nil
-	}
-	if _, err := os.Lstat(args[0]); errors.Is(err, fs.ErrNotExist) {
-		return usageErrorf("%s would be a source, and there is no such file: -p keeps permissions; for the port use --port=%s", args[0], args[0])
-	}
-	return nil
 }
 
 // check refuses what cannot be routed.

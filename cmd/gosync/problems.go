@@ -98,6 +98,8 @@ func advice(err error) string {
 		return "the disk reports errors: look at its log before you trust it"
 	case errors.Is(err, syscall.ENOTEMPTY), errors.Is(err, fs.ErrExist):
 		return "something that the run does not know is in the way: look at the destination"
+	case errors.Is(err, fs.ErrNotExist) && file == nil && exitCode(err, engine.ExitCode) == exitFile: // of the destination
+		return "make the directories above the destination first, or give --mkpath"
 	case errors.Is(err, fs.ErrNotExist):
 		return "check the spelling, and that the file system is mounted"
 	case errors.Is(err, engine.ErrDeleteGuard):

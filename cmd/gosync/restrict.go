@@ -90,7 +90,7 @@ func positive(n int64, err error) error {
 
 // restrictFlag completes a row of the table.
 func restrictFlag(f flag, set func(r *restriction, text string) error) flag {
-	f.category, f.rare = catRemote, true
+	f.category, f.rare, f.lineOnly = catRemote, true, true
 	name := f.name
 	f.set = func(s *settings, _ bool, text string) error {
 		if f.arg != "" && text == "" {

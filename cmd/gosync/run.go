@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"gosync/internal/engine"
@@ -33,7 +34,9 @@ type env struct {
 	command        []string                                         // the command line of a run that another one like it goes on with
 	interrupts     *interrupts                                      // decides whether a signal ends the run; nil: it does
 	content        func(engine.Content)                             // is told digests of what has moved; nil for none
-	watch          func(p *printer)                                 // called before a run begins that a subcommand has made; nil for none
+	hint           string                                           // what to tell when the run ends with a status of hintFor
+	hintFor        []int
+	watch          func(p *printer) // called before a run begins that a subcommand has made; nil for none
 	parts          parts
 }
 
@@ -60,39 +63,19 @@ type parts struct {
 // run is the whole program: it returns the exit status. Cancelling ctx with
 // errInterrupted as its cause ends the run in an orderly way.
 func run(ctx context.Context, args []string, e *env) int {
-	if len(args) > 1 {
-		switch args[1] {
-		case "demo":
-			return e.status(ctx, runDemo(ctx, args[2:], e))
-		case "cp":
-			e.command = args
-			return e.runCp(ctx, args[2:])
-		case "ls":
-			return e.status(ctx, runLs(ctx, args[2:], e))
-		case "shell":
-			return e.status(ctx, runShell(ctx, args[2:], e))
-		case "snapshot":
-			e.command = args
-			e.startEvents(args)
-			return e.status(ctx, runSnapshot(ctx, args[2:], e))
-		case "--" + keeperFlag:
-			return e.serverStatus(ctx, e.serveKeeper(ctx))
-		case "version":
-			return e.status(ctx, runVersion(args[2:], e))
-		case "verify":
-			e.command = args
-			e.startEvents(args)
-			return e.status(ctx, runVerify(ctx, args[2:], e))
-		}
+	if status, done := dispatch(ctx, args, e); done {
+		return status
 	}
-	if len(args) == 2 && args[1] == "-h" {
+	words := args[min(1, len(args)):]
+	if len(words) == 1 && words[0] == "-h" {
 		return e.show(shortHelp())
 	}
-	e.startEvents(args)
-	s, operands, err := parseArgs(args[min(1, len(args)):], e.getenv("POSIXLY_CORRECT") != "")
+	e.startEvents(words)
+	s, operands, err := parseArgs(words, e.getenv("POSIXLY_CORRECT") != "")
 	if err == nil {
 		e.keepEvents(s)
 	}
+	e = e.trap(takenForFile(words), exitUsage, exitUnsupported, exitSelect, exitFile, exitPartial)
 	switch {
 	case err != nil:
 		return e.status(ctx, err)
@@ -109,7 +92,13 @@ func run(ctx context.Context, args []string, e *env) int {
 	case s.server:
 		return e.serverStatus(ctx, e.serve(ctx, s, operands))
 	}
+	s, hint, err := e.withDefaults(s)
+	if err != nil {
+		return e.status(ctx, err)
+	}
+	e.keepEvents(s)
 	e.command = args
+	e = e.trap(hint, exitUsage, exitUnsupported)
 	return e.status(ctx, e.sync(ctx, s, operands))
 }
 
@@ -120,10 +109,14 @@ func (e *env) startEvents(args []string) {
 	}
 }
 
-// keepEvents drops them where --json was the value of another option.
+// keepEvents drops them where --json was the value of another option, and prepares them where
+// the configuration asks for them.
 func (e *env) keepEvents(s *settings) {
-	if !s.json {
+	switch {
+	case !s.json:
 		e.events = nil
+	case e.events == nil:
+		e.events = newEvents(e.stdout)
 	}
 }
 
@@ -156,6 +149,9 @@ func (e *env) status(ctx context.Context, err error) int {
 	case exitSignal:
 		e.tellCommand()
 		text += "; run the same command again to go on"
+	}
+	if slices.Contains(e.hintFor, code) {
+		text = display(e.hint) + "\ngosync: " + text
 	}
 	// Standard error is the last place there is to report anything to.
 	_, _ = fmt.Fprintf(e.stderr, "gosync: %s (exit %d)\n", text, code)
@@ -247,6 +243,11 @@ func (e *env) sync(ctx context.Context, s *settings, operands []string) error {
 	p := &printer{con: con, s: s, far: &messages{con: con}, route: r}
 	if e.watch != nil {
 		e.watch(p)
+	}
+	if !s.quiet {
+		for _, note := range r.colonTraps() {
+			con.message("gosync: " + display(note))
+		}
 	}
 	p.log = e.openLog(s, con)
 	defer p.log.close()
@@ -385,8 +386,10 @@ func (e *env) conclude(ctx context.Context, p *printer, sum *engine.Summary, err
 		p.log.write(fmt.Sprintf("gosync: %s (exit %d)", display(err.Error()), code))
 	}
 	if err != nil && p.problems.total == 0 && code != exitUsage && code != exitSignal {
-		if text := advice(err); text != "" {
-			p.con.message("    => " + text)
+		for _, text := range []string{advice(err), p.route.hostAdvice(code, p.s)} {
+			if text != "" {
+				p.con.message("    => " + display(text))
+			}
 		}
 	}
 	if failed := p.con.flush(); failed != nil && err == nil {

@@ -57,13 +57,13 @@ type settings struct {
 
 	metaSettings
 	beyondSettings
+	configSettings
 
 	archive    bool   // -a: -r comes from it unless stated
 	recursive  choice // -r, --no-r
 	dirs       choice // -d
 	relative   choice // -R
 	wholeFile  choice // -W
-	permsNamed bool   // -p itself was given, not -a
 	rules      []rule
 	filesFrom  string
 	from0      bool

@@ -26,7 +26,7 @@ ends the session with its exit status, unless a - stands in front of it.
 // shellFlags are the options of gosync shell.
 func shellFlags(batch *string) []flag {
 	return []flag{{
-		name: "batch", short: "b", arg: "FILE", doc: "run the commands in FILE (- for standard input)",
+		name: "batch", short: "b", arg: "FILE", kind: valueFile, doc: "run the commands in FILE (- for standard input)",
 		set: func(_ *settings, _ bool, text string) error {
 			if text == "" {
 				return usageErrorf("the value is empty")

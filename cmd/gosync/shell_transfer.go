@@ -30,7 +30,7 @@ func (f *farSide) transferrer(reach []string) shell.Transfer {
 		switch {
 		case err != nil:
 			return err
-		case s.server || s.sftpServer || s.help || s.version > 0:
+		case s.server || s.sftpServer || s.help || s.version > 0 || s.config != "":
 			return usageErrorf("that option makes no sense here")
 		}
 		s.LiteralPaths = true // the session has looked for wildcards, and knows the names

@@ -105,9 +105,14 @@ func runSnapshot(ctx context.Context, args []string, e *env) error {
 	case r.s.help || len(args) == 1 && args[0] == "-h":
 		return e.text(ownHelp(snapshotUsage, snapshotFlags(&r.o)))
 	}
-	e.keepEvents(r.s)
-	r.con = r.s.console(e, nil)
-	err = keeperError(run(r, ctx))
+	return r.run(ctx, run)
+}
+
+// run does one of the things that there are to do.
+func (r *snapshotRun) run(ctx context.Context, do func(*snapshotRun, context.Context) error) error {
+	r.keepEvents(r.s)
+	r.con = r.s.console(r.env, nil)
+	err := keeperError(do(r, ctx))
 	if failed := r.con.flush(); failed != nil {
 		return withCode(exitOutput, fmt.Errorf("writing the output: %w", failed))
 	}

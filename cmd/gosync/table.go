@@ -20,6 +20,7 @@ func flagTable() []flag {
 	table = append(table, outputFlags()...)
 	table = append(table, moreOutputFlags()...)
 	table = append(table, tuningFlags()...)
+	table = append(table, configFlags()...)
 	return append(append(table, farFlags()...), remoteFlags()...)
 }
 
@@ -132,10 +133,7 @@ func keepFlags() []flag {
 		{
 			name: "perms", short: "p", negate: true, category: catKeep, doc: "keep permissions",
 			long: "The port of a remote host is --port, not -p.",
-			set: func(s *settings, on bool, _ string) error {
-				s.Perms, s.permsNamed = on, on
-				return nil
-			},
+			set:  on(func(s *settings) *bool { return &s.Perms }),
 		},
 		{
 			name: "times", short: "t", negate: true, category: catKeep, doc: "keep modification times",

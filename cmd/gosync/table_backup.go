@@ -14,7 +14,7 @@ func backupFlags() []flag {
 			set:  on(func(s *settings) *bool { return &s.Backup }),
 		},
 		{
-			name: "backup-dir", arg: "DIR", category: catDelete, doc: "... below DIR, at the path that it has at the destination",
+			name: "backup-dir", arg: "DIR", kind: valueDestDir, category: catDelete, doc: "... below DIR, at the path that it has at the destination",
 			long: "A relative DIR is one of the destination. Inside of it DIR is left alone by --delete, and no symlink on the way there is followed. It may be on another file system, to which what is kept is copied. It implies --backup.",
 			set: func(s *settings, _ bool, text string) error {
 				if text == "" {

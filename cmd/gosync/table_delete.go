@@ -88,7 +88,7 @@ func whenFlags() []flag {
 func placeFlags() []flag {
 	return []flag{
 		{
-			name: "temp-dir", short: "T", arg: "DIR", category: catMove, doc: "make files in DIR, then move them to their place",
+			name: "temp-dir", short: "T", arg: "DIR", kind: valueDestDir, category: catMove, doc: "make files in DIR, then move them to their place",
 			long: "A relative DIR is one of the destination; it has to exist. From another file system a file is copied beside its name before it appears. What is unfinished is not kept, unless --partial or --partial-dir is given: files that those keep are made beside their names. What a run that was killed has left there, the next one with this DIR removes.",
 			set:  text(func(s *settings) *string { return &s.TempDir }),
 		},

@@ -47,7 +47,7 @@ func farFlags() []flag {
 			},
 		},
 		{
-			name: "remote-option", short: "M", arg: "OPTION", rare: true, category: catRemote, doc: "give OPTION to gosync on the far side only (may be repeated)",
+			name: "remote-option", short: "M", arg: "OPTION", many: true, rare: true, category: catRemote, doc: "give OPTION to gosync on the far side only (may be repeated)",
 			long: "All that is to be done the far side learns from this one. What else it takes is -v and --debug, for what it writes to its standard error.",
 			set: func(s *settings, _ bool, text string) error {
 				if !strings.HasPrefix(text, "-") {

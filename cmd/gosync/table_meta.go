@@ -25,7 +25,7 @@ func metaFlags() []flag {
 			set:  on(func(s *settings) *bool { return &s.Executability }),
 		},
 		{
-			name: "chmod", arg: "CHMOD", negate: true, category: catKeep, doc: "change the modes of what is copied: D755,F644 or ug+w,o=g,+X",
+			name: "chmod", arg: "CHMOD", many: true, negate: true, category: catKeep, doc: "change the modes of what is copied: D755,F644 or ug+w,o=g,+X",
 			long: "The result counts as the source's mode, so without -p it matters for new files only. D is for directories, F for the rest. It may be repeated; --no-chmod forgets what came before.",
 			set:  addChmod,
 		},

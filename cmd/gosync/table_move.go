@@ -35,7 +35,7 @@ func moveFlags() []flag {
 			},
 		},
 		{
-			name: "partial-dir", arg: "DIR", negate: true, category: catMove, doc: "keep unfinished files in DIR (implies --partial)",
+			name: "partial-dir", arg: "DIR", kind: valueDestDir, negate: true, category: catMove, doc: "keep unfinished files in DIR (implies --partial)",
 			long: "A relative DIR is made in each directory that needs it, and left out of the copy. RSYNC_PARTIAL_DIR in the environment does the same where --partial is given.",
 			set: func(s *settings, on bool, text string) (err error) {
 				s.PartialDir = ""
@@ -69,7 +69,7 @@ func moveFlags() []flag {
 			},
 		},
 		{
-			name: "fsync", arg: "WHEN", optional: "each", category: catMove, doc: "make data durable: run (the default), each, none",
+			name: "fsync", arg: "WHEN", values: fixed("run", "each", "none"), optional: "each", category: catMove, doc: "make data durable: run (the default), each, none",
 			long: "run: all that was copied survives a power cut once gosync has ended with status 0. each (also --fsync alone): every file before it appears. none: whenever the operating system likes, as rsync does it.",
 			set: func(s *settings, _ bool, text string) (err error) {
 				s.Durability, err = parseDurability(text)

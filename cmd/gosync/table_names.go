@@ -4,13 +4,13 @@ package main
 func nameFlags() []flag {
 	return []flag{
 		{
-			name: "exclude", arg: "PATTERN", category: catNames, doc: "leave out names that match",
+			name: "exclude", arg: "PATTERN", many: true, category: catNames, doc: "leave out names that match",
 			long: "The first rule that matches a name decides, in the order of the command line. A pattern without a slash matches the last component, one with a leading slash is anchored at the top of the transfer, one with a trailing slash matches directories.",
 			set:  selects(ruleExclude),
 		},
-		{name: "include", arg: "PATTERN", category: catNames, doc: "take names that match", set: selects(ruleInclude)},
+		{name: "include", arg: "PATTERN", many: true, category: catNames, doc: "take names that match", set: selects(ruleInclude)},
 		{
-			name: "filter", short: "f", arg: "RULE", category: catNames, doc: "add a filter rule: '- *.o', '+ /src/', '. FILE', ...",
+			name: "filter", short: "f", arg: "RULE", many: true, category: catNames, doc: "add a filter rule: '- *.o', '+ /src/', '. FILE', ...",
 			set: selects(ruleFilter),
 		},
 		{
@@ -18,10 +18,10 @@ func nameFlags() []flag {
 			long: "Such files count in the directories that are copied, not in those above.",
 			set:  func(s *settings, _ bool, _ string) error { s.addPerDirectory(); return nil },
 		},
-		{name: "exclude-from", arg: "FILE", category: catNames, doc: "read patterns to leave out from FILE (- for stdin)", set: selects(ruleExcludeFrom)},
-		{name: "include-from", arg: "FILE", category: catNames, doc: "read patterns to take from FILE (- for stdin)", set: selects(ruleIncludeFrom)},
+		{name: "exclude-from", arg: "FILE", kind: valueFile, many: true, category: catNames, doc: "read patterns to leave out from FILE (- for stdin)", set: selects(ruleExcludeFrom)},
+		{name: "include-from", arg: "FILE", kind: valueFile, many: true, category: catNames, doc: "read patterns to take from FILE (- for stdin)", set: selects(ruleIncludeFrom)},
 		{
-			name: "files-from", arg: "FILE", category: catNames, doc: "take exactly the names listed in FILE (- for stdin)",
+			name: "files-from", arg: "FILE", kind: valueFile, category: catNames, doc: "take exactly the names listed in FILE (- for stdin)",
 			long: "Names are below the source and one per line; lines that begin with # or ; are comments. It implies --relative and --dirs, and -a does not imply -r with it.",
 			set:  text(func(s *settings) *string { return &s.filesFrom }),
 		},

@@ -12,12 +12,12 @@ import (
 func outputFlags() []flag {
 	return []flag{
 		{
-			name: "verbose", short: "v", negate: true, category: catOutput, doc: "name what is copied, and sum up at the end; -vv more",
+			name: "verbose", short: "v", counts: true, negate: true, category: catOutput, doc: "name what is copied, and sum up at the end; -vv more",
 			set: count(func(s *settings) *int { return &s.verbose }),
 		},
 		{name: "quiet", short: "q", negate: true, category: catOutput, doc: "print errors only", set: on(func(s *settings) *bool { return &s.quiet })},
 		{
-			name: "itemize-changes", short: "i", negate: true, category: catOutput, doc: "say in eleven characters what changes; -ii also what does not",
+			name: "itemize-changes", short: "i", counts: true, negate: true, category: catOutput, doc: "say in eleven characters what changes; -ii also what does not",
 			long: "First < sent, > received, c made here, h hard link, . attributes only, *deleting. Then the type: f, d, L, D, S. Then c content, s size, t time, p permissions, o owner, g group, u access time, a access control lists, x extended attributes; + stands for a new entry.",
 			set:  count(func(s *settings) *int { return &s.itemize }),
 		},
@@ -28,15 +28,15 @@ func outputFlags() []flag {
 			set:  on(func(s *settings) *bool { return &s.progress }),
 		},
 		{
-			name: "human-readable", short: "h", negate: true, category: catOutput, doc: "numbers with units; -hh with units of 1024",
+			name: "human-readable", short: "h", counts: true, negate: true, category: catOutput, doc: "numbers with units; -hh with units of 1024",
 			long: "-h with nothing else is the short help.",
 			set:  count(func(s *settings) *int { return &s.human }),
 		},
 		{
-			name: "version", short: "V", category: catOutput, doc: "print the version; -VV as JSON, with what this gosync can do",
+			name: "version", short: "V", lineOnly: true, category: catOutput, doc: "print the version; -VV as JSON, with what this gosync can do",
 			set: count(func(s *settings) *int { return &s.version }),
 		},
-		{name: "help", category: catOutput, doc: "explain all options; -h alone is shorter", set: on(func(s *settings) *bool { return &s.help })},
+		{name: "help", lineOnly: true, category: catOutput, doc: "explain all options; -h alone is shorter", set: on(func(s *settings) *bool { return &s.help })},
 	}
 }
 
@@ -54,7 +54,7 @@ func moreOutputFlags() []flag {
 			set:  on(func(s *settings) *bool { return &s.eightBit }),
 		},
 		{
-			name: "outbuf", arg: "MODE", rare: true, category: catOutput, doc: "hand on output at once (N, L) or in blocks (B, the default)",
+			name: "outbuf", arg: "MODE", values: fixed("N", "L", "B"), rare: true, category: catOutput, doc: "hand on output at once (N, L) or in blocks (B, the default)",
 			set: func(s *settings, _ bool, text string) error {
 				if text == "" || !strings.Contains("NULB", strings.ToUpper(text[:1])) {
 					return usageErrorf("%q is none of N, L, B", text)
@@ -64,7 +64,7 @@ func moreOutputFlags() []flag {
 			},
 		},
 		{
-			name: "stderr", arg: "WHICH", rare: true, category: catOutput, doc: "what goes to standard error: errors (the default), all, client",
+			name: "stderr", arg: "WHICH", values: fixed("errors", "all", "client"), rare: true, category: catOutput, doc: "what goes to standard error: errors (the default), all, client",
 			long: "client is the same as errors: what the far side has to say is always told by this one.",
 			set: func(s *settings, _ bool, text string) error {
 				for _, mode := range []string{"errors", "all", "client"} {
@@ -87,7 +87,7 @@ func moreOutputFlags() []flag {
 func lineFlags() []flag {
 	return []flag{
 		{
-			name: "info", arg: "WORDS", category: catOutput, doc: "tell about WORDS: progress2,name0,...; help lists them",
+			name: "info", arg: "WORDS", values: infoValues, list: true, many: true, category: catOutput, doc: "tell about WORDS: progress2,name0,...; help lists them",
 			long: "The words and what -v adds are rsync's. What is said of a word here wins over -v, --stats and --progress, wherever it stands.",
 			set: func(s *settings, _ bool, text string) error {
 				help, err := s.infoSaid.parse("info", infoWords(), text)
@@ -98,7 +98,7 @@ func lineFlags() []flag {
 			},
 		},
 		{
-			name: "debug", arg: "WORDS", rare: true, category: catOutput, doc: "log what only those need who look for a fault; help lists WORDS",
+			name: "debug", arg: "WORDS", values: debugValues, list: true, many: true, rare: true, category: catOutput, doc: "log what only those need who look for a fault; help lists WORDS",
 			set: func(s *settings, _ bool, text string) error {
 				help, err := s.debugSaid.parse("debug", debugWords(), text)
 				if help {
@@ -122,7 +122,7 @@ func lineFlags() []flag {
 			set:  on(func(s *settings) *bool { return &s.json }),
 		},
 		{
-			name: "log-file", arg: "FILE", category: catOutput, doc: "append to FILE what is done, each line with the time",
+			name: "log-file", arg: "FILE", kind: valueFile, category: catOutput, doc: "append to FILE what is done, each line with the time",
 			set: text(func(s *settings) *string { return &s.logName }),
 		},
 		{
@@ -161,7 +161,7 @@ func tuningFlags() []flag {
 			},
 		},
 		{
-			name: "checksum-choice", alias: []string{"cc"}, arg: "NAMES", rare: true, category: catMove, doc: "accepted: content is always checked with BLAKE3",
+			name: "checksum-choice", alias: []string{"cc"}, arg: "NAMES", values: checksumValues, list: true, rare: true, category: catMove, doc: "accepted: content is always checked with BLAKE3",
 			long: "Names that rsync knows are accepted, since the choice changes no result.",
 			set:  func(_ *settings, _ bool, text string) error { return checkNames("checksum", text, checksumNames(), 2) },
 		},
@@ -212,7 +212,7 @@ func tuningFlags() []flag {
 func compressFlags() []flag {
 	return []flag{
 		{
-			name: "compress-choice", alias: []string{"zc"}, arg: "NAME", rare: true, category: catMove, doc: "zstd, or none; implies -z unless it is none or auto",
+			name: "compress-choice", alias: []string{"zc"}, arg: "NAME", values: compressValues, rare: true, category: catMove, doc: "zstd, or none; implies -z unless it is none or auto",
 			long: "rsync's lz4, zlibx and zlib are accepted and mean zstd, which no result shows.",
 			set: func(s *settings, _ bool, text string) error {
 				if err := checkNames("compress", text, compressNames(), 1); err != nil || strings.EqualFold(text, "auto") {

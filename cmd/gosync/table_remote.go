@@ -24,7 +24,7 @@ func remoteFlags() []flag {
 			set:  text(func(s *settings) *string { return &s.remotePath }),
 		},
 		{
-			name: "via", arg: "WAY", category: catRemote, doc: "auto (default), agent, sftp or scp",
+			name: "via", arg: "WAY", values: viaWords, category: catRemote, doc: "auto (default), agent, sftp or scp",
 			long: "How the far side is worked with. auto takes the best that is there: gosync; gosync sent there first; the server's SFTP, with whole files that are compared by size and time; scp, which can only be sent everything. Each step down is told. --via=sftp and --via=scp are also the baselines to compare with.",
 			set: func(s *settings, _ bool, text string) error {
 				if !slices.Contains(transport.Vias(), transport.Via(text)) {
@@ -40,7 +40,7 @@ func remoteFlags() []flag {
 			set:  on(func(s *settings) *bool { return &s.noDeploy }),
 		},
 		{
-			name: "agent-dir", arg: "DIR", category: catRemote, doc: "where gosync for other systems is, as gosync-OS-ARCH",
+			name: "agent-dir", arg: "DIR", kind: valueDir, category: catRemote, doc: "where gosync for other systems is, as gosync-OS-ARCH",
 			set: text(func(s *settings) *string { return &s.agentDir }),
 		},
 		{
@@ -49,7 +49,7 @@ func remoteFlags() []flag {
 			set:  on(func(s *settings) *bool { return &s.direct }),
 		},
 		{
-			name: "ssh", arg: "HOW", category: catRemote, doc: "auto, native (gosync itself) or command (the ssh program)",
+			name: "ssh", arg: "HOW", values: fixed(transport.SSHAuto, transport.SSHNative, transport.SSHCommand), category: catRemote, doc: "auto, native (gosync itself) or command (the ssh program)",
 			long: "auto uses a running ssh master (ControlPath), else the client inside gosync, and the ssh program for what only that can do: PKCS#11, Kerberos, host-based logins, KnownHostsCommand, security keys without an agent. -v says which.",
 			set: func(s *settings, _ bool, text string) error {
 				switch text {
@@ -61,15 +61,15 @@ func remoteFlags() []flag {
 			},
 		},
 		{
-			name: "identity", arg: "FILE", category: catRemote, doc: "log in with the private key in FILE (may be repeated)",
+			name: "identity", arg: "FILE", kind: valueFile, many: true, category: catRemote, doc: "log in with the private key in FILE (may be repeated)",
 			set: appends(func(s *settings) *[]string { return &s.identities }),
 		},
 		{
-			name: "ssh-option", arg: "KEYWORD=VALUE", category: catRemote, doc: "a line of ssh_config that wins over the file (may be repeated)",
+			name: "ssh-option", arg: "KEYWORD=VALUE", many: true, category: catRemote, doc: "a line of ssh_config that wins over the file (may be repeated)",
 			set: appends(func(s *settings) *[]string { return &s.sshOptions }),
 		},
 		{
-			name: "ssh-config", arg: "FILE", category: catRemote, doc: "read FILE instead of ~/.ssh/config; none for no file",
+			name: "ssh-config", arg: "FILE", kind: valueFile, category: catRemote, doc: "read FILE instead of ~/.ssh/config; none for no file",
 			set: text(func(s *settings) *string { return &s.sshConfig }),
 		},
 		{

@@ -60,16 +60,16 @@ func selectFlags() []flag {
 			set: on(func(s *settings) *bool { return &s.MakePath }),
 		},
 		{
-			name: "link-dest", arg: "DIR", category: catMove, doc: "hard-link what DIR has unchanged, as an earlier backup may",
+			name: "link-dest", arg: "DIR", kind: valueDestDir, many: true, category: catMove, doc: "hard-link what DIR has unchanged, as an earlier backup may",
 			long: "DIR is on the destination's machine, relative to the destination or absolute. A file that has the same content, time, permissions and owner there becomes a link to it; one with other attributes is copied from there; one with other content is sent as a delta. May be repeated up to 20 times: the best match counts.",
 			set:  alternateFlag(engine.AltLink),
 		},
 		{
-			name: "copy-dest", arg: "DIR", category: catMove, doc: "... copy it from there",
+			name: "copy-dest", arg: "DIR", kind: valueDestDir, many: true, category: catMove, doc: "... copy it from there",
 			set: alternateFlag(engine.AltCopy),
 		},
 		{
-			name: "compare-dest", arg: "DIR", category: catMove, doc: "... do not make it at all",
+			name: "compare-dest", arg: "DIR", kind: valueDestDir, many: true, category: catMove, doc: "... do not make it at all",
 			set: alternateFlag(engine.AltCompare),
 		},
 	}
@@ -95,7 +95,7 @@ func moreSelectFlags() []flag {
 			set:  on(func(s *settings) *bool { return &s.DeleteMissing }),
 		},
 		{
-			name: "fuzzy", short: "y", negate: true, category: catMove, doc: "send new files as changes of files with like names",
+			name: "fuzzy", short: "y", counts: true, negate: true, category: catMove, doc: "send new files as changes of files with like names",
 			long: "What lies in the same directory and has the same size and time, or else the most similar name, is compared with. -yy: in alternate directories, too. It needs what deltas need: gosync on the far side.",
 			set: func(s *settings, on bool, _ string) error {
 				if s.Fuzzy = min(s.Fuzzy+1, 2); !on {

@@ -46,8 +46,8 @@ func verifyFlags(v *verifySettings) []flag {
 		}
 	}
 	return []flag{
-		{name: "manifest", arg: "FILE", doc: "check TREE against the digests in FILE (- for standard input)", set: file(&v.check)},
-		{name: "write-manifest", arg: "FILE", doc: "write the digests of TREE to FILE (- for standard output)", set: file(&v.write)},
+		{name: "manifest", arg: "FILE", kind: valueFile, doc: "check TREE against the digests in FILE (- for standard input)", set: file(&v.check)},
+		{name: "write-manifest", arg: "FILE", kind: valueFile, doc: "write the digests of TREE to FILE (- for standard output)", set: file(&v.write)},
 	}
 }
 
@@ -64,6 +64,9 @@ func parseWith(name string, own []flag, s *settings, args []string) ([]string, e
 	}
 	if s.server || s.sftpServer || s.version > 0 || s.wordHelp != "" {
 		return nil, usageErrorf("gosync %s has no such option", name)
+	}
+	if s.config != "" && name != "run" {
+		return nil, usageErrorf("gosync %s reads no configuration: --config is for copies and gosync run", name)
 	}
 	return set.Args(), nil
 }
@@ -92,8 +95,15 @@ func runVerify(ctx context.Context, args []string, e *env) error {
 		return usageErrorf("--json does not go with manifests, which b3sum reads")
 	case s.help:
 		return e.text(ownHelp(verifyUsage, verifyFlags(&v)))
+	}
+	return e.verify(ctx, &v, s, operands)
+}
+
+// verify compares what the operands name.
+func (e *env) verify(ctx context.Context, v *verifySettings, s *settings, operands []string) error {
+	switch {
 	case v.check != "" || v.write != "":
-		return e.verifyManifest(ctx, &v, s, operands)
+		return e.verifyManifest(ctx, v, s, operands)
 	case len(operands) < 2:
 		return usageErrorf("gosync verify takes SRC and DST, or --manifest or --write-manifest and TREE")
 	case s.direct || s.Clean || s.listOnly:

@@ -195,15 +195,20 @@ func (e *evaluator) resolvedHost() string {
 	return strings.ToLower(strings.NewReplacer("%%", "%", "%h", e.original).Replace(h))
 }
 
+// included returns the files that an Include in src names.
+func (src source) included(pattern, home string) ([]string, error) {
+	switch {
+	case strings.HasPrefix(pattern, "~/"):
+		pattern = filepath.Join(home, pattern[2:])
+	case !filepath.IsAbs(pattern):
+		pattern = filepath.Join(src.baseDir, pattern)
+	}
+	return filepath.Glob(pattern)
+}
+
 func (e *evaluator) include(src source, patterns []string, depth int) error {
 	for _, p := range patterns {
-		switch {
-		case strings.HasPrefix(p, "~/"):
-			p = filepath.Join(e.home, p[2:])
-		case !filepath.IsAbs(p):
-			p = filepath.Join(src.baseDir, p)
-		}
-		files, err := filepath.Glob(p)
+		files, err := src.included(p, e.home)
 		if err != nil {
 			return fmt.Errorf("include %s: %w", p, err)
 		}

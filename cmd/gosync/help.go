@@ -13,6 +13,7 @@ const usageText = `Usage: gosync [OPTION]... SRC... DEST
        gosync shell [OPTION]... [USER@]HOST[:DIR]
        gosync snapshot [OPTION]... SRC... DEST   (and list, verify, diff, restore, prune)
        gosync verify [OPTION]... SRC... DST
+       gosync bench [OPTION]... [[USER@]HOST[:DIR]]
        gosync demo
 `
 

@@ -61,6 +61,8 @@ func run(ctx context.Context, args []string, e *env) int {
 		switch args[1] {
 		case "demo":
 			return e.status(ctx, runDemo(ctx, args[2:], e))
+		case "bench":
+			return e.status(ctx, runBench(ctx, args[2:], e))
 		case "cp":
 			return e.runCp(ctx, args[2:])
 		case "ls":

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -34,8 +35,7 @@ func TestPageIsSelfContained(t *testing.T) {
 			t.Errorf("the page holds %s", bad)
 		}
 	}
-	d := xml.NewDecoder(strings.NewReader(text))
-	d.Strict, d.AutoClose, d.Entity = true, []string{"meta"}, xml.HTMLEntity
+	d := xml.NewDecoder(strings.NewReader(regexp.MustCompile(`<meta[^>]*>`).ReplaceAllString(text, ""))) // which has no end
 	counts := map[string]int{}
 	for {
 		token, err := d.Token()

@@ -137,10 +137,16 @@ func (e *end) remove(ctx context.Context, name string) error {
 	if !strings.HasSuffix(e.dir, "/"+name) {
 		return fmt.Errorf("%s is not the directory that was made", e.dir)
 	}
-	if _, err := e.far.Run(ctx, "rm -rf "+quote(e.dir)+"\n"); err != nil {
+	if _, err := e.far.Run(ctx, removal(e.dir)); err != nil {
 		return fmt.Errorf("removing %s on %s: %w", e.dir, e.name, err)
 	}
 	return nil
+}
+
+// removal is a script that removes a directory. The far end of a run that was stopped may still write into it for
+// a moment, which makes rm fail.
+func removal(dir string) string {
+	return fmt.Sprintf("n=0\nuntil rm -rf %[1]s 2>/dev/null; do n=$((n+1)); [ $n -lt 10 ] || exec rm -rf %[1]s; sleep 1; done\n", quote(dir))
 }
 
 // close ends the server and the line, if they are in this process.

@@ -78,7 +78,11 @@ func (b *run) all(ctx context.Context) (err error) {
 	defer func() {
 		tidy, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
 		defer cancel()
-		err = errors.Join(err, b.end.remove(tidy, name), b.end.close())
+		left := errors.Join(b.end.remove(tidy, name), b.end.close())
+		if left != nil {
+			b.say("%v", left) // an interrupt would hide it
+		}
+		err = errors.Join(err, left)
 	}()
 	return b.measure(ctx)
 }

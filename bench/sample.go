@@ -294,7 +294,7 @@ func (b *run) clear(ctx context.Context, p *pair) error {
 	if p.kept && !p.gone {
 		return nil
 	}
-	if _, err := b.end.far.Run(ctx, "rm -rf "+quote(b.dest(p))+"\n"); err != nil {
+	if _, err := b.end.far.Run(ctx, removal(b.dest(p))); err != nil {
 		return fmt.Errorf("removing what was copied: %w", err)
 	}
 	return nil

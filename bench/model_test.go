@@ -1,4 +1,3 @@
-// Package bench compares gosync with other tools.
 package bench
 
 import (

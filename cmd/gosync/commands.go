@@ -96,6 +96,10 @@ func selfCommands(plain func(func(context.Context, []string, *env) error) func(c
 			name: "version", doc: "say which gosync this is, and how it was built", usage: versionUsage,
 			run: plain(func(_ context.Context, args []string, e *env) error { return runVersion(args, e) }),
 		},
+		{
+			name: "bench", doc: "compare with scp, sftp and rsync on a line", usage: benchUsage, own: func() []flag { return benchFlags(new(benchSettings)) },
+			other: optionsReach, operands: operandHost, run: plain(runBench),
+		},
 		{name: "demo", doc: "show the whole of it over SSH, with nothing set up", usage: demoUsage, run: plain(runDemo)},
 		{name: "help", doc: "explain a command, a topic or an option", usage: helpUsage, operands: operandTopic, run: plain(runHelp)},
 		{name: "man", doc: "write the manual pages", usage: manUsage, operands: operandDir, run: plain(runMan)},

@@ -66,8 +66,10 @@ func imports() map[string][]string {
 		"internal/sshserver": {cryptoSSH, sftp},
 		"internal/shell":     {"walker/manifest", "internal/tty", sftp, xterm},
 
+		"bench": {"internal/sshserver", blake3},
+
 		"cmd/gosync": {
-			"walker/filter", "walker/manifest", "internal/engine", "internal/config", "internal/shell", "internal/snapshot", "internal/sshserver",
+			"bench", "walker/filter", "walker/manifest", "internal/engine", "internal/config", "internal/shell", "internal/snapshot", "internal/sshserver",
 			"transport", "transport/farshell", "transport/localfs", "transport/sftpfs", "transport/sshconn", "transport/wire", pflag, progressbar, uniseg, xterm,
 		},
 

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -53,6 +54,7 @@ type Server struct {
 
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
+	active atomic.Int64 // connections that are being served
 }
 
 // Start listens on a free port of 127.0.0.1 and serves until Close is called or ctx is cancelled; Close must be called
@@ -93,6 +95,9 @@ func (s *Server) Addr() string { return s.ln.Addr().String() }
 // Files names what Start has written for clients.
 func (s *Server) Files() Files { return s.files }
 
+// Connections is how many connections are served: of one that has ended, until all that it started has ended, too.
+func (s *Server) Connections() int { return int(s.active.Load()) }
+
 // Close stops listening, ends every connection and command, and returns when all goroutines have ended. Commands of the
 // shell that do not end by themselves are killed. The client's files stay.
 func (s *Server) Close() error {
@@ -127,6 +132,8 @@ func (s *Server) accept(ctx context.Context) {
 // serve runs one connection to its end.
 func (s *Server) serve(ctx context.Context, c net.Conn) {
 	defer c.Close()
+	s.active.Add(1)
+	defer s.active.Add(-1)
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	defer stop()
 	if !sleep(ctx, s.opts.Delay) {

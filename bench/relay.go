@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -122,11 +123,16 @@ func (r *relay) drop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for c := range r.conns {
-		if t, ok := c.(*net.TCPConn); ok {
-			_ = t.SetLinger(0) // a reset, not an orderly end
-		}
-		c.Close()
+		reset(c)
 	}
+}
+
+// reset ends a connection as a line does that breaks.
+func reset(c net.Conn) {
+	if t, ok := c.(*net.TCPConn); ok {
+		_ = t.SetLinger(0) // not an orderly end
+	}
+	c.Close()
 }
 
 // hold remembers a connection, so that it can be dropped; false when all is over.
@@ -197,16 +203,22 @@ func (r *relay) pump(w *way, dst, src net.Conn) {
 	underWay := make(chan piece, 1024)
 	spare := make(chan []byte, cap(underWay))
 	var reader sync.WaitGroup
+	var end error
 	reader.Go(func() {
 		defer close(underWay)
-		take(w, src, underWay, spare)
+		end = take(w, src, underWay, spare)
 	})
-	r.deliver(w, dst, src, underWay, spare)
+	delivered := r.deliver(w, dst, src, underWay, spare)
 	reader.Wait()
+	if t, ok := dst.(*net.TCPConn); ok && delivered && errors.Is(end, io.EOF) {
+		_ = t.CloseWrite() // a peer that is gone needs no end of data
+		return
+	}
+	reset(dst) // what was cut must not look like an orderly end
 }
 
 // take reads what the sender has for the line, as fast as the line's queue has room.
-func take(w *way, src net.Conn, underWay chan<- piece, spare <-chan []byte) {
+func take(w *way, src net.Conn, underWay chan<- piece, spare <-chan []byte) error {
 	for {
 		var b []byte
 		select {
@@ -224,14 +236,14 @@ func take(w *way, src net.Conn, underWay chan<- piece, spare <-chan []byte) {
 			time.Sleep(wait)
 		}
 		if err != nil {
-			return
+			return err
 		}
 	}
 }
 
 // deliver writes what arrives, when it arrives. When nobody takes it any more the sender is told by the end of its
 // connection.
-func (r *relay) deliver(w *way, dst, src net.Conn, underWay <-chan piece, spare chan<- []byte) {
+func (r *relay) deliver(w *way, dst, src net.Conn, underWay <-chan piece, spare chan<- []byte) (all bool) {
 	failed := false
 	for p := range underWay {
 		if failed { // the reader ends when its connection is closed
@@ -254,7 +266,5 @@ func (r *relay) deliver(w *way, dst, src net.Conn, underWay <-chan piece, spare 
 		default:
 		}
 	}
-	if t, ok := dst.(*net.TCPConn); ok && !failed {
-		_ = t.CloseWrite() // a peer that is gone needs no end of data
-	}
+	return !failed
 }

@@ -50,6 +50,17 @@ func TestWay(t *testing.T) {
 	})
 }
 
+// TestWayWithoutLimit checks a direction that only takes time.
+func TestWayWithoutLimit(t *testing.T) {
+	t.Parallel()
+	w, now := &way{shape: Shape{RTT: 40 * time.Millisecond}}, time.Unix(1_000_000_000, 0)
+	for range 3 {
+		if at, wait := w.send(1<<30, now); wait != 0 || at.Sub(now) != 20*time.Millisecond {
+			t.Errorf("arrives after %v, waits %v", at.Sub(now), wait)
+		}
+	}
+}
+
 // listen serves connections on loopback, one after the other, until the test ends.
 func listen(t *testing.T, serve func(net.Conn)) string {
 	t.Helper()

@@ -222,7 +222,7 @@ func (r *Report) warn() {
 		case s == nil:
 			add("%s by %s has no time: %s.", res.Case, res.Tool, res.Note)
 		case len(res.Outliers) > 0:
-			add("%s by %s: %s lies far from the others (%.2f to %.2f s).", res.Case, res.Tool, roundsText(res.Outliers), s.Min, s.Max)
+			add("%s by %s: %s far from the others (%.2f to %.2f s).", res.Case, res.Tool, roundsText(res.Outliers), s.Min, s.Max)
 		case s.Median > 0 && s.MAD/s.Median > unsteady:
 			add("%s by %s is unsteady: the median deviation is %.0f %% of the median.", res.Case, res.Tool, 100*s.MAD/s.Median)
 		}
@@ -276,9 +276,9 @@ func roundsText(rounds []int) string {
 		text = append(text, fmt.Sprint(n))
 	}
 	if len(text) == 1 {
-		return "round " + text[0]
+		return "round " + text[0] + " lies"
 	}
-	return "rounds " + strings.Join(text, ", ")
+	return "rounds " + strings.Join(text, ", ") + " lie"
 }
 
 // says puts the verdict of a result into words.

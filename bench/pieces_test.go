@@ -60,12 +60,12 @@ func TestCommandLines(t *testing.T) {
 		argv      string
 		batch     string
 	}{
-		{toolAgent, caseRandom, false, "/bin/gosync -a --via=agent --ssh-config=/c /src/tree box:/dst/", ""},
-		{toolAgent, caseRenamed, false, "/bin/gosync -a --via=agent --ssh-config=/c --delete --force-delete --detect-renames /src/tree box:/dst/", ""},
-		{toolNoSync, caseSmall, false, "/bin/gosync -a --via=agent --fsync=none --ssh-config=/c /src/tree box:/dst/", ""},
-		{toolSFTP, caseRenamed, false, "/bin/gosync -a --via=sftp --ssh-config=/c --delete --force-delete /src/tree box:/dst/", ""},
-		{toolSFTP, caseResume, true, "/bin/gosync -a --via=sftp --ssh-config=/c --partial --retries=0 /src/tree box:/dst/", ""},
-		{toolSCP, caseResume, false, "/bin/gosync -a --via=scp --ssh-config=/c /src/tree box:/dst/", ""},
+		{toolAgent, caseRandom, false, "/bin/gosync -a --no-config --via=agent --ssh-config=/c /src/tree box:/dst/", ""},
+		{toolAgent, caseRenamed, false, "/bin/gosync -a --no-config --via=agent --ssh-config=/c --delete --force-delete --detect-renames /src/tree box:/dst/", ""},
+		{toolNoSync, caseSmall, false, "/bin/gosync -a --no-config --via=agent --fsync=none --ssh-config=/c /src/tree box:/dst/", ""},
+		{toolSFTP, caseRenamed, false, "/bin/gosync -a --no-config --via=sftp --ssh-config=/c --delete --force-delete /src/tree box:/dst/", ""},
+		{toolSFTP, caseResume, true, "/bin/gosync -a --no-config --via=sftp --ssh-config=/c --partial --retries=0 /src/tree box:/dst/", ""},
+		{toolSCP, caseResume, false, "/bin/gosync -a --no-config --via=scp --ssh-config=/c /src/tree box:/dst/", ""},
 		{scp, caseRenamed, false, "scp -r -F /c's /src/tree box:/dst/", ""},
 		{scpLegacy, caseSmall, false, "scp -r -O -F /c's /src/tree box:/dst/", ""},
 		{rsync, caseRenamed, false, "rsync -a --delete -e ssh '-F' '/c''s' /src/tree box:/dst/", ""},

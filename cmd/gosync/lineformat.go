@@ -87,6 +87,8 @@ type lineFields struct {
 	file    string // with the source's path
 	display func(string) string
 	now     time.Time
+
+	noOwner, noGroup bool // the run does not keep them
 }
 
 // expand writes a line. What is no escape stays as it is.
@@ -150,8 +152,14 @@ func (l *lineFields) number(e escape) (text string, known bool) {
 	case 'c':
 		return e.human.size(0), true
 	case 'U':
+		if l.noOwner {
+			return "0", true
+		}
 		return strconv.FormatUint(uint64(l.entry.UID), 10), true
 	case 'G':
+		if l.noGroup {
+			return "DEFAULT", true
+		}
 		return strconv.FormatUint(uint64(l.entry.GID), 10), true
 	case 'C':
 		return digestBlank, true
@@ -201,7 +209,7 @@ func modeText(e *manifest.Entry) string {
 
 // itemLine returns what formats tell of an entry.
 func (p *printer) itemLine(ev *engine.ItemEvent) *lineFields {
-	l := &lineFields{name: ev.Path, entry: ev.Entry, change: itemized(ev), op: "send", file: ev.Path, display: p.name, now: time.Now()}
+	l := &lineFields{name: ev.Path, entry: ev.Entry, change: itemized(ev), op: "send", file: ev.Path, display: p.name, now: time.Now(), noOwner: !p.s.Owner, noGroup: !p.s.Group}
 	if ev.Change&manifest.ChangeTransfer != 0 {
 		l.moves = ev.Entry.Size
 	}

@@ -26,6 +26,7 @@ func TestLineFormat(t *testing.T) {
 		{l, "%l %'l %''l %'''l %''''l", "1234567 1,234,567 1.23M 1.18M 1.18M"},
 		{l, "%'12l|", "   1,234,567|"},
 		{l, "%B %U %G %o %f %i%L", "rwsr-x--- 7 8 send src/d/b >f.st......"},
+		{&lineFields{entry: f, noOwner: true, noGroup: true}, "%U %G", "0 DEFAULT"},
 		{l, "%b %''b %c", "1234567 1.23M 0"},
 		{l, "%t", "1970/01/01 00:00:00"},
 		{l, "%z %-4z %'z %5", "%z %-4z %'z %5"},

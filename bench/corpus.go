@@ -116,15 +116,15 @@ func makeData(ctx context.Context, name, dir string, c *Config) error {
 	large := filepath.Join(tree, largeName)
 	switch name {
 	case "random":
-		return writeFile(large, 0, c.Size, randomBytes(c.Seed, 1))
+		return writeFile(ctx, large, 0, c.Size, randomBytes(c.Seed, 1))
 	case "text":
-		return writeFile(large, 0, c.Size, newText(c.Seed))
+		return writeFile(ctx, large, 0, c.Size, newText(c.Seed))
 	case "edits":
-		return makeEdited(large, c)
+		return makeEdited(ctx, large, c)
 	case "insert":
 		more := insertSize(c.Size)
 		front := io.LimitReader(randomBytes(c.Seed, 2), more)
-		return writeFile(large, 1, more+c.Size, io.MultiReader(front, randomBytes(c.Seed, 1)))
+		return writeFile(ctx, large, 1, more+c.Size, io.MultiReader(front, randomBytes(c.Seed, 1)))
 	case "small":
 		return makeSmall(ctx, tree, "dir", c)
 	case "renamed":
@@ -145,12 +145,12 @@ func randomBytes(seed uint64, stream byte) io.Reader {
 
 // writeFile writes size bytes of r. Its time follows from step, so that what a tool sees of a file follows from the
 // seed, too: later steps are newer.
-func writeFile(name string, step, size int64, r io.Reader) error {
+func writeFile(ctx context.Context, name string, step, size int64, r io.Reader) error {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}
-	_, err = io.CopyN(f, r, size)
+	_, err = io.CopyN(f, until(ctx, r), size)
 	if end := f.Close(); err == nil {
 		err = end
 	}
@@ -163,8 +163,8 @@ func writeFile(name string, step, size int64, r io.Reader) error {
 
 // makeEdited writes the random file with places changed that are scattered over it: one in each of as many equal
 // parts, so that none overlap.
-func makeEdited(name string, c *Config) error {
-	if err := writeFile(name, 1, c.Size, randomBytes(c.Seed, 1)); err != nil {
+func makeEdited(ctx context.Context, name string, c *Config) error {
+	if err := writeFile(ctx, name, 1, c.Size, randomBytes(c.Seed, 1)); err != nil {
 		return err
 	}
 	f, err := os.OpenFile(name, os.O_WRONLY, 0)
@@ -202,7 +202,7 @@ func makeSmall(ctx context.Context, tree, prefix string, c *Config) error {
 				return err
 			}
 		}
-		if err := writeFile(filepath.Join(dir, fmt.Sprintf("file%05d", i)), int64(i), smallSize, content); err != nil {
+		if err := writeFile(ctx, filepath.Join(dir, fmt.Sprintf("file%05d", i)), int64(i), smallSize, content); err != nil {
 			return err
 		}
 	}

@@ -116,7 +116,10 @@ func openHost(ctx context.Context, c *Config, name string) (*end, error) {
 		parent = c.Dir
 	}
 	out, err := c.Far.Run(ctx, fmt.Sprintf("set -e\ncd %s\nmkdir -m 700 %s\ncd %s\npwd -P\n", quote(parent), name, name))
-	if err != nil {
+	if err != nil { // it may be there all the same
+		tidy, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
+		defer cancel()
+		_, _ = c.Far.Run(tidy, fmt.Sprintf("cd %s && rm -rf %s\n", quote(parent), name))
 		return nil, fmt.Errorf("making a directory on %s: %w", c.Host, err)
 	}
 	dir := strings.TrimSuffix(string(out), "\n")

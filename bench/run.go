@@ -76,8 +76,12 @@ func (b *run) all(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() {
-		tidy, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
-		defer cancel()
+		tidy := ctx
+		if ctx.Err() != nil { // who interrupts does not want to wait for ever
+			var cancel context.CancelFunc
+			tidy, cancel = context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
+			defer cancel()
+		}
 		left := errors.Join(b.end.remove(tidy, name), b.end.close())
 		if left != nil {
 			b.say("%v", left) // an interrupt would hide it
@@ -144,7 +148,7 @@ func (b *run) find(ctx context.Context) (usable []tool, err error) {
 	if err := os.MkdirAll(tree, 0o700); err != nil {
 		return nil, err
 	}
-	if err := writeFile(filepath.Join(tree, "file"), 0, smallSize, randomBytes(b.c.Seed, 6)); err != nil {
+	if err := writeFile(ctx, filepath.Join(tree, "file"), 0, smallSize, randomBytes(b.c.Seed, 6)); err != nil {
 		return nil, err
 	}
 	if b.sums["warm"], err = sumTree(ctx, tree); err != nil {

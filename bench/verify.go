@@ -39,21 +39,35 @@ func sumTree(ctx context.Context, dir string) (sums, error) {
 		}
 		rel, err := filepath.Rel(dir, name)
 		if err == nil {
-			s[filepath.ToSlash(rel)], err = sumFile(name)
+			s[filepath.ToSlash(rel)], err = sumFile(ctx, name)
 		}
 		return err
 	})
 	return s, err
 }
 
-func sumFile(name string) (sum [32]byte, err error) {
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// until reads from r until ctx has ended.
+func until(ctx context.Context, r io.Reader) io.Reader {
+	return readerFunc(func(p []byte) (int, error) {
+		if ctx.Err() != nil {
+			return 0, context.Cause(ctx)
+		}
+		return r.Read(p)
+	})
+}
+
+func sumFile(ctx context.Context, name string) (sum [32]byte, err error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return sum, err
 	}
 	defer f.Close() // it was only read
 	h := blake3.New()
-	if _, err := io.Copy(h, f); err != nil {
+	if _, err := io.Copy(h, until(ctx, f)); err != nil {
 		return sum, fmt.Errorf("reading %s: %w", name, err)
 	}
 	h.Sum(sum[:0])

@@ -78,8 +78,8 @@ func benchFlags(b *benchSettings) []flag {
 		{name: "rounds", arg: "N", doc: "how often each tool runs with each data set (5)", set: count(&b.Rounds)},
 		{name: "budget", arg: "TIME", doc: "begin no run after this time (10m)", set: duration(&b.Budget, false)},
 		{name: "limit", arg: "TIME", doc: "stop a run that takes longer (a fifteenth of the budget)", set: duration(&b.Limit, false)},
-		{name: "only", arg: "NAMES", doc: "these data sets: " + strings.Join(bench.CaseNames(), ","), set: list(&b.Only)},
-		{name: "tools", arg: "NAMES", doc: "these tools: " + strings.Join(bench.ToolNames(), ","), set: list(&b.Tools)},
+		{name: "only", arg: "NAMES", doc: "these data sets: " + strings.Join(bench.CaseNames(), ", "), set: list(&b.Only)},
+		{name: "tools", arg: "NAMES", doc: "these tools: " + strings.Join(bench.ToolNames(), ", "), set: list(&b.Tools)},
 		{name: "seed", arg: "N", doc: "of the data and the order (1)", set: func(_ *settings, _ bool, text string) error {
 			var more string
 			if n, _ := fmt.Sscanf(text+" .", "%d %s", &b.Seed, &more); n != 2 || more != "." || b.Seed == 0 {
@@ -190,7 +190,11 @@ func (c *subcommand) benchReach(b *benchSettings) error {
 	if err != nil {
 		return err
 	}
-	b.Host, b.Dir = hostText(t), t.Path
+	bracketed := t
+	if strings.Contains(t.Host, ":") {
+		bracketed.Host = "[" + t.Host + "]" // as tools want an IPv6 address in front of a path
+	}
+	b.Host, b.Dir = hostText(bracketed), t.Path
 	port := s.port
 	if port == 0 {
 		port = t.Port
@@ -217,8 +221,11 @@ func (c *subcommand) benchReach(b *benchSettings) error {
 	}
 	// Nobody is there to answer; and what ssh has moved is said at its end.
 	option("BatchMode=yes")
+	// Connecting is part of what is measured, and a master would be left over.
+	option("ControlMaster=no")
+	option("ControlPath=none")
 	option("LogLevel=VERBOSE")
-	b.GosyncArgs = append(b.GosyncArgs, "--ssh-option=BatchMode=yes")
+	b.GosyncArgs = append(b.GosyncArgs, "--ssh-option=BatchMode=yes", "--ssh-option=ControlPath=none")
 	return nil
 }
 

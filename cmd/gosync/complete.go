@@ -48,7 +48,7 @@ func runComplete(ctx context.Context, args []string, e *env) error {
 func (c *completion) text() string {
 	var b strings.Builder
 	for _, s := range c.found {
-		if display(s.word) == s.word && strings.HasPrefix(s.word, c.cur) {
+		if display(s.word) == s.word && !strings.Contains(s.word, "\t") && strings.HasPrefix(s.word, c.cur) {
 			fmt.Fprintf(&b, "%s\t%s\n", s.word, s.doc)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -121,11 +122,15 @@ func (c *completion) quietly(s *settings) bool {
 	s.Timeout, s.timeoutGiven, s.verbose = completeWithin, true, 0
 	rsh := s.rsh
 	for _, name := range []string{"GOSYNC_RSH", "RSYNC_RSH"} {
-		if rsh == "" {
+		if rsh == "" && s.ssh != transport.SSHNative && s.ssh != transport.SSHCommand {
 			rsh = c.env.getenv(name)
 		}
 	}
 	detached := detach()
+	// Without a terminal ssh, and whoever asks as it does, would open a window.
+	for name, value := range map[string]string{"SSH_ASKPASS_REQUIRE": "never", "SSH_ASKPASS": "", "DISPLAY": "", "WAYLAND_DISPLAY": ""} {
+		_ = os.Setenv(name, value) // the names are good
+	}
 	if words, err := transport.SplitRsh(rsh); rsh != "" && (err != nil || !transport.IsSSH(words[0])) {
 		return err == nil && detached // a command of the user's own could ask on the terminal
 	}

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"gosync/internal/config"
 )
@@ -28,12 +30,22 @@ func (e *env) configFile(s *settings) (*config.File, error) {
 	switch {
 	case err == nil:
 		return f, nil
-	case s.config == "" && errors.Is(err, fs.ErrNotExist):
+	case s.config == "" && (errors.Is(err, fs.ErrNotExist) || outOfReach(name, err)):
 		return nil, nil
 	case errors.As(err, &wrong):
 		return nil, &usageError{text: err.Error()}
 	}
 	return nil, withCode(exitFile, fmt.Errorf("the configuration: %w; --no-config goes without", err))
+}
+
+// outOfReach reports whether this user cannot have such a file: HOME is that of somebody
+// else, as where a service drops its rights, or no directory.
+func outOfReach(name string, err error) bool {
+	if errors.Is(err, syscall.ENOTDIR) {
+		return true
+	}
+	_, err = os.Lstat(name)
+	return errors.Is(err, fs.ErrPermission)
 }
 
 // configName is where the configuration is, "" where that is not known.
@@ -70,19 +82,41 @@ func (e *env) withDefaults(line *settings) (s *settings, hint string, err error)
 }
 
 // layers puts settings on top of each other, the weakest first. Of filter rules the
-// first that fits decides, so that those of a stronger layer stand in front.
+// first that fits decides, so that those of a stronger layer stand in front, also among what
+// is handed on to another gosync (settings.given).
 type layers struct {
 	env   *env
 	s     *settings
 	table []flag
 }
 
+// isRule reports whether an option adds a filter rule.
+func (f *flag) isRule() bool {
+	return f.short == "F" || slices.Contains([]string{"exclude", "include", "filter", "exclude-from", "include-from"}, f.name)
+}
+
 // layer has apply change the settings.
 func (l *layers) layer(apply func() error) error {
-	below := l.s.rules
-	l.s.rules = nil
+	below, given := l.s.rules, l.s.given
+	l.s.rules, l.s.given = nil, nil
 	err := apply()
 	l.s.rules = append(l.s.rules, below...)
+	mine := l.s.given
+	l.s.given = nil
+	for _, of := range [][]givenFlag{mine, given} { // rules: the stronger first
+		for _, g := range of {
+			if g.flag.isRule() {
+				l.s.given = append(l.s.given, g)
+			}
+		}
+	}
+	for _, of := range [][]givenFlag{given, mine} { // the rest: the last one wins
+		for _, g := range of {
+			if !g.flag.isRule() {
+				l.s.given = append(l.s.given, g)
+			}
+		}
+	}
 	return err
 }
 
@@ -162,9 +196,12 @@ func (l *layers) setting(c *config.Setting) error {
 	if err != nil {
 		return &usageError{text: (&config.Error{At: c.At, Err: err}).Error()}
 	}
-	if f.arg == "" {
+	switch clears := slices.ContainsFunc(c.Values, func(v string) bool { return slices.Contains([]string{"!", "clear"}, strings.TrimSpace(v)) }); {
+	case f.isRule() && clears:
+		err = usageErrorf("rules cannot be cleared here: those of the command line stand in front of these, and would go as well")
+	case f.arg == "":
 		err = l.turn(f, c)
-	} else {
+	default:
 		err = l.fill(f, c)
 	}
 	if err != nil {
@@ -220,8 +257,8 @@ func (l *layers) turn(f *flag, c *config.Setting) error {
 		if err != nil || n > 9 {
 			return usageErrorf("it takes a number from 0 to 9")
 		}
-		if n == 0 {
-			return l.set(f, false, "")
+		if err := l.set(f, false, ""); err != nil || n == 0 { // it replaces what a weaker layer says
+			return err
 		}
 		for range n {
 			if err := l.set(f, true, ""); err != nil {

@@ -43,9 +43,12 @@ func runJob(ctx context.Context, args []string, e *env) error {
 	case err != nil:
 		return err
 	case line.help:
+		e.events = nil
 		return e.text(ownHelp(runUsage, jobFlags(&o)))
 	case !o.list && len(operands) != 1:
 		return usageErrorf("gosync run takes the name of one job, not %d operands; gosync run --list names them", len(operands))
+	case o.list && line.json:
+		return usageErrorf("gosync run --list does not go with --json")
 	case o.list && len(operands) > 0:
 		return usageErrorf("gosync run --list takes no job")
 	}

@@ -36,7 +36,7 @@ func recap(p *printer, sum *engine.Summary) []string {
 	}
 	first := fmt.Sprintf("%s %s for %s%s, %s%s", verb, moved, bytesIEC(sum.TotalSize), saved, plural(sum.Regular, "file"), kindsOfFiles(p, sum))
 	var second []string
-	if p.verified && sum.Transferred > 0 && !p.s.DryRun {
+	if p.verified && sum.Transferred > 0 && !p.s.DryRun && p.problems.total == 0 { // else it would count those that failed
 		second = append(second, "Verified "+plural(sum.Transferred, "file")+" (BLAKE3).")
 	}
 	rate := bytesIEC(int64(float64(sum.Literal)/max(sum.Elapsed.Seconds(), 1e-3))) + "/s"

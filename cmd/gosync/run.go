@@ -98,7 +98,9 @@ func run(ctx context.Context, args []string, e *env) int {
 	}
 	e.keepEvents(s)
 	e.command = args
-	e = e.trap(hint, exitUsage, exitUnsupported)
+	if e.hint == "" {
+		e = e.trap(hint, exitUsage, exitUnsupported)
+	}
 	return e.status(ctx, e.sync(ctx, s, operands))
 }
 

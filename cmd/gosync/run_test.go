@@ -370,7 +370,7 @@ func TestInterrupt(t *testing.T) {
 	if status := f.exec(ctx, "-a", "a", "b"); status != exitSignal {
 		t.Errorf("status %d", status)
 	}
-	if got, want := f.err.String(), "gosync: interrupted (terminated); run the same command again to go on (exit 20)\n"; got != want {
+	if got, want := f.err.String(), "gosync: to go on: gosync -a a b\ngosync: interrupted (terminated); run the same command again to go on (exit 20)\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

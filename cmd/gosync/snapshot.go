@@ -103,6 +103,7 @@ func runSnapshot(ctx context.Context, args []string, e *env) error {
 	case err != nil:
 		return err
 	case r.s.help || len(args) == 1 && args[0] == "-h":
+		e.events = nil
 		return e.text(ownHelp(snapshotUsage, snapshotFlags(&r.o)))
 	}
 	return r.run(ctx, run)
@@ -211,7 +212,9 @@ func (r *snapshotRun) pruneIn(ctx context.Context, k snapshot.Keeper) error {
 	gone, err := k.Prune(ctx, r.o.keep, r.s.DryRun)
 	for _, name := range gone {
 		r.con.tell(&snapshotJSON{Name: name, State: "removed"})
-		r.con.print("removed " + display(name) + "\n")
+		if !r.s.quiet {
+			r.con.print("removed " + display(name) + "\n")
+		}
 	}
 	return err
 }

@@ -43,7 +43,7 @@ func (r *snapshotRun) make(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if next.Resumed {
+	if next.Resumed && !r.s.quiet {
 		r.con.message("gosync: going on with a snapshot that was interrupted")
 	}
 	s := r.s
@@ -88,7 +88,9 @@ func (r *snapshotRun) finish(ctx context.Context, k snapshot.Keeper, failed erro
 		return err
 	}
 	r.con.tell(&snapshotJSON{Name: f.Name, State: "made"})
-	r.con.print("snapshot " + f.Name + "\n")
+	if !r.s.quiet {
+		r.con.print("snapshot " + f.Name + "\n")
+	}
 	if r.s.verbose > 0 {
 		r.con.print(fmt.Sprintf("%d files, of which %d were read again for their digests\n", f.Files, f.Read))
 	}

@@ -117,7 +117,7 @@ func lineFlags() []flag {
 			},
 		},
 		{
-			name: "json", category: catOutput, doc: "tell all as JSON, one event a line, on standard output",
+			name: "json", negate: true, category: catOutput, doc: "tell all as JSON, one event a line, on standard output",
 			long: "docs/json.md describes the events. All that is printed there without it, of -v, -i, --out-format and --stats too, goes to standard error, as far as it is asked for. -ii has what does not change as well. It does not go with --direct, nor with --list-only: gosync ls has a --json of its own.",
 			set:  on(func(s *settings) *bool { return &s.json }),
 		},

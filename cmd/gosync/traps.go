@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -76,7 +78,11 @@ func (r *route) hostAdvice(code int, s *settings) string {
 		if _, err := os.Lstat(t.arg); err == nil {
 			return fmt.Sprintf("%s was taken for a path on the host %s; for the file here of that name write ./%s", t.arg, t.Host, t.arg)
 		}
-		if guess := nearest(t.Host, sshconn.Names(s.sshConfig)); guess != "" {
+		names := sshconn.Names(s.sshConfig)
+		if net.ParseIP(t.Host) != nil || slices.Contains(names, t.Host) {
+			continue // nothing is misspelled, or nobody can tell
+		}
+		if guess := nearest(t.Host, names); guess != "" {
 			return fmt.Sprintf("did you mean the host %s?", guess)
 		}
 	}

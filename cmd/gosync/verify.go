@@ -94,6 +94,7 @@ func runVerify(ctx context.Context, args []string, e *env) error {
 	case s.json && (v.check != "" || v.write != ""):
 		return usageErrorf("--json does not go with manifests, which b3sum reads")
 	case s.help:
+		e.events = nil
 		return e.text(ownHelp(verifyUsage, verifyFlags(&v)))
 	}
 	return e.verify(ctx, &v, s, operands)

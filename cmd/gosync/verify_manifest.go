@@ -54,7 +54,7 @@ func (e *env) verifyManifest(ctx context.Context, v *verifySettings, s *settings
 	found := 0
 	if v.check != "" {
 		for _, d := range snapshot.Compare(want, has) {
-			if d.Kind != snapshot.Missing || !unread[d.Path] {
+			if d.Kind != snapshot.Missing || !snapshot.IsBelow(unread, d.Path) {
 				found++
 				con.print(differenceText(d) + "\n")
 			}

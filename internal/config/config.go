@@ -104,6 +104,9 @@ func Read(name string, nearest func(word string, known []string) string) (*File,
 
 // load returns the content of a file that only this user and root can have written.
 func load(name string) ([]byte, error) {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() { // to open a FIFO is to wait
+		return nil, &Error{Place{File: name}, errors.New("it is no regular file")}
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err

@@ -37,7 +37,7 @@ func TestEvilMissing(t *testing.T) {
 		{"no match", "g*", nil, []string{"keep"}, true, all},
 		{"with its parents", "sub/y", func(o *engine.Options) { o.Relative = true }, []string{"sub/y"}, false, "gone keep sub"},
 		{"a parent", "sub/y", func(o *engine.Options) { o.Relative = true }, []string{"sub"}, true, all},
-		{"where nothing is to be removed", "gone", func(o *engine.Options) { o.DeleteMissing = false }, []string{"gone"}, false, all},
+		{"where nothing is to be removed", "gone", func(o *engine.Options) { o.DeleteMissing = false }, []string{"gone"}, true, all},
 	} {
 		for _, relayed := range []bool{false, true} {
 			t.Run(fmt.Sprint(x.name, " relayed ", relayed), func(t *testing.T) {
@@ -67,10 +67,13 @@ func TestEvilMissing(t *testing.T) {
 					end = f.asRelayedSource
 				}
 				out := end(t, host(), job)
-				if wantNames(t, dst, x.left); x.refused {
-					out.wantRefused(t)
-				} else {
+				switch wantNames(t, dst, x.left); {
+				case !x.refused:
 					out.wantExit(t, wire.CodeOK)
+				case !job.DeleteMissing && relayed: // the destination refuses, not this machine
+					out.wantExit(t, wire.CodeProtocol)
+				default:
+					out.wantRefused(t)
 				}
 			})
 		}

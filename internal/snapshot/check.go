@@ -31,7 +31,7 @@ func (s *Store) Check(ctx context.Context, names []string, tell func(Found)) err
 		}
 		differs := false
 		for _, d := range Compare(want, has) {
-			if d.Kind != Missing || !isBelow(unread, d.Path) {
+			if d.Kind != Missing || !IsBelow(unread, d.Path) {
 				differs = true
 				tell(Found{Name: name, Difference: d})
 			}
@@ -46,8 +46,8 @@ func (s *Store) Check(ctx context.Context, names []string, tell func(Found)) err
 	return nil
 }
 
-// isBelow reports whether a path, or a directory that leads to it, is one of some.
-func isBelow(some map[string]bool, path string) bool {
+// IsBelow reports whether a path, or a directory that leads to it, is one of some.
+func IsBelow(some map[string]bool, path string) bool {
 	for !some[path] {
 		if path == "" {
 			return false

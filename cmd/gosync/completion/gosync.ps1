@@ -13,7 +13,7 @@ Register-ArgumentCompleter -Native -CommandName gosync -ScriptBlock {
     $current = $wordToComplete.Trim("'", '"')
     $quoteOf = {
         param($word)
-        if ($word -match '^[-\w./:=@,+~%]+$' -and $word -notmatch '^@') { $word } else { "'" + $word.Replace("'", "''") + "'" }
+        if ($word -match '^[-\w./:=@,+~%]+$' -and $word -notmatch '^@') { $word } else { "'" + [System.Management.Automation.Language.CodeGeneration]::EscapeSingleQuotedStringContent($word) + "'" }
     }
     $lines = @(& gosync __complete ($words.Count + 1) @words $current 2>$null)
     foreach ($line in $lines) {

@@ -71,7 +71,7 @@ func TestEvilMissing(t *testing.T) {
 				case !x.refused:
 					out.wantExit(t, wire.CodeOK)
 				case !job.DeleteMissing && relayed: // the destination refuses, not this machine
-					out.wantExit(t, wire.CodeProtocol)
+					out.wantExit(t, wire.CodeStream)
 				default:
 					out.wantRefused(t)
 				}

@@ -130,6 +130,9 @@ func TestCopyXattrsFlipped(t *testing.T) {
 
 // TestManyHardlinksLikeRsync: one file of 1,300 names stays one, whatever is done to it.
 func TestManyHardlinksLikeRsync(t *testing.T) {
+	if testing.Short() {
+		t.Skip("1,300 names, three ways, several times")
+	}
 	t.Parallel()
 	const names = 1300
 	linked := func(p *place) {

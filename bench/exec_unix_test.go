@@ -22,8 +22,8 @@ func TestExecuteEndsAll(t *testing.T) {
 		cancel, limit time.Duration
 		want          error
 	}{
-		"limit":  {time.Hour, 300 * time.Millisecond, errLimit},
-		"cancel": {300 * time.Millisecond, time.Hour, cancelled},
+		"limit":  {time.Hour, 5 * time.Second, errLimit},
+		"cancel": {5 * time.Second, time.Hour, cancelled},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -38,7 +38,7 @@ func TestExecuteEndsAll(t *testing.T) {
 			}
 			text, err := os.ReadFile(pids)
 			if err != nil {
-				t.Skip("the machine was so busy that the program had not started") // then there is nothing to end
+				t.Fatalf("the program had not started: %v", err)
 			}
 			pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
 			if err != nil {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"gosync/internal/engine"
+	"gosync/internal/need"
 	"gosync/internal/snapshot"
 	"gosync/transport/localfs"
 )
@@ -351,7 +352,7 @@ func TestManifestIsThatOfB3sum(t *testing.T) {
 	t.Parallel()
 	program, err := exec.LookPath("b3sum")
 	if err != nil {
-		t.Skip("no b3sum here")
+		need.Missing(t, "b3sum", "b3sum is missing")
 	}
 	dir := t.TempDir()
 	for _, name := range []string{"a", "b c", "new\nline", `back\slash`} {

@@ -249,3 +249,14 @@ func TestRecapFits(t *testing.T) {
 		}
 	}
 }
+
+// TestProgressOfNothing: a run that finds nothing to copy does not show shares of nothing.
+func TestProgressOfNothing(t *testing.T) {
+	t.Parallel()
+	m, _, now := testMeter(0)
+	*now = now.Add(2 * time.Second)
+	m.counts.Planned.Store(true)
+	if got, want := m.line(true), "100%  no files to copy  in 0:02"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -44,8 +44,11 @@ func recap(p *printer, sum *engine.Summary, width int) []string {
 	if p.verified && sum.Transferred > 0 && !p.s.DryRun && p.problems.total == 0 { // else it would count those that failed
 		second = append(second, "Verified "+plural(sum.Transferred, "file")+" (BLAKE3).")
 	}
-	rate := bytesIEC(int64(float64(sum.Literal)/max(sum.Elapsed.Seconds(), 1e-3))) + "/s"
-	second = append(second, clock(sum.Elapsed)+", "+rate+".", plural(int64(p.problems.total), "error")+".")
+	took := clock(sum.Elapsed)
+	if sum.Literal > 0 {
+		took += ", " + bytesIEC(int64(float64(sum.Literal)/max(sum.Elapsed.Seconds(), 1e-3))) + "/s"
+	}
+	second = append(second, took+".", plural(int64(p.problems.total), "error")+".")
 	return append(first, strings.Join(second, " "))
 }
 

@@ -154,6 +154,7 @@ func (b *run) find(ctx context.Context) (usable []tool, err error) {
 	if b.sums["warm"], err = sumTree(ctx, tree); err != nil {
 		return nil, err
 	}
+	told := map[string]bool{}
 	for _, t := range b.c.picked() {
 		note := ToolNote{Name: t.name, Title: t.title}
 		note.Missing, note.Get = b.missing(ctx, &t)
@@ -166,7 +167,8 @@ func (b *run) find(ctx context.Context) (usable []tool, err error) {
 		b.report.Tools = append(b.report.Tools, note)
 		if note.Missing != "" {
 			b.say("%s is left out: %s", t.name, note.Missing)
-			if note.Get != "" {
+			if note.Get != "" && !told[note.Get] {
+				told[note.Get] = true
 				b.say("  to have it: %s", note.Get)
 			}
 			continue

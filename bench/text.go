@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -98,7 +99,11 @@ func (r *Report) Text() string {
 	for _, set := range r.Cases {
 		fmt.Fprintf(&b, "\n%s: %s\n", set.Name, set.Title)
 		w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
-		for _, s := range append([]row{heads()}, r.shown(set.Name)...) {
+		head, rows := heads(), r.shown(set.Name)
+		if !slices.ContainsFunc(rows, func(s row) bool { return s.Says != "" }) {
+			head.Says = ""
+		}
+		for _, s := range append([]row{head}, rows...) {
 			// The last cell of a line is not aligned, and the first one would be on the wrong side.
 			fmt.Fprintf(w, "  %-13s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t  %s\n", s.Tool, s.Median, s.MAD, s.Min, s.Max, s.Up, s.Down, s.CPUHere, s.CPUFar, s.Says)
 		}

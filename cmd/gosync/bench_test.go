@@ -143,6 +143,9 @@ func TestBenchAlone(t *testing.T) {
 	if !strings.Contains(b.stderr.String(), "8 data sets x 2 tools x 2 rounds: about ") {
 		t.Errorf("it was not said how long it takes:\n%s", b.stderr.String())
 	}
+	if strings.Count(b.stderr.String(), "to have it: ") != 1 {
+		t.Errorf("what to install is not said once:\n%s", b.stderr.String())
+	}
 	// What is sent is known: the whole, a hundredth, what was put in front, half, nothing.
 	for _, c := range []struct {
 		set         string

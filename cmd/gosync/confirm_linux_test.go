@@ -134,3 +134,17 @@ func TestNoQuestionWithoutTerminal(t *testing.T) {
 		t.Errorf("status %d\n%s", status, out)
 	}
 }
+
+// TestQuestionFitsTheTerminal: lines are broken where the terminal ends, not before.
+func TestQuestionFitsTheTerminal(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for i := range 121 {
+		put(t, nil, dir, "many", fmt.Sprint(i))
+	}
+	put(t, nil, dir, "one", "0")
+	s := watched(t, 100, dir, "-a", "--delete", "one/", "many/")
+	s.expect("120 of 121 entries of the destination would be deleted, more than half. Delete them? [y/N] ")
+	s.typed("n\r")
+	s.ends(exitDelete)
+}

@@ -12,8 +12,22 @@ import (
 // TestConformanceDocument: every test, script and file of tests that docs/conformance.md names is there, and every row of its
 // table names one.
 func TestConformanceDocument(t *testing.T) {
+	t.Parallel()
+	testsInTable(t, "conformance.md", 2, 30)
+}
+
+// TestFeaturesDocument: the same of docs/features.md.
+func TestFeaturesDocument(t *testing.T) {
+	t.Parallel()
+	testsInTable(t, "features.md", 3, 50)
+}
+
+// testsInTable wants every row of the tables with that many columns in a page of docs to name a test in the last one, and
+// every name to be one of a test, a script, or a file of tests.
+func testsInTable(t *testing.T, page string, columns, least int) {
+	t.Helper()
 	const top = "../.."
-	text, err := os.ReadFile(filepath.Join(top, "docs", "conformance.md"))
+	text, err := os.ReadFile(filepath.Join(top, "docs", page))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,6 +43,7 @@ func TestConformanceDocument(t *testing.T) {
 		code, err := os.ReadFile(path)
 		for _, m := range function.FindAllSubmatch(code, -1) {
 			have[string(m[1])] = true
+			have[string(m[1])+" in "+filepath.ToSlash(filepath.Dir(path))] = true
 		}
 		return err
 	})
@@ -39,10 +54,10 @@ func TestConformanceDocument(t *testing.T) {
 	rows := 0
 	for line := range strings.Lines(string(text)) {
 		cells := strings.Split(line, "|")
-		if len(cells) != 4 || strings.HasPrefix(cells[1], "---") || strings.HasPrefix(cells[1], " Case ") {
+		if len(cells) != columns+2 || strings.HasPrefix(cells[1], "---") || strings.HasPrefix(cells[columns], " Shown by") {
 			continue
 		}
-		names := name.FindAllString(cells[2], -1)
+		names := name.FindAllString(cells[columns], -1)
 		if rows++; len(names) == 0 {
 			t.Errorf("no test is named in %s", line)
 		}
@@ -51,8 +66,16 @@ func TestConformanceDocument(t *testing.T) {
 				t.Errorf("%s is nowhere:%s", n, cells[1])
 			}
 		}
+		// A directory stands for the tests before it, back to the last comma.
+		for _, m := range regexp.MustCompile(`([^,;|]+) in ((?:internal|transport|walker|delta|bench)\b[\w/]*)`).FindAllStringSubmatch(cells[columns], -1) {
+			for _, n := range name.FindAllString(m[1], -1) {
+				if !have[n+" in "+filepath.ToSlash(filepath.Join(top, m[2]))] {
+					t.Errorf("%s is not in %s", n, m[2])
+				}
+			}
+		}
 	}
-	if rows < 30 {
-		t.Errorf("the table has %d rows", rows)
+	if rows < least {
+		t.Errorf("the tables have %d rows", rows)
 	}
 }

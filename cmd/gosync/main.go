@@ -66,7 +66,7 @@ func mainStatus(ctx context.Context, cancel context.CancelCauseFunc) int {
 		if !ok {
 			return
 		}
-		cancel(fmt.Errorf("%w (%v)", errInterrupted, sig))
+		cancel(interruptedBy(sig))
 		e.stopping()
 		if atOnce(signals, done) {
 			e.stopNow()
@@ -77,6 +77,14 @@ func mainStatus(ctx context.Context, cancel context.CancelCauseFunc) int {
 	<-ended
 	cancel(nil)
 	return status
+}
+
+// interruptedBy is the cause of a run's end by a signal. It names those that nobody has typed.
+func interruptedBy(sig os.Signal) error {
+	if sig == os.Interrupt {
+		return errInterrupted
+	}
+	return fmt.Errorf("%w (%v)", errInterrupted, sig)
 }
 
 // atOnce waits for a second signal, and reports whether one came before done, or before

@@ -87,7 +87,7 @@ func advice(err error) string {
 	case errors.Is(err, engine.ErrContent):
 		return "what arrived was wrong twice: check the disks and memory of both machines"
 	case errors.Is(err, fs.ErrPermission):
-		return "give this user access, or run as the owner or as root (--gosync-path='sudo gosync' for the far side)"
+		return "give this user access, or run as root (--gosync-path='sudo gosync' for the far side)"
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return "make room at the destination and run the same command again"
 	case errors.Is(err, syscall.EROFS):
@@ -103,7 +103,7 @@ func advice(err error) string {
 	case errors.Is(err, fs.ErrNotExist):
 		return "check the spelling, and that the file system is mounted"
 	case errors.Is(err, engine.ErrDeleteGuard):
-		return "check that the source is mounted and right; then --force-delete, --max-delete=N or --delete-empty-source"
+		return "look at the source: is it mounted, and is it the right one?"
 	case errors.Is(err, engine.ErrDeleteLimit):
 		return "raise --max-delete, or run again to delete the next ones"
 	case errors.As(err, &ended):

@@ -243,6 +243,9 @@ func (m *meter) fields(complete bool) []string {
 		rate, last = bytesIEC(m.meanRate())+"/s", "in "+clock(m.now().Sub(m.began))
 	}
 	d := m.dealt(complete)
+	if complete && d.filesTotal == 0 && d.bytesTotal == 0 {
+		return []string{"no files to copy", last}
+	}
 	unit := binaryUnit(d.bytesTotal)
 	return []string{
 		fmt.Sprintf("%s/%s %s", inUnit(d.bytes, unit), inUnit(d.bytesTotal, unit), binaryUnits()[unit]),

@@ -231,3 +231,32 @@ func TestLogLines(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// TestRecapFits: no line of the last words is broken by the terminal, where that can be helped.
+func TestRecapFits(t *testing.T) {
+	t.Parallel()
+	p := &printer{s: newSettings(), route: &route{}}
+	sum := engine.Summary{Literal: 218_000_000, Matched: 27_000_000, TotalSize: 290_000_000, Regular: 12_501, CreatedRegular: 387, Transferred: 390}
+	for width, want := range map[int]int{200: 2, 92: 3, 20: 3} {
+		lines := recap(p, &sum, width)
+		if len(lines) != want {
+			t.Errorf("%d columns: %q", width, lines)
+		}
+		for _, l := range lines {
+			if len(l) > width && width > 50 {
+				t.Errorf("%d columns: %q", width, l)
+			}
+		}
+	}
+}
+
+// TestProgressOfNothing: a run that finds nothing to copy does not show shares of nothing.
+func TestProgressOfNothing(t *testing.T) {
+	t.Parallel()
+	m, _, now := testMeter(0)
+	*now = now.Add(2 * time.Second)
+	m.counts.Planned.Store(true)
+	if got, want := m.line(true), "100%  no files to copy  in 0:02"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -14,8 +14,8 @@ func (p *printer) recaps(terminal bool, code int) bool {
 	return done && terminal && p.s.info(infoProgress) > 0 && p.s.info(infoStats) == 0 && !p.s.quiet && !p.s.LikeCp && !p.s.Clean && !p.s.listOnly && !p.compares
 }
 
-// recap says in two lines what a run did.
-func recap(p *printer, sum *engine.Summary) []string {
+// recap says in two lines what a run did, or in three where one would not fit into width columns.
+func recap(p *printer, sum *engine.Summary, width int) []string {
 	verb := "Copied"
 	switch {
 	case p.s.DryRun:
@@ -34,14 +34,22 @@ func recap(p *printer, sum *engine.Summary) []string {
 	if sum.Matched > 0 {
 		saved = fmt.Sprintf(" (delta saved %s)", bytesIEC(sum.Matched))
 	}
-	first := fmt.Sprintf("%s %s for %s%s, %s%s", verb, moved, bytesIEC(sum.TotalSize), saved, plural(sum.Regular, "file"), kindsOfFiles(p, sum))
+	content := fmt.Sprintf("%s %s for %s%s", verb, moved, bytesIEC(sum.TotalSize), saved)
+	files := plural(sum.Regular, "file") + kindsOfFiles(p, sum)
+	first := []string{content + ", " + files}
+	if len(first[0]) > width {
+		first = []string{content, files}
+	}
 	var second []string
 	if p.verified && sum.Transferred > 0 && !p.s.DryRun && p.problems.total == 0 { // else it would count those that failed
 		second = append(second, "Verified "+plural(sum.Transferred, "file")+" (BLAKE3).")
 	}
-	rate := bytesIEC(int64(float64(sum.Literal)/max(sum.Elapsed.Seconds(), 1e-3))) + "/s"
-	second = append(second, clock(sum.Elapsed)+", "+rate+".", plural(int64(p.problems.total), "error")+".")
-	return []string{first, strings.Join(second, " ")}
+	took := clock(sum.Elapsed)
+	if sum.Literal > 0 {
+		took += ", " + bytesIEC(int64(float64(sum.Literal)/max(sum.Elapsed.Seconds(), 1e-3))) + "/s"
+	}
+	second = append(second, took+".", plural(int64(p.problems.total), "error")+".")
+	return append(first, strings.Join(second, " "))
 }
 
 // kindsOfFiles tells what became of the files. Those that failed were counted when it was

@@ -374,7 +374,7 @@ func (e *env) conclude(ctx context.Context, p *printer, sum *engine.Summary, err
 		p.summary(sum)
 	}
 	if p.recaps(e.width != nil, code) {
-		for _, line := range recap(p, sum) {
+		for _, line := range recap(p, sum, e.width()) {
 			p.con.message(line)
 		}
 	}

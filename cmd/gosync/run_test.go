@@ -269,7 +269,7 @@ gosync: open b: permission denied
 gosync: 3 errors in this run:
   open a: permission denied
   open b: permission denied
-    => give this user access, or run as the owner or as root (--gosync-path='sudo gosync' for the far side)
+    => give this user access, or run as root (--gosync-path='sudo gosync' for the far side)
   write x\#012: no space left on device
     => make room at the destination and run the same command again
 gosync: some files could not be transferred (exit 23)

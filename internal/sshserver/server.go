@@ -30,6 +30,7 @@ type Options struct {
 	Alias   string   // host alias in the configuration; "": DefaultAlias
 	Handler Handler  // runs commands; nil: /bin/sh -c
 	Env     []string // added to the environment of the shell, as NAME=value
+	Home    string   // where the shell and SFTP start, an absolute path, and HOME of the shell; "": as this process
 	Log     *slog.Logger
 
 	HostKeys       []ssh.Signer    // in place of one generated ed25519 key; known_hosts gets them all

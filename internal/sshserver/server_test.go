@@ -36,6 +36,33 @@ func start(t *testing.T, o sshserver.Options) *sshserver.Server {
 	return s
 }
 
+// TestHome: commands and SFTP start in the home directory that a server is given.
+func TestHome(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	if err := os.WriteFile(filepath.Join(home, "here"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := dial(t, start(t, sshserver.Options{Home: home}))
+	out, _, err := output(t, c, `ls; echo "$HOME"`)
+	if want := "here\n" + home + "\n"; err != nil || out != want {
+		t.Errorf("got %q, %v, want %q", out, err, want)
+	}
+	s, err := c.StartSubsystem(t.Context(), "sftp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	files, err := sftp.NewClientPipe(s.Stdout, s.Stdin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer files.Close()
+	if _, err := files.Stat("here"); err != nil {
+		t.Errorf("over SFTP: %v", err)
+	}
+}
+
 func dial(t *testing.T, s *sshserver.Server) *sshconn.Client {
 	t.Helper()
 	f := s.Files()

@@ -72,7 +72,11 @@ func (s *Server) exec(ctx context.Context, command string, ch ssh.Channel) int {
 }
 
 func (s *Server) sftp(_ context.Context, ch ssh.Channel) int {
-	srv, err := sftp.NewServer(halfCloser{ch})
+	var opts []sftp.ServerOption
+	if s.opts.Home != "" {
+		opts = append(opts, sftp.WithServerWorkingDirectory(s.opts.Home))
+	}
+	srv, err := sftp.NewServer(halfCloser{ch}, opts...)
 	if err != nil {
 		s.log.Warn("sftp", "error", err)
 		return 1

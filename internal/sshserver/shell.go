@@ -21,6 +21,9 @@ const (
 func (s *Server) shell(ctx context.Context, command string, stdin io.Reader, stdout, stderr io.Writer) int {
 	cmd := exec.Command("/bin/sh", "-c", command)
 	cmd.Env = append(os.Environ(), s.opts.Env...)
+	if cmd.Dir = s.opts.Home; cmd.Dir != "" {
+		cmd.Env = append(cmd.Env, "HOME="+cmd.Dir)
+	}
 	ownGroup(cmd)
 	p, err := startPiped(cmd)
 	if err != nil {

@@ -105,6 +105,19 @@ type Resolved struct {
 // Address is what is connected to and shown to the user, host:port.
 func (r *Resolved) Address() string { return joinHostPort(r.HostName, r.Port) }
 
+// typed is how the host is named to ssh(1) and its like, options included: where the port or the user is not the usual
+// one that is said, although it may stand in ssh_config.
+func (r *Resolved) typed() string {
+	name := r.Host
+	if r.User != localUser() {
+		name = r.User + "@" + name
+	}
+	if r.Port != 22 {
+		name = fmt.Sprintf("-p %d %s", r.Port, name)
+	}
+	return safeText(name)
+}
+
 // Resolve reads the configuration for c.Host: it asks ssh -G where there is an ssh program, which also runs the commands
 // of Match exec, and reads the files itself otherwise. Errors are ErrConfig, or the context's.
 func Resolve(ctx context.Context, c Config) (Resolved, error) {

@@ -232,7 +232,7 @@ func (d *dialer) explain(err error, checker *hostKeyChecker, auth *authenticator
 	if checker.err != nil {
 		hint := ""
 		if e, ok := errors.AsType[*HostKeyError](checker.err); ok {
-			hint = e.hint(d.r.Host)
+			hint = e.hint(d.r.typed())
 		}
 		return d.fail(ErrHostKey, checker.err, hint)
 	}
@@ -257,7 +257,7 @@ func (d *dialer) explainAuth(err error, auth *authenticator) error {
 		return d.fail(ErrAuth, fmt.Errorf("%w: the server takes %s", ErrCommandOnly, safeText(strings.Join(auth.allowed, ", "))), "use --ssh=command")
 	}
 	return d.fail(ErrAuth, fmt.Errorf("no way to log in as %s: %s", d.r.User, auth.summary()),
-		fmt.Sprintf("put a public key into ~/.ssh/authorized_keys of that user (ssh-copy-id %s), or name a key with IdentityFile", d.r.Host))
+		fmt.Sprintf("put a public key into ~/.ssh/authorized_keys of that user (ssh-copy-id %s), or name a key with IdentityFile", d.r.typed()))
 }
 
 // handshakeCause shortens what the library says of a server that hung up.

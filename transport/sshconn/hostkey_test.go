@@ -3,9 +3,11 @@ package sshconn_test
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -208,6 +210,30 @@ func TestHostKeyAlias(t *testing.T) {
 	}
 	c.HostKeyAlias = "another"
 	checkProblem(t, try(t, c), sshconn.KeyUnknown, "", 0)
+}
+
+// What a user is told to type reaches the same server and account.
+func TestHintsNameThePort(t *testing.T) {
+	t.Parallel()
+	s := serve(t, sshserver.Options{})
+	c := config(s)
+	c.User = "somebody"
+	_, port, _ := net.SplitHostPort(s.Addr())
+	want := "-p " + port + " somebody@" + s.Files().Alias
+	c.KnownHosts = []string{writeFile(t, "known", "")}
+	if err := try(t, c); err == nil || !strings.Contains(err.Error(), "ssh "+want) {
+		t.Errorf("%v, want %q", err, want)
+	}
+	stranger, _ := newKey(t, "ed25519")
+	n, _ := strconv.Atoi(port)
+	c = sshconn.Config{
+		Host: "127.0.0.1", Port: n, User: "somebody", ConfigFile: "none", Options: []string{"IdentityAgent=none"}, SSH: "none", Prompt: noPrompt,
+		KnownHosts: []string{s.Files().KnownHosts}, IdentityFiles: []string{keyFile(t, stranger, "")},
+	}
+	want = "-p " + port + " somebody@127.0.0.1"
+	if err := try(t, c); err == nil || !strings.Contains(err.Error(), "ssh-copy-id "+want) {
+		t.Errorf("%v, want %q", err, want)
+	}
 }
 
 // The same files give the same answers from ssh and from this client, against sshd with three kinds of keys.

@@ -73,6 +73,9 @@ func askTerminal(ctx context.Context, text string, echo bool) (answer string, er
 	defer stop()
 
 	t := term.NewTerminal(f, "")
+	if columns, rows, err := f.Size(); err == nil && columns > 0 && rows > 0 { // else it breaks lines as for 80 columns
+		_ = t.SetSize(columns, rows) // nothing is shown yet that could fail to be drawn
+	}
 	lines := strings.Split(text, "\n")
 	last := lines[len(lines)-1]
 	for _, l := range lines[:len(lines)-1] {

@@ -255,6 +255,30 @@ func TestBenchHost(t *testing.T) {
 	}
 }
 
+// TestBenchHostResume: on the way to a host a copy is interrupted when bytes have arrived, and goes on from those; one that
+// was through before that was noticed is told of, and is no failure.
+func TestBenchHostResume(t *testing.T) {
+	t.Parallel()
+	files, dir := benchHost(t)
+	b := newBench(t, nil, "--rounds=1", "--size=64M", "--only=resume", "--tools=gosync", "--ssh-config="+files.Config, files.Alias+":"+dir)
+	if err := b.cmd.Run(); err != nil {
+		t.Fatalf("%v\n%s%s", err, b.stdout.String(), b.stderr.String())
+	}
+	s := b.report().Samples[0]
+	if s.Held != nil {
+		t.Logf("%d bytes were there", *s.Held)
+	}
+	switch {
+	case s.Status == bench.OK && s.Held != nil && *s.Held >= 4<<20 && *s.Held < 64<<20:
+	case s.Status == bench.Stopped && strings.Contains(s.Error, "--size"):
+	default:
+		t.Errorf("%+v", s)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left on the host: %v, %v", left, err)
+	}
+}
+
 // TestBenchInterrupted interrupts a benchmark in its second round: what was measured is written, and nothing is left on
 // either side.
 func TestBenchInterrupted(t *testing.T) {

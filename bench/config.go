@@ -13,7 +13,7 @@ import (
 // Config says what is measured. The zero value of a field means its default.
 type Config struct {
 	Size   int64         // bytes of a large file; 32 MiB
-	Files  int           // small files; 2000
+	Files  int           // small files; 10,000
 	Rounds int           // 5
 	Budget time.Duration // no run begins later than this; 10 minutes
 	Limit  time.Duration // a run that takes longer is stopped; a fifteenth of the budget
@@ -65,10 +65,19 @@ const (
 // ErrConfig marks a configuration that cannot be measured with.
 var ErrConfig = errors.New("benchmark")
 
+// Supported says why a system cannot measure, as an error that wraps ErrConfig.
+func Supported(goos string) error {
+	if goos == "windows" {
+		return fmt.Errorf("%w: Windows has no sh to prepare destinations with, and its paths cannot be given to scp, sftp and rsync alike; "+
+			"run it under WSL, or on another machine", ErrConfig)
+	}
+	return nil
+}
+
 // complete fills in the defaults and checks.
 func (c *Config) complete() error {
 	c.Size = cmp.Or(c.Size, 32<<20)
-	c.Files = cmp.Or(c.Files, 2000)
+	c.Files = cmp.Or(c.Files, 10_000)
 	c.Rounds = cmp.Or(c.Rounds, 5)
 	c.Budget = cmp.Or(c.Budget, 10*time.Minute)
 	c.Limit = cmp.Or(c.Limit, max(c.Budget/15, time.Second))

@@ -3,6 +3,8 @@ package bench
 import (
 	"bytes"
 	"compress/flate"
+	"context"
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -50,6 +52,44 @@ func TestSeeds(t *testing.T) {
 }
 
 // TestLargeFiles checks what the changed files are made of, and that the described sizes are those on the disk.
+func TestMakingEnds(t *testing.T) {
+	t.Parallel()
+	cancelled := errors.New("the user has had enough")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(cancelled)
+	c := &Config{Size: 1 << 20, Files: 100, Seed: 1}
+	for _, name := range []string{"random", "text", "edits", "insert", "small", "renamed"} {
+		dir := t.TempDir()
+		if err := makeData(ctx, name, dir, c); !errors.Is(err, cancelled) && !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if info, err := os.Stat(filepath.Join(dir, treeName, largeName)); err == nil && info.Size() > 0 {
+			t.Errorf("%s: %d bytes were written", name, info.Size())
+		}
+	}
+	// A file that is being read is not read to its end.
+	if err := makeData(t.Context(), "random", t.TempDir()+"/data", c); err != nil {
+		t.Fatal(err)
+	}
+	dir := made(t, "random", c)
+	if _, err := sumTree(&ending{Context: t.Context(), left: 5}, dir); !errors.Is(err, context.Canceled) {
+		t.Errorf("reading: %v", err)
+	}
+}
+
+// ending is a context that ends when it was asked that often.
+type ending struct {
+	context.Context
+	left int
+}
+
+func (e *ending) Err() error {
+	if e.left--; e.left < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
 func TestLargeFiles(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int64{leastSize, 1_234_567, 4 << 20} {

@@ -23,6 +23,7 @@ type Environment struct {
 	OpenSSH    string   `json:"openssh,omitempty"`
 	LoadBefore *float64 `json:"load_before,omitempty"` // of one minute
 	LoadAfter  *float64 `json:"load_after,omitempty"`
+	DiskWrite  *float64 `json:"disk_write_mib_per_second,omitempty"` // of one file, until it is durable; of the destination only
 }
 
 // Program is what is known of the gosync that is measured.
@@ -124,6 +125,7 @@ func (b *run) describe(ctx context.Context) error {
 		}
 		r.Line.RTT = float64(rtt) / float64(time.Millisecond)
 	}
+	r.There.DiskWrite = b.diskSpeed(ctx)
 	b.ciphers(ctx)
 	return ctx.Err()
 }

@@ -15,8 +15,14 @@ const (
 	keptAll  = 64 << 20        // ... where it matters
 )
 
-// errLimit is why a run that takes too long is stopped.
-var errLimit = errors.New("the time limit of a run")
+// errLimit is why what takes too long is stopped. The error is a limitError, which wraps it.
+var errLimit = errors.New("a time limit")
+
+// limitError says how long was too long.
+type limitError time.Duration
+
+func (e limitError) Error() string { return "it took longer than " + time.Duration(e).String() }
+func (e limitError) Unwrap() error { return errLimit }
 
 // ran is what is known of a process that has ended.
 type ran struct {
@@ -25,7 +31,7 @@ type ran struct {
 	output string   // the end of what it printed
 }
 
-// execute runs a program to its end. The error is errLimit where it took longer than limit, ctx's cause where that was
+// execute runs a program to its end. The error wraps errLimit where it took longer than limit, ctx's cause where that was
 // cancelled, and else says what the program printed. Nothing of the program is left when it returns.
 func execute(ctx context.Context, argv, environ []string, limit time.Duration) (ran, error) {
 	return executeKeeping(ctx, argv, environ, limit, keptTail)
@@ -33,7 +39,7 @@ func execute(ctx context.Context, argv, environ []string, limit time.Duration) (
 
 // executeKeeping is execute with a bound of its own for what is kept of the output.
 func executeKeeping(ctx context.Context, argv, environ []string, limit time.Duration, most int) (ran, error) {
-	run, cancel := context.WithTimeoutCause(ctx, limit, errLimit)
+	run, cancel := context.WithTimeoutCause(ctx, limit, limitError(limit))
 	defer cancel()
 	cmd := exec.CommandContext(run, argv[0], argv[1:]...)
 	out := tail{most: most}

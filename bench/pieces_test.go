@@ -14,7 +14,7 @@ import (
 func TestConfig(t *testing.T) {
 	t.Parallel()
 	c := Config{}
-	if err := c.complete(); err != nil || c.Rounds != 5 || c.Size != 32<<20 || c.Limit != 40*time.Second {
+	if err := c.complete(); err != nil || c.Rounds != 5 || c.Size != 32<<20 || c.Files != 10_000 || c.Limit != 40*time.Second {
 		t.Errorf("defaults: %+v, %v", c, err)
 	}
 	for name, c := range map[string]Config{
@@ -35,6 +35,19 @@ func TestConfig(t *testing.T) {
 	}
 	if got := names(Config{Tools: []string{toolNoSync}}.tools()); !slices.Equal(got, []string{toolNoSync}) {
 		t.Errorf("tools: %v", got)
+	}
+}
+
+// TestSupported: where nothing can be measured that is said at once.
+func TestSupported(t *testing.T) {
+	t.Parallel()
+	if err := Supported("windows"); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "WSL") {
+		t.Error(err)
+	}
+	for _, system := range []string{"linux", "darwin", "freebsd"} {
+		if err := Supported(system); err != nil {
+			t.Errorf("%s: %v", system, err)
+		}
 	}
 }
 

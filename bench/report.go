@@ -62,8 +62,9 @@ type Result struct {
 	Outliers []int    `json:"outliers,omitempty"` // rounds
 	Against  string   `json:"against,omitempty"`  // the tool that it is compared with
 	Verdict  Verdict  `json:"verdict"`
-	Times    float64  `json:"times,omitempty"` // how many times faster, or slower; 0 where no difference is shown
-	Note     string   `json:"note,omitempty"`  // why there is no time
+	Times    float64  `json:"times,omitempty"`        // how many times faster, or slower; 0 where no difference is shown
+	Held     *float64 `json:"bytes_before,omitempty"` // median of what an interrupted copy had left
+	Note     string   `json:"note,omitempty"`         // why there is no time, or why not of all rounds: it is not compared then
 }
 
 func newReport(c *Config, sets []Case, begin time.Time) *Report {
@@ -110,7 +111,7 @@ const notRun = "not run: it was over before"
 // result sums up the runs of a pair.
 func (r *Report) result(set, tool string) Result {
 	res := Result{Case: set, Tool: tool, Verdict: NotCompared}
-	var took, up, down, here, far []float64
+	var took, up, down, here, far, held []float64
 	var rounds []int
 	add := func(to *[]float64, v *float64) {
 		if v != nil {
@@ -130,9 +131,10 @@ func (r *Report) result(set, tool string) Result {
 		add(&down, float(s.Down))
 		add(&here, s.CPUHere)
 		add(&far, s.CPUFar)
+		add(&held, float(s.Held))
 	}
 	res.Runs = len(took)
-	res.Up, res.Down, res.CPUHere, res.CPUFar = middle(up), middle(down), middle(here), middle(far)
+	res.Up, res.Down, res.CPUHere, res.CPUFar, res.Held = middle(up), middle(down), middle(here), middle(far), middle(held)
 	if len(took) > 0 {
 		s := spread(took, r.Settings.Seed)
 		res.Seconds = &s
@@ -160,10 +162,10 @@ func middle(values []float64) *float64 {
 	return new(median(values))
 }
 
-// reference is the tool that the others are compared with: the first of these that has times.
+// reference is the tool that the others are compared with: the first of these that has times of all its rounds.
 func reference(results []Result) *Result {
 	for _, name := range []string{scp, rsync, sftp, scpLegacy, rsyncZ} {
-		i := slices.IndexFunc(results, func(r Result) bool { return r.Tool == name && r.Seconds != nil })
+		i := slices.IndexFunc(results, func(r Result) bool { return r.Tool == name && r.Seconds != nil && r.Note == "" })
 		if i >= 0 {
 			return &results[i]
 		}
@@ -180,7 +182,7 @@ func (r *Report) judge(results []Result) {
 	}
 	for i := range results {
 		res := &results[i]
-		if res.Seconds == nil || res.Tool == ref.Tool {
+		if res.Seconds == nil || res.Note != "" || res.Tool == ref.Tool {
 			continue
 		}
 		res.Against = ref.Tool
@@ -221,15 +223,42 @@ func (r *Report) warn() {
 			unrun++
 		case s == nil:
 			add("%s by %s has no time: %s.", res.Case, res.Tool, res.Note)
+		case res.Note != "":
+			add("%s by %s is of %d of its rounds, and not compared: %s.", res.Case, res.Tool, res.Runs, res.Note)
 		case len(res.Outliers) > 0:
 			add("%s by %s: %s far from the others (%.2f to %.2f s).", res.Case, res.Tool, roundsText(res.Outliers), s.Min, s.Max)
 		case s.Median > 0 && s.MAD/s.Median > unsteady:
 			add("%s by %s is unsteady: the median deviation is %.0f %% of the median.", res.Case, res.Tool, 100*s.MAD/s.Median)
 		}
 	}
+	r.warnHeld(add)
 	if unrun > 0 {
 		add("%d of %d pairs of a data set and a tool were not run.", unrun, len(r.Results))
 	}
+}
+
+// warnHeld tells of copies that did not go on from half.
+func (r *Report) warnHeld(add func(string, ...any)) {
+	for _, res := range r.Results {
+		i := slices.IndexFunc(r.Cases, func(c Case) bool { return c.Name == res.Case })
+		if res.Held == nil || i < 0 || !resumes(res.Tool) {
+			continue
+		}
+		if part := *res.Held / float64(r.Cases[i].Bytes); part < 0.3 || part > 0.7 {
+			add("%s by %s went on from %.0f %% of the file and not from half.", res.Case, res.Tool, 100*part)
+		}
+	}
+}
+
+// Failed names the data sets and tools of which a copy failed, or was not equal to its source.
+func (r *Report) Failed() []string {
+	var pairs []string
+	for _, s := range r.Samples {
+		if s.Status == Failed {
+			pairs = append(pairs, s.Case+" by "+s.Tool)
+		}
+	}
+	return pairs
 }
 
 // warnLoad tells of other work on this machine.

@@ -109,6 +109,56 @@ func TestResults(t *testing.T) {
 	}
 }
 
+// TestNotAllRounds: a tool that fails in a later round has times of those before, and is compared with nothing; nor is
+// anything compared with it.
+func TestNotAllRounds(t *testing.T) {
+	t.Parallel()
+	r := example(Shape{RTT: 40 * time.Millisecond, Rate: 12.5e6}, "")
+	for i := range r.Samples {
+		if s := &r.Samples[i]; s.Case == caseRandom && s.Round == 5 && (s.Tool == toolAgent || s.Tool == scp) {
+			s.Status, s.Error = Failed, "the destination differs"
+		}
+	}
+	r.finish()
+	for _, tool := range []string{toolAgent, scp} {
+		if res := r.find(t, caseRandom, tool); res.Seconds == nil || res.Runs != 4 || res.Verdict != NotCompared || res.Times != 0 || res.Against != "" {
+			t.Errorf("%s: %+v", tool, res)
+		}
+	}
+	if res := r.find(t, caseRandom, toolSCP); res.Against != rsync {
+		t.Errorf("compared with %s", res.Against)
+	}
+	warnings := strings.Join(r.Warnings, "\n")
+	if want := "random by gosync is of 4 of its rounds, and not compared: failed: the destination differs."; !strings.Contains(warnings, want) {
+		t.Errorf("no warning %q in\n%s", want, warnings)
+	}
+	if got := strings.Join(r.Failed(), ", "); got != "random by gosync, random by scp, edits by scp-O" {
+		t.Errorf("failed: %s", got)
+	}
+}
+
+// TestHalfIsWarnedOf: copies that went on from less than about half are told of, those of tools that begin anew are not.
+func TestHalfIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	r := example(Shape{RTT: time.Millisecond}, "")
+	r.Cases = append(r.Cases, Case{Name: caseResume, Title: "resume", Files: 1, Bytes: 1000})
+	for tool, held := range map[string]int64{toolAgent: 500, toolSFTP: 100, scp: 0} {
+		r.Samples = append(r.Samples, Sample{Case: caseResume, Tool: tool, Round: 1, Order: 1, Status: OK, Seconds: 1, Held: new(held), Argv: []string{tool}})
+	}
+	r.finish()
+	if res := r.find(t, caseResume, toolAgent); res.Held == nil || *res.Held != 500 {
+		t.Errorf("%+v", res)
+	}
+	warnings := strings.Join(r.Warnings, "\n")
+	if strings.Count(warnings, "went on from") != 1 || !strings.Contains(warnings, "resume by gosync-sftp went on from 10 % of the file and not from half.") {
+		t.Error(warnings)
+	}
+	r.There.DiskWrite = new(123.4)
+	if !strings.Contains(r.Text(), "The destination's disk makes 123 MiB a second durable") || !strings.Contains(r.Markdown(), "| disk, durable |  | 123 MiB/s |") {
+		t.Errorf("the disk is not told of:\n%s", r.Markdown())
+	}
+}
+
 func TestLoadAndRoundsAreWarnedOf(t *testing.T) {
 	t.Parallel()
 	r := example(Shape{RTT: time.Millisecond}, "")

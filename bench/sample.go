@@ -19,7 +19,7 @@ type Status string
 const (
 	OK      Status = "ok"      // and what it copied is equal to the source
 	Failed  Status = "failed"  // the tool failed, or what it copied differs
-	Stopped Status = "stopped" // it took longer than the limit
+	Stopped Status = "stopped" // it took longer than a limit, or ended before it could be interrupted
 )
 
 // Sample is one run.
@@ -36,7 +36,8 @@ type Sample struct {
 	Counted string   `json:"bytes_counted_by,omitempty"`
 	CPUHere *float64 `json:"cpu_here_seconds,omitempty"`
 	CPUFar  *float64 `json:"cpu_there_seconds,omitempty"`
-	Load    *float64 `json:"load_before,omitempty"` // of one minute, on this machine
+	Load    *float64 `json:"load_before,omitempty"`  // of one minute, on this machine
+	Held    *int64   `json:"bytes_before,omitempty"` // that an interrupted copy had left at the destination
 	Argv    []string `json:"argv"`
 }
 
@@ -51,10 +52,9 @@ const (
 type pair struct {
 	set  *Case
 	tool *tool
-	gone bool // it failed, or was stopped: no more runs
-	kept bool // the destination holds what the same tool has copied
-
-	half time.Duration // when to interrupt it, where bytes cannot be counted; 0: not known yet
+	gone bool  // it failed, or was stopped: no more runs
+	kept bool  // the destination holds what the same tool has copied
+	held int64 // bytes that an interrupted copy has left there
 }
 
 // dest is the directory on the far side that a pair copies into.
@@ -79,6 +79,9 @@ func (b *run) sample(ctx context.Context, p *pair) (Sample, error) {
 		return s, err
 	}
 	s.Argv = argv
+	if p.set.state == interrupted {
+		s.Held = new(p.held)
+	}
 	if err := b.timed(ctx, &s); err != nil {
 		return s, b.judge(ctx, &s, p, err)
 	}
@@ -96,9 +99,8 @@ func (b *run) judge(ctx context.Context, s *Sample, p *pair, err error) error {
 		return context.Cause(ctx)
 	}
 	s.Status, s.Error, p.gone = Failed, firstLine(err.Error()), true
-	if errors.Is(err, errLimit) {
-		s.Status, s.Error = Stopped, fmt.Sprintf("it took longer than %v", b.c.Limit)
-		s.Seconds = b.c.Limit.Seconds()
+	if errors.Is(err, errLimit) || errors.Is(err, errNotCut) {
+		s.Status = Stopped
 	}
 	return b.clear(ctx, p)
 }
@@ -126,6 +128,9 @@ func (b *run) timed(ctx context.Context, s *Sample) error {
 	}
 	r, err := execute(ctx, argv, b.environ, b.c.Limit)
 	s.Seconds, s.CPUHere = r.took.Seconds(), r.cpu
+	if errors.Is(err, errLimit) {
+		s.Seconds = b.c.Limit.Seconds() // and not what ending it took
+	}
 	if b.end.loopback() {
 		b.end.rest(ctx)
 		u, d := b.end.relay.counts()
@@ -209,58 +214,6 @@ func (b *run) untimed(ctx context.Context, p *pair) error {
 	return nil
 }
 
-// errNotCut means that a copy ended before it could be interrupted.
-var errNotCut = errors.New("the copy ended before it was interrupted")
-
-// interrupt has the tool copy half.
-func (b *run) interrupt(ctx context.Context, p *pair) error {
-	limit, err := b.c.Limit, error(nil)
-	if b.end.loopback() {
-		b.end.relay.cutAfter(p.set.Bytes / 2)
-		defer b.end.relay.mend()
-	} else if limit, err = b.halfTime(ctx, p); err != nil {
-		return err
-	}
-	argv, err := p.tool.argv(b.job(p, true))
-	if err != nil {
-		return err
-	}
-	_, err = execute(ctx, argv, b.environ, limit)
-	switch {
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case err == nil:
-		return errNotCut
-	case errors.Is(err, errLimit) && b.end.loopback():
-		return err
-	}
-	b.end.rest(ctx)
-	if !b.end.loopback() {
-		return sleep(ctx, hostPause) // the far side hears of it when the line does
-	}
-	return nil
-}
-
-// halfTime measures a whole copy, once, and returns half of what it took.
-func (b *run) halfTime(ctx context.Context, p *pair) (time.Duration, error) {
-	if p.half == 0 {
-		argv, err := p.tool.argv(b.job(p, true))
-		if err != nil {
-			return 0, err
-		}
-		r, err := execute(ctx, argv, b.environ, b.c.Limit)
-		if err != nil {
-			return 0, err
-		}
-		p.half = r.took / 2
-		dst := quote(b.dest(p))
-		if _, err := b.end.far.Run(ctx, "rm -rf "+dst+" && mkdir "+dst+"\n"); err != nil {
-			return 0, err
-		}
-	}
-	return p.half, nil
-}
-
 // verify compares the destination with the source, by content.
 func (b *run) verify(ctx context.Context, p *pair) error {
 	want := b.sums[p.set.tree]
@@ -279,8 +232,11 @@ func (b *run) verify(ctx context.Context, p *pair) error {
 	}
 	argv := append([]string{b.end.gosync, "verify", "--manifest=" + file}, b.end.gosyncArgs...)
 	r, err := executeKeeping(ctx, append(argv, b.end.name+":"+tree), b.environ, b.c.Budget, keptAll)
-	if err == nil {
+	switch {
+	case err == nil:
 		return nil
+	case errors.Is(err, errLimit):
+		return fmt.Errorf("comparing the destination: %w", err)
 	}
 	lines := strings.Split(strings.TrimSpace(r.output), "\n")
 	if last := lines[len(lines)-1]; strings.Contains(last, "difference") { // exit 45

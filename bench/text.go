@@ -96,6 +96,9 @@ func (r *Report) lineText() string {
 func (r *Report) Text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Copies %s.\n", r.lineText())
+	if disk := r.diskText(); disk != "" {
+		b.WriteString(disk + "\n")
+	}
 	for _, set := range r.Cases {
 		fmt.Fprintf(&b, "\n%s: %s\n", set.Name, set.Title)
 		w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
@@ -182,6 +185,9 @@ func (r *Report) facts() []fact {
 		for i := range all {
 			all[i].There = "the same"
 		}
+	}
+	if d := b.DiskWrite; d != nil {
+		all = append(all, fact{"disk, durable", "", fmt.Sprintf("%.0f MiB/s", *d)})
 	}
 	return all
 }

@@ -78,6 +78,11 @@ func toolTable() []tool {
 	}
 }
 
+// resumes reports whether a tool goes on where it was interrupted.
+func resumes(name string) bool {
+	return slices.ContainsFunc(toolTable(), func(t tool) bool { return t.name == name && t.resumes })
+}
+
 // picked returns the tools that a configuration asks for.
 func (c *Config) picked() []tool {
 	return slices.DeleteFunc(toolTable(), func(t tool) bool {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -19,7 +20,8 @@ Compares gosync with scp, sftp and rsync, as far as they are installed: on the l
 HOST, in a new directory below DIR that is removed at the end, or without a host to an SSH
 server in this process, behind a line that --rtt and --rate shape. Data is made from a
 seed; every destination is compared with its source. Writes bench.json, bench.md and
-bench.html. Programs must be able to log in without a password.
+bench.html. Programs must be able to log in without a password. The exit status is 23
+where a copy failed or was not equal to its source.
 
 `
 
@@ -74,7 +76,7 @@ func benchFlags(b *benchSettings) []flag {
 			}
 			return err
 		}},
-		{name: "files", arg: "N", doc: "how many small files (2000)", set: count(&b.Files)},
+		{name: "files", arg: "N", doc: "how many small files (10000)", set: count(&b.Files)},
 		{name: "rounds", arg: "N", doc: "how often each tool runs with each data set (5)", set: count(&b.Rounds)},
 		{name: "budget", arg: "TIME", doc: "begin no run after this time (10m)", set: duration(&b.Budget, false)},
 		{name: "limit", arg: "TIME", doc: "stop a run that takes longer (a fifteenth of the budget)", set: duration(&b.Limit, false)},
@@ -107,6 +109,9 @@ func runBench(ctx context.Context, args []string, e *env) error {
 	if c.settings.help || len(args) == 1 && args[0] == "-h" {
 		return e.text(subHelp(benchUsage, benchFlags(&b)))
 	}
+	if err := bench.Supported(runtime.GOOS); err != nil {
+		return withCode(exitUnsupported, err)
+	}
 	con := newConsole(e.stdout, e.stderr, e.outTerm, nil)
 	b.Argv = append([]string{"gosync", "bench"}, args...)
 	b.Version = strings.TrimSpace(strings.TrimPrefix(versionText(), "gosync "))
@@ -126,10 +131,14 @@ func runBench(ctx context.Context, args []string, e *env) error {
 	}
 	line := &benchLine{env: e, con: con}
 	b.Say, b.Step = line.say, line.step
+	e.onward = "nothing was measured yet, and nothing is left behind"
 	report, err := bench.Run(ctx, b.Config)
 	line.end()
 	if report != nil {
 		err = errors.Join(e.benchReport(report, &b, con), err)
+		if failed := report.Failed(); err == nil && len(failed) > 0 {
+			err = withCode(exitPartial, fmt.Errorf("copies failed, or differ from their source, and do not count: %s; the report says how", strings.Join(failed, ", ")))
+		}
 	}
 	if failed := con.flush(); failed != nil {
 		return withCode(exitOutput, fmt.Errorf("writing the output: %w", failed))
@@ -163,6 +172,7 @@ func (e *env) benchReport(r *bench.Report, b *benchSettings, con *console) error
 	if err := r.Write(dir); err != nil {
 		return withCode(exitOutput, err)
 	}
+	e.onward = fmt.Sprintf("what was measured is in %s; the same command measures anew (less with --only, --tools and --rounds)", dir)
 	con.print("\nWrote " + display(filepath.Join(dir, bench.PageName)) + ", " + bench.MarkdownName + " and " + bench.JSONName + ".\n")
 	return nil
 }

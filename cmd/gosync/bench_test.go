@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -133,6 +134,7 @@ func TestBenchAlone(t *testing.T) {
 	}
 	r := b.complete(2, 2, "relay")
 	for _, want := range []string{
+		"The destination's disk makes ",
 		"rsync: no ssh on this machine. To have it: apt-get install -y --no-install-recommends openssh-client",
 		"gosync-scp: no scp on this machine", "round trip 2 ms, 400 Mbit/s",
 	} {
@@ -175,6 +177,11 @@ func TestBenchResume(t *testing.T) {
 	r := b.report()
 	if rest, all := up(t, r, "resume", "gosync"), up(t, r, "random", "gosync"); rest < all*4/10 || rest > all*3/4 {
 		t.Errorf("after an interruption %.0f bytes were sent of %.0f", rest, all)
+	}
+	for _, s := range r.Samples {
+		if s.Case == "resume" && (s.Held == nil || *s.Held < 6<<20 || *s.Held > 10<<20) {
+			t.Errorf("at the destination were %v bytes", s.Held)
+		}
 	}
 	b.nothingLeft()
 }
@@ -240,7 +247,7 @@ func TestBenchHost(t *testing.T) {
 		t.Fatalf("%v\n%s%s", err, b.stdout.String(), b.stderr.String())
 	}
 	r := b.complete(strings.Count(tools, ",")+1, 1, counted...)
-	if r.Line.Kind != "host" || r.Line.RTT <= 0 || r.There.OS == "" {
+	if r.Line.Kind != "host" || r.Line.RTT <= 0 || r.There.OS == "" || runtime.GOOS == "linux" && r.There.DiskWrite == nil {
 		t.Errorf("%+v %+v", r.Line, r.There)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
@@ -248,6 +255,30 @@ func TestBenchHost(t *testing.T) {
 	}
 	if got := up(t, r, "random", "gosync"); got < 256<<10 {
 		t.Errorf("256 KiB were %.0f bytes", got)
+	}
+}
+
+// TestBenchHostResume: on the way to a host a copy is interrupted when bytes have arrived, and goes on from those; one that
+// was through before that was noticed is told of, and is no failure.
+func TestBenchHostResume(t *testing.T) {
+	t.Parallel()
+	files, dir := benchHost(t)
+	b := newBench(t, nil, "--rounds=1", "--size=64M", "--only=resume", "--tools=gosync", "--ssh-config="+files.Config, files.Alias+":"+dir)
+	if err := b.cmd.Run(); err != nil {
+		t.Fatalf("%v\n%s%s", err, b.stdout.String(), b.stderr.String())
+	}
+	s := b.report().Samples[0]
+	if s.Held != nil {
+		t.Logf("%d bytes were there", *s.Held)
+	}
+	switch {
+	case s.Status == bench.OK && s.Held != nil && *s.Held >= 4<<20 && *s.Held < 64<<20:
+	case s.Status == bench.Stopped && strings.Contains(s.Error, "--size"):
+	default:
+		t.Errorf("%+v", s)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left on the host: %v, %v", left, err)
 	}
 }
 
@@ -284,6 +315,9 @@ func TestBenchInterrupted(t *testing.T) {
 			}
 			if !strings.Contains(b.stdout.String(), "It was interrupted") {
 				t.Errorf("it does not say so:\n%s", b.stdout.String())
+			}
+			if said := "what was measured is in " + b.out + "; the same command measures anew"; !strings.Contains(b.stderr.String(), said) {
+				t.Errorf("no %q in\n%s", said, b.stderr.String())
 			}
 			b.nothingLeft()
 			if left, err := os.ReadDir(dir); name == "host" && (err != nil || len(left) > 0) {
@@ -323,6 +357,37 @@ func TestBenchStops(t *testing.T) {
 	}
 	b.nothingLeft()
 	noProcess(t, b.tmp)
+}
+
+// TestBenchFails has a tool make a wrong copy: the figures of others are there, and the status says that not all is well.
+func TestBenchFails(t *testing.T) {
+	t.Parallel()
+	sshtest.Require(t, "scp", "scp")
+	bin := t.TempDir()
+	script := `#!/bin/sh
+for a; do src=$dst; dst=$a; done
+dst=${dst#*:}
+cp -r "$src" "$dst" || exit
+case $dst in */warm.*) ;; *) echo wrong >>"$dst/tree/large.bin" ;; esac
+`
+	if err := os.WriteFile(filepath.Join(bin, "scp"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	b := newBench(t, []string{"PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH")}, "--rounds=1", "--only=random", "--tools=gosync,scp")
+	var exit *exec.ExitError
+	if err := b.cmd.Run(); !errors.As(err, &exit) || exit.ExitCode() != exitPartial {
+		t.Fatalf("%v\n%s%s", err, b.stdout.String(), b.stderr.String())
+	}
+	if want := "gosync: copies failed, or differ from their source, and do not count: random by scp; the report says how (exit 23)\n"; !strings.HasSuffix(b.stderr.String(), want) {
+		t.Errorf("%q does not end with %q", b.stderr.String(), want)
+	}
+	if !strings.Contains(b.stdout.String(), "random by scp has no time: failed: the destination differs: large.bin has other content") {
+		t.Error(b.stdout.String())
+	}
+	if got := up(t, b.report(), "random", "gosync"); got < 256<<10 {
+		t.Errorf("gosync sent %.0f bytes", got)
+	}
+	b.nothingLeft()
 }
 
 // TestBenchUsage gives gosync bench what it cannot do.

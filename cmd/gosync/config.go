@@ -129,6 +129,9 @@ func (l *layers) file(all config.Settings) error {
 				return err
 			}
 		}
+		for i := range l.s.rules {
+			l.s.rules[i].file = true
+		}
 		return nil
 	})
 	l.s.yield(l.env.getenv)

@@ -56,7 +56,7 @@ func TestSystemdExamples(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		put(t, []byte(strings.ReplaceAll(string(text), "/usr/local/bin/gosync", program)), dir, name)
+		put(t, text, dir, name)
 	}
 	verify := func(name string) string {
 		cmd := exec.Command("systemd-analyze", "verify", "--man=no", filepath.Join(dir, name))
@@ -85,6 +85,45 @@ func TestSystemdExamples(t *testing.T) {
 	}
 }
 
+// TestUnitsArePackaged: deb and rpm bring the units, to where systemd looks for those of users, and what they start is
+// found wherever it was installed. The crontab's examples are among the documents.
+func TestUnitsArePackaged(t *testing.T) {
+	t.Parallel()
+	release, err := os.ReadFile("../../.goreleaser.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	units, err := filepath.Glob("../../docs/systemd/*")
+	if err != nil || len(units) == 0 {
+		t.Fatal(units, err)
+	}
+	for _, unit := range units {
+		text, err := os.ReadFile(unit)
+		if err != nil || strings.Contains(string(text), "/usr/local/bin/gosync run") {
+			t.Errorf("%s starts what a package does not have: %v", unit, err)
+		}
+		name := filepath.Base(unit)
+		for _, packager := range []string{"deb", "rpm"} {
+			want := fmt.Sprintf("{src: docs/systemd/%s, dst: /usr/lib/systemd/user/%s, packager: %s}", name, name, packager)
+			if !strings.Contains(string(release), want) {
+				t.Errorf(".goreleaser.yaml has no %s", want)
+			}
+		}
+	}
+	if service, err := os.ReadFile("../../docs/systemd/gosync@.service"); err != nil || !strings.Contains(string(service), "\nExecStart=/usr/bin/env gosync run %i\n") {
+		t.Errorf("gosync is not looked for: %v", err)
+	}
+	for _, want := range []string{`{src: "docs/*.*", dst: /usr/share/doc/gosync/docs/}`, `{src: "docs/systemd/*", info: *plain}`} {
+		if !strings.Contains(string(release), want) {
+			t.Errorf(".goreleaser.yaml has no %s", want)
+		}
+	}
+	cron, err := os.ReadFile("../../docs/gosync.cron")
+	if err != nil || !strings.Contains(string(cron), "\nPATH=/usr/local/bin:/usr/bin:/bin\n") {
+		t.Errorf("cron does not find gosync: %v", err)
+	}
+}
+
 // TestCronExamples holds the lines of the documentation against what crontab(5) permits, and has
 // the options of their commands parsed.
 func TestCronExamples(t *testing.T) {
@@ -104,7 +143,7 @@ func TestCronExamples(t *testing.T) {
 		}
 		commands++
 		words := strings.Fields(strings.Split(command, "||")[0])
-		if words[0] != "/usr/local/bin/gosync" {
+		if words[0] != "gosync" { // packages have it in another place than go build
 			t.Errorf("%s starts something else", line)
 		}
 		if words[1] == "run" {

@@ -173,7 +173,7 @@ func TestRulesKeepTheirOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []rule{
-		{ruleInclude, "*.go"}, {ruleFilter, "- a"}, {ruleExclude, "*"}, {ruleExcludeFrom, "f"}, {ruleFilter, ". m"}, {ruleIncludeFrom, "-"},
+		{kind: ruleInclude, text: "*.go"}, {kind: ruleFilter, text: "- a"}, {kind: ruleExclude, text: "*"}, {kind: ruleExcludeFrom, text: "f"}, {kind: ruleFilter, text: ". m"}, {kind: ruleIncludeFrom, text: "-"},
 	}
 	if !reflect.DeepEqual(s.rules, want) {
 		t.Errorf("rules %v, want %v", s.rules, want)

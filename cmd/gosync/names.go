@@ -61,7 +61,7 @@ func (r *reader) merge(getenv func(string) string) func(string) ([]byte, error) 
 // addPerDirectory is -F: the first one has files with rules read, the second one
 // leaves them out of the copy.
 func (s *settings) addPerDirectory() {
-	read, leave := rule{ruleFilter, "dir-merge /.rsync-filter"}, rule{ruleFilter, "- .rsync-filter"}
+	read, leave := rule{kind: ruleFilter, text: "dir-merge /.rsync-filter"}, rule{kind: ruleFilter, text: "- .rsync-filter"}
 	switch {
 	case !slices.Contains(s.rules, read):
 		s.rules = append(s.rules, read)
@@ -95,6 +95,7 @@ func (s *settings) filters(r *reader, getenv func(string) string) (*filter.Set, 
 
 func (s *settings) addRule(set *filter.Set, rule rule, r *reader, getenv func(string) string) error {
 	var err error
+	set.Keep(rule.file)
 	switch rule.kind {
 	case ruleExclude:
 		err = set.Exclude(rule.text)
@@ -115,6 +116,8 @@ func (s *settings) addRule(set *filter.Set, rule rule, r *reader, getenv func(st
 		return nil
 	case errors.As(err, &file):
 		return withCode(exitFile, err)
+	case rule.file && (rule.kind == ruleExcludeFrom || rule.kind == ruleIncludeFrom):
+		return &usageError{text: fmt.Sprintf("%s, which the configuration names: %v", rule.text, err)}
 	default:
 		return &usageError{text: err.Error()}
 	}

@@ -20,6 +20,10 @@ func TestPowerShellScript(t *testing.T) {
 	if balanced("if ($a) { 'x' ") == "" || balanced(`"a`) == "" || balanced("(]") == "" {
 		t.Error("the rules find nothing wrong with text that is")
 	}
+	// PowerShell takes four characters for a single quote, and knows how to write them.
+	if !strings.Contains(string(data), "::EscapeSingleQuotedStringContent($word)") {
+		t.Error("words are not quoted by PowerShell's own rules")
+	}
 	pwsh, err := exec.LookPath("pwsh")
 	if err != nil {
 		return

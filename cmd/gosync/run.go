@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,6 +37,7 @@ type env struct {
 	content        func(engine.Content)                             // is told digests of what has moved; nil for none
 	hint           string                                           // what to tell when the run ends with a status of hintFor
 	hintFor        []int
+	onward         string           // what an interrupted run can do next, where that is not to go on
 	watch          func(p *printer) // called before a run begins that a subcommand has made; nil for none
 	parts          parts
 }
@@ -150,7 +152,7 @@ func (e *env) status(ctx context.Context, err error) int {
 		text += "; gosync --help explains"
 	case exitSignal:
 		e.tellCommand()
-		text += "; run the same command again to go on"
+		text += "; " + display(cmp.Or(e.onward, "run the same command again to go on"))
 	}
 	if slices.Contains(e.hintFor, code) {
 		text = display(e.hint) + "\ngosync: " + text

@@ -47,6 +47,7 @@ const (
 type rule struct {
 	kind ruleKind
 	text string
+	file bool // the configuration says it: it clears none of the others
 }
 
 // settings is what the command line says, as it says it. The engine's own

@@ -79,7 +79,7 @@ func (e *Error) Error() string { return e.At.String() + ": " + e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
 // ErrWritable means that others could have written the file.
-var ErrWritable = errors.New("others may write it")
+var ErrWritable = errors.New("others may have written it")
 
 // Job returns the job of that name, nil for none.
 func (f *File) Job(name string) *Job {
@@ -118,8 +118,9 @@ func load(name string) ([]byte, error) {
 		return nil, err
 	case !info.Mode().IsRegular():
 		return nil, &Error{Place{File: name}, errors.New("it is no regular file")}
-	case writableByOthers(info):
-		return nil, &Error{Place{File: name}, fmt.Errorf("%w, and it can name commands that are run: chmod go-w it, and let it belong to you", ErrWritable)}
+	}
+	if why, remedy := othersMay(info, name); why != "" {
+		return nil, &Error{Place{File: name}, fmt.Errorf("%w, and it can name commands that are run: %s; %s", ErrWritable, why, remedy)}
 	}
 	if err := checkDirs(name); err != nil {
 		return nil, err
@@ -143,8 +144,8 @@ func checkDirs(name string) error {
 		if err != nil {
 			return err
 		}
-		if writableByOthers(info) && info.Mode()&fs.ModeSticky == 0 {
-			return &Error{Place{File: name}, fmt.Errorf("%w, since others may write its directory %s: chmod go-w that", ErrWritable, dir)}
+		if why, remedy := othersMay(info, dir); why != "" && info.Mode()&fs.ModeSticky == 0 {
+			return &Error{Place{File: name}, fmt.Errorf("%w, since they may put another one into its directory %s: %s; %s", ErrWritable, dir, why, remedy)}
 		}
 	}
 	return nil

@@ -4,5 +4,5 @@ package config
 
 import "io/fs"
 
-// writableByOthers is not known here: permissions are no bits of the mode.
-func writableByOthers(fs.FileInfo) bool { return false }
+// othersMay is not known here: permissions are no bits of the mode.
+func othersMay(fs.FileInfo, string) (why, remedy string) { return "", "" }

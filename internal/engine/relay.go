@@ -279,11 +279,18 @@ func (r *relay) ends(ctx context.Context, f *wire.Frame) error {
 	}
 	f.Release()
 	r.prog.DoneFiles.Add(1)
-	if end, ok := m.(*wire.FileEnd); ok && !end.Failed {
-		r.prog.DoneBytes.Add(max(end.Size-r.loose, 0))
-		r.loose = max(r.loose-end.Size, 0)
+	if end, ok := m.(*wire.FileEnd); ok {
+		r.settles(end)
 	}
 	return r.to.Send(ctx, m)
+}
+
+// settles counts what a file has that did not pass. Of one that failed so much had passed, which is no other file's.
+func (r *relay) settles(end *wire.FileEnd) {
+	if !end.Failed {
+		r.prog.DoneBytes.Add(max(end.Size-r.loose, 0))
+	}
+	r.loose = max(r.loose-end.Size, 0)
 }
 
 // listings looks at records and hands them on.

@@ -405,5 +405,6 @@ func (r *deltaRun) literals(ctx context.Context, o *openSegment) error {
 		}
 	}
 	s.moved(o.seg.GapBytes(), o.seg.Len)
+	r.w.sent.Add(o.seg.GapBytes())
 	return s.conn.SendBuffer(ctx, b)
 }

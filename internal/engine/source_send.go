@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"sync/atomic"
 
 	"gosync/delta"
 	"gosync/transport/wire"
@@ -20,6 +21,7 @@ type fileWriter struct {
 	buf  []byte
 
 	plain *delta.Plain // of the file in hand; nil where it is not wanted
+	sent  atomic.Int64 // content that was sent of it
 }
 
 func (w *fileWriter) do(ctx context.Context, t task) error {
@@ -58,6 +60,7 @@ func (w *fileWriter) flush(ctx context.Context) error {
 // open opens the file of an entry. When that fails the error has been reported
 // and the destination told.
 func (w *fileWriter) open(ctx context.Context, id wire.ID) (File, *manifest.Entry, error) {
+	w.sent.Store(0)
 	d, e, err := w.s.entry(id)
 	if err != nil {
 		return nil, nil, err
@@ -100,7 +103,7 @@ func (w *fileWriter) failed(ctx context.Context, id wire.ID, d *walker.Dir, e *m
 	w.s.failed.Add(1)
 	w.s.rep.fail(&FileError{Op: op, Path: manifest.Join(d.Path, e.Name), Err: err})
 	w.s.fileDone()
-	return w.s.conn.Send(ctx, &wire.FileEnd{ID: id, Failed: true})
+	return w.s.conn.Send(ctx, &wire.FileEnd{ID: id, Failed: true, Size: w.sent.Load()})
 }
 
 func (s *source) fileDone() {
@@ -323,6 +326,7 @@ func (w *fileWriter) chunk(ctx context.Context, id wire.ID, f File, off, size in
 		off += int64(len(piece))
 	}
 	w.s.moved(int64(n), int64(n))
+	w.sent.Add(int64(n))
 	return sum, int64(n), nil
 }
 

@@ -153,6 +153,9 @@ func Dup(fd int) (int, error) { return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_C
 // that there is to know.
 func Owned(int) bool { return true }
 
+// OwnedAt is Owned for what has a name in an open directory.
+func OwnedAt(int, string) bool { return true }
+
 // Major is the first part of a device number.
 func Major(dev uint64) uint32 { return unix.Major(dev) }
 

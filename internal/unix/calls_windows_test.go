@@ -248,6 +248,13 @@ func TestReadWrite(t *testing.T) {
 	if !Owned(reading) {
 		t.Error("a file of this user is somebody else's")
 	}
+	if !OwnedAt(at, "file") || OwnedAt(at, "none") {
+		t.Error("a file of this user is somebody else's, or one that is not there is this user's")
+	}
+	// The installer's, to which administrators give their own files no rights either.
+	if explorer := filepath.Join(os.Getenv("SystemRoot"), "explorer.exe"); OwnedAt(AT_FDCWD, explorer) {
+		t.Errorf("%s is this user's", explorer)
+	}
 }
 
 // TestFlock: a lock keeps others out, not from reading, and becomes another one.

@@ -69,11 +69,12 @@ func isSurrogates(name string) bool {
 }
 
 // isShort reports whether a name can be the short one that file systems of Windows give a
-// file with a longer name: it may stand for a file that is called something else.
+// file with a longer name: it may stand for a file that is called something else. Its lengths
+// are those of characters, whatever bytes they take.
 func isShort(name string) bool {
 	base, ext, _ := strings.Cut(name, ".")
 	i := strings.LastIndexByte(base, '~')
-	if i < 0 || i == len(base)-1 || len(base) > 8 || len(ext) > 3 {
+	if i < 0 || i == len(base)-1 || utf8.RuneCountInString(base) > 8 || utf8.RuneCountInString(ext) > 3 {
 		return false
 	}
 	return strings.Trim(base[i+1:], "0123456789") == ""

@@ -49,7 +49,7 @@ func TestBadName(t *testing.T) {
 // TestIsShort: what can be the short name of another file is known.
 func TestIsShort(t *testing.T) {
 	for name, want := range map[string]bool{
-		"PROGRA~1": true, "a~1.txt": true, "ABCDE~12.C": true, "~1": true,
+		"PROGRA~1": true, "ÄÖÜÄÖÜ~1": true, "ÜBUNGE~1.ÖÄÜ": true, "ÄÖÜÄÖÜÄ~1": false, "a~1.ÖÄÜÖ": false, "a~1.txt": true, "ABCDE~12.C": true, "~1": true,
 		"a~": false, "a~b": false, "longname~1": false, "a~1.html": false, "backup": false, "x.c~": false,
 	} {
 		if isShort(name) != want {

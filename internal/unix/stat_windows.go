@@ -226,6 +226,17 @@ func Owned(fd int) bool {
 	return err == nil && owner.Equals(me.User.Sid)
 }
 
+// OwnedAt is [Owned] for what has a name in an open directory, which is not followed. What
+// cannot be asked is not owned.
+func OwnedAt(dirfd int, name string) bool {
+	h, err := create(dirfd, name, windows.READ_CONTROL|windows.FILE_READ_ATTRIBUTES, windows.FILE_OPEN, windows.FILE_OPEN_REPARSE_POINT)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = windows.CloseHandle(h) }()
+	return Owned(int(h))
+}
+
 // Major is the first part of a device number.
 func Major(dev uint64) uint32 { return uint32(dev >> 32) }
 

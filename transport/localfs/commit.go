@@ -103,7 +103,8 @@ func (f *newFile) settle(size int64, e *manifest.Entry, attrs manifest.Attrs) er
 }
 
 // appear gives the file its final name, if nothing has failed so far. Its
-// directory is found again where it was let go.
+// directory is found again where it was let go, and let go again: there may be as
+// many directories as files.
 func (f *newFile) appear() {
 	if f.failed != nil || f.temp == "" {
 		return
@@ -117,6 +118,10 @@ func (f *newFile) appear() {
 			f.failed = err
 			return
 		}
+		defer func() {
+			f.t.dirs.release(f.d)
+			f.d = nil
+		}()
 	}
 	if err := f.t.keep(f.d, f.path, f.name, true); err != nil {
 		f.failed = err

@@ -15,8 +15,8 @@ type delayed struct {
 	locks int // of files that can be resumed and are open for that
 }
 
-// maxLocks is how many files that are held back may be open. What comes after those
-// cannot be resumed: it begins anew if the run is broken off.
+// maxLocks is how many files that are held back may be open; fewer where the process may
+// open few. What comes after those cannot be resumed: it begins anew if the run is broken off.
 const maxLocks = 128
 
 // DelayUpdates implements [engine.Delayer].
@@ -42,7 +42,7 @@ func (l *delayed) put(files ...*newFile) {
 func (l *delayed) isFull() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.locks >= maxLocks {
+	if l.locks >= few(maxLocks, openShare) {
 		return true
 	}
 	l.locks++

@@ -16,13 +16,14 @@ const maxDirs = 256
 // tree: a copy has two trees, and needs descriptors for the files themselves.
 const fileShare = 8
 
-// dirLimit returns how many directories of a tree are kept open in this process.
-func dirLimit() int {
+// few returns how many may be kept open of what one purpose keeps open: a part of the files
+// that this process may open, and at most so many.
+func few(most int, share uint64) int {
 	files, ok := unix.MaxFiles()
 	if !ok {
-		return maxDirs
+		return most
 	}
-	return int(min(maxDirs, files/fileShare))
+	return int(max(1, min(uint64(most), files/share)))
 }
 
 // dir is an open directory of a tree.
@@ -63,7 +64,7 @@ type dirs struct {
 }
 
 func (c *dirs) init() {
-	c.open, c.limit = make(map[string]*dir), dirLimit()
+	c.open, c.limit = make(map[string]*dir), few(maxDirs, fileShare)
 	c.idle.prev, c.idle.next = &c.idle, &c.idle
 }
 

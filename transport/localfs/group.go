@@ -16,9 +16,14 @@ const (
 	groupFiles = 16 << 10
 
 	// groupOpen is up to how many files a group keeps open, to make each of
-	// them durable. In larger groups they are closed, and the whole file
-	// system is made durable at once.
+	// them durable; fewer where the process may open few files. In larger
+	// groups they are closed, and the whole file system is made durable at once.
 	groupOpen = 64
+
+	// openShare is the part of the files that the process may open that the
+	// files of one group may be. There are up to three groups, and a file may
+	// hold its directory and its sidecar as well.
+	openShare = 16
 
 	groupsAtOnce = 2  // groups that are made durable while the next one is filled
 	syncers      = 16 // files of a group that are made durable at once
@@ -43,6 +48,7 @@ type groups struct {
 	t     *Tree
 	slots chan struct{}
 	wait  time.Duration // how long a group is filled
+	open  int           // up to how many files a group keeps open
 
 	mu   sync.Mutex
 	cur  *group
@@ -50,7 +56,7 @@ type groups struct {
 }
 
 func (g *groups) init(t *Tree) {
-	g.t, g.slots, g.wait = t, make(chan struct{}, groupsAtOnce), groupTime
+	g.t, g.slots, g.wait, g.open = t, make(chan struct{}, groupsAtOnce), groupTime, few(groupOpen, openShare)
 	g.last = newGroup(t)
 	close(g.last.begun)
 	close(g.last.appeared)
@@ -61,11 +67,11 @@ func (g *groups) init(t *Tree) {
 func (g *groups) add(ctx context.Context, f *newFile, size int64) {
 	g.mu.Lock()
 	if g.cur == nil {
-		g.open()
+		g.begin()
 	}
 	c := g.cur
 	c.add(f, size)
-	full := c.bytes >= groupBytes || len(c.files) >= groupFiles || len(c.files) >= groupOpen && !g.t.syncfs
+	full := c.bytes >= groupBytes || len(c.files) >= groupFiles || len(c.files) >= g.open && !g.t.syncfs
 	if full {
 		g.take()
 	}
@@ -82,8 +88,8 @@ func newGroup(t *Tree) *group {
 	}
 }
 
-// open begins a group. It ends by itself after a while.
-func (g *groups) open() {
+// begin opens a group. It ends by itself after a while.
+func (g *groups) begin() {
 	c := newGroup(g.t)
 	c.timer = time.AfterFunc(g.wait, func() {
 		defer close(c.expired)
@@ -172,7 +178,7 @@ func (c *group) add(f *newFile, size int64) {
 	switch {
 	case c.closed:
 		f.part()
-	case len(c.files) > groupOpen:
+	case len(c.files) > c.t.groups.open:
 		c.closed = true
 		for _, f := range c.files {
 			f.part()

@@ -222,9 +222,9 @@ func (t *Tree) removeStaleTemp(d *dir, name string) (bool, error) {
 		return false, ignoreGone(err)
 	}
 	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
-		return int(st.Uid) == unix.Geteuid() && t.stale(tag, &st) && removeProbe(d.fd, name), nil
+		return int(st.Uid) == unix.Geteuid() && unix.OwnedAt(d.fd, name) && t.stale(tag, &st) && removeProbe(d.fd, name), nil
 	}
-	if !isRemovable(&st) || !t.stale(tag, &st) {
+	if !isRemovable(d.fd, name, &st) || !t.stale(tag, &st) {
 		return false, nil
 	}
 	err := again(func() error { return unix.Unlinkat(d.fd, name, 0) })
@@ -238,7 +238,7 @@ func (t *Tree) removeStalePartial(d *dir, base string, all bool) (bool, error) {
 	if err := fstatAt(d.fd, base+manifest.PartialSuffix, &st); err != nil {
 		return false, ignoreGone(err)
 	}
-	if !isUsual(&st) || !all && !t.owner.isOld(&st) {
+	if !isUsual(d.fd, base+manifest.PartialSuffix, &st) || !all && !t.owner.isOld(&st) {
 		return false, nil
 	}
 	in := t.beside(d, base+manifest.PartialSuffix)
@@ -257,7 +257,7 @@ func (t *Tree) removeStaleSidecar(d *dir, name string) (bool, error) {
 	if fstatAt(d.fd, base+manifest.PartialSuffix, &st) == nil {
 		return false, nil // it goes with its partial
 	}
-	if fstatAt(d.fd, name, &st) != nil || !isUsual(&st) {
+	if fstatAt(d.fd, name, &st) != nil || !isUsual(d.fd, name, &st) {
 		return false, nil // it is gone, or not one of ours
 	}
 	keep := !t.owner.isOld(&st) // unless it says that it is of no use

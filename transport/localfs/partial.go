@@ -295,7 +295,7 @@ func (p *place) names(fd int) bool { return (&dir{fd: p.dirfd}).names(p.name, fd
 // stays, too.
 func (p *place) removeUnused() (held bool, err error) {
 	var st unix.Stat_t
-	if err := fstatAt(p.dirfd, p.name, &st); err != nil || !isUsual(&st) {
+	if err := fstatAt(p.dirfd, p.name, &st); err != nil || !isUsual(p.dirfd, p.name, &st) {
 		return false, ignoreGone(err)
 	}
 	flags := readFlags

@@ -72,7 +72,7 @@ func (p *place) clear(ctx context.Context, waiting *wait) (waited bool, err erro
 		return false, err
 	case held && isTrusted(&st) && st.Mode&0o600 == 0o600:
 		return true, waiting.step(ctx)
-	case held, !isUsual(&st):
+	case held, !isUsual(p.dirfd, p.name, &st):
 		return false, unix.EEXIST // somebody else's, who could keep us for ever
 	}
 	return false, nil

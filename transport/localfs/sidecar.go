@@ -77,7 +77,7 @@ func (d *dir) removeOwn(name string) error {
 	if err := fstatAt(d.fd, name, &st); err != nil {
 		return ignoreGone(err)
 	}
-	if !isUsual(&st) {
+	if !isUsual(d.fd, name, &st) {
 		return nil
 	}
 	return ignoreGone(again(func() error { return unix.Unlinkat(d.fd, name, 0) }))
@@ -89,17 +89,17 @@ func isTrusted(st *unix.Stat_t) bool {
 	return st.Mode&unix.S_IFMT == unix.S_IFREG && int(st.Uid) == unix.Geteuid() && st.Nlink == 1 && st.Mode&0o022 == 0
 }
 
-// isRemovable reports whether something may be taken out of the way. What root has
+// isRemovable reports whether what has a name may be taken out of the way. What root has
 // received can be somebody else's already when root's run is killed; and whoever
 // puts something there to have root remove it loses the name and nothing else.
-func isRemovable(st *unix.Stat_t) bool {
-	return int(st.Uid) == unix.Geteuid() || unix.Geteuid() == 0
+func isRemovable(dirfd int, name string, st *unix.Stat_t) bool {
+	return (int(st.Uid) == unix.Geteuid() || unix.Geteuid() == 0) && unix.OwnedAt(dirfd, name)
 }
 
-// isUsual reports whether something can be a partial or a sidecar that this user may
+// isUsual reports whether what has a name can be a partial or a sidecar that this user may
 // remove.
-func isUsual(st *unix.Stat_t) bool {
-	return st.Mode&unix.S_IFMT == unix.S_IFREG && isRemovable(st)
+func isUsual(dirfd int, name string, st *unix.Stat_t) bool {
+	return st.Mode&unix.S_IFMT == unix.S_IFREG && isRemovable(dirfd, name, st)
 }
 
 // openTrusted opens an existing file that nobody else can have written. Others are

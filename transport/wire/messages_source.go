@@ -307,7 +307,7 @@ func (m *Data) decode(d *Dec) {
 // FileEnd ends a large file, a delta, or a file that could not be sent.
 type FileEnd struct {
 	ID      ID
-	Failed  bool // the source could not read it and has said why
+	Failed  bool // the source could not read it and has said why; Size is what was sent of it
 	Changed bool // it changed while it was read: what was sent may be a mixture
 	Size    int64
 	Digest  delta.Digest

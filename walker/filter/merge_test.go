@@ -174,3 +174,29 @@ func TestPerishableMerge(t *testing.T) {
 		}
 	}
 }
+
+// TestKeep: what would clear the list is an error while that is asked for, wherever it stands, and takes nothing away.
+func TestKeep(t *testing.T) {
+	files := func(string) ([]byte, error) { return []byte("- b\n!\n"), nil }
+	s := new(Set)
+	if err := s.Exclude("a"); err != nil {
+		t.Fatal(err)
+	}
+	s.Keep(true)
+	for name, clears := range map[string]func() error{
+		"exclude": func() error { return s.Exclude("!") },
+		"filter":  func() error { return s.Rule("clear", nil) },
+		"lines":   func() error { return s.Lines([]byte("c\n!\n"), false, false) },
+		"merge":   func() error { return s.Rule("merge f", files) },
+	} {
+		if err := clears(); !errors.Is(err, ErrSyntax) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if s.Empty() || s.rules[0].pat != "a" {
+		t.Errorf("%v is left", s.rules)
+	}
+	if s.Keep(false); s.Exclude("!") != nil || !s.Empty() {
+		t.Errorf("%v is left", s.rules)
+	}
+}

@@ -17,7 +17,7 @@ const (
 // list is what parsed rules go into.
 type list interface {
 	add(flags, string) error // an include, exclude or dir-merge rule
-	clear()
+	clear() error
 }
 
 // source is text that is being read rule by rule.
@@ -121,8 +121,7 @@ func (rd *reader) rule(tm template, text string) error {
 	}
 	switch {
 	case f&flagClear != 0:
-		rd.to.clear()
-		return nil
+		return rd.to.clear()
 	case f&flagMerge != 0:
 		return rd.merge(tm, f, pat)
 	case tm.flags&flagNoPrefix == 0 && f&flagCVS != 0:
@@ -231,7 +230,10 @@ func (rd *reader) cvs(tm template, f flags) error {
 // collected is a list that only remembers.
 type collected []rule
 
-func (c *collected) clear() { *c = nil }
+func (c *collected) clear() error {
+	*c = nil
+	return nil
+}
 
 func (c *collected) add(f flags, pat string) error {
 	if len(*c) == MaxRules {

@@ -236,7 +236,8 @@ func (l *localList) add(f flags, pat string) error {
 }
 
 // clear drops what the file has said so far, its dir-merge rules included, and what it inherits.
-func (l *localList) clear() {
+func (l *localList) clear() error {
 	l.items, l.inherited = nil, nil
 	l.sc.merges = l.sc.merges[:l.merges]
+	return nil
 }

@@ -23,6 +23,7 @@ type Set struct {
 	nul        bool // merge files are separated by zero bytes
 	merges     int  // number of dir-merge rules
 	git        bool // what git ignores is excluded, too
+	keep       bool // what clears the list is an error
 }
 
 // Exclude adds the pattern of an --exclude option. As in rsync a leading "- " or "+ " decides the
@@ -83,6 +84,10 @@ func (s *Set) Lines(data []byte, nul, include bool) error {
 // are so at white space all the same.
 func (s *Set) From0() { s.nul = true }
 
+// Keep has a rule that would clear the list be an error from now on, which wraps [ErrSyntax], or no
+// longer be one. Files of each directory, and what CVS reads, clear only what is their own.
+func (s *Set) Keep(on bool) { s.keep = on }
+
 // WithDeleteExcluded returns a copy for --delete-excluded: every rule that names no side, those
 // of per-directory merge files included, becomes a sender rule and so protects nothing.
 func (s *Set) WithDeleteExcluded() *Set {
@@ -132,7 +137,13 @@ func (s *Set) add(f flags, pat string) error {
 	return nil
 }
 
-func (s *Set) clear() { s.rules, s.size, s.merges = nil, 0, 0 }
+func (s *Set) clear() error {
+	if s.keep {
+		return syntaxError("\"!\" would clear rules that are not its own")
+	}
+	s.rules, s.size, s.merges = nil, 0, 0
+	return nil
+}
 
 // newRule compiles a rule.
 func newRule(f flags, pat string) rule {

@@ -66,12 +66,16 @@ func (l *lister) read(ctx context.Context, j *job) [][]manifest.Entry {
 	lists := make([][]manifest.Entry, 0, len(want))
 	var errs []error
 	for _, p := range want {
-		entries, err := p.Tree.List(ctx, p.Dir)
-		if err != nil {
-			errs = append(errs, err)
-		}
+		entries, bad := p.Tree.List(ctx, p.Dir)
 		entries = unique(entries)
-		if p.scope, err = l.enter(ctx, j, p, entries, err == nil); err != nil {
+		var err error
+		if p.scope, err = l.enter(ctx, j, p, entries, bad == nil); err == nil {
+			bad = l.concerns(p.scope, bad)
+		}
+		if bad != nil {
+			errs = append(errs, bad)
+		}
+		if err != nil {
 			// Without the rules nothing may be said about the names.
 			errs = append(errs, fmt.Errorf("filter %q: %w", p.Dir, err))
 			continue

@@ -23,7 +23,8 @@ import (
 type Tree interface {
 	// List returns what the directory dir holds, with all metadata, in any
 	// order. Names that vanish meanwhile are left out. An error may come with
-	// entries: those that could be read.
+	// entries: those that could be read. Of others it is an [EntryError], joined
+	// with what else there is.
 	List(ctx context.Context, dir string) ([]manifest.Entry, error)
 
 	// ReadFile returns the content of a regular file of at most limit bytes.

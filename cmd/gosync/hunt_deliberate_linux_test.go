@@ -1,8 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -54,9 +56,9 @@ func deliberateDifferences() []deliberate {
 		},
 		{
 			name:    "rsync breaks off",
-			why:     "where the first name of a file that has several cannot be made, and where a rule hides a directory above a name of --files-from",
+			why:     "where the first name of a file that has several cannot be made, or comes by way of a second source; where a rule hides a directory above a name of --files-from; where the name of a backup is too long",
 			whole:   true,
-			touches: saidByRsync("File-list index", "rejecting excluded file-list name"),
+			touches: saidByRsync("File-list index", "hard-link gnum", "rejecting excluded file-list name", "keep_backup failed"),
 		},
 		{
 			name:  "-F above the source",
@@ -122,18 +124,19 @@ func deliberateDifferences() []deliberate {
 			},
 		},
 		{
-			name:    "a bad rule in a file of the source",
-			why:     "rsync ends at once, with 1; for gosync the directory of the file cannot be read, and the rest is copied: 23",
-			whole:   true,
-			touches: saidByGosync("bad filter rule"),
+			name:  "a bad rule in a file of the source",
+			why:   "rsync ends at once, with 1; for gosync the directory of the file cannot be read, and the rest is copied: 23; it does not read the files on the way to what -R names",
+			whole: true,
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				return saidByGosync("bad filter rule")(c, theirs, ours) || saidByRsync("<rule from ")(c, theirs, ours)
+			},
 		},
 		{
 			name:  "--mkpath where nothing arrives",
 			why:   "rsync makes the path although the source is missing, or is left out; gosync makes nothing",
 			whole: true,
-			touches: func(c *huntCase, theirs, _ *huntOutcome) bool {
-				return c.has("--mkpath") && slices.ContainsFunc(theirs.run.lines, func(line string) bool { return strings.HasPrefix(line, "created ") }) &&
-					!slices.ContainsFunc(theirs.run.lines, isItem)
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				return c.has("--mkpath") && len(theirs.run.look) > len(theirs.before) && len(ours.run.look) == len(ours.before) && !slices.ContainsFunc(theirs.run.lines, isItem)
 			},
 		},
 		{
@@ -168,11 +171,18 @@ func deliberateDifferences() []deliberate {
 			},
 		},
 		{
-			name:  "backups inside the destination with --delete-excluded",
-			why:   "rsync deletes the backups of the run before; for gosync they are no business of --delete",
+			name: "the mode of what gets other extended attributes",
+			why:  "without -p rsync gives it the source's mode; for gosync it keeps its own",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				return c.has("-X") && !c.keepsModes() && forgiveDecorated(theirs, ours)
+			},
+		},
+		{
+			name:  "backups inside the destination with --delete",
+			why:   "rsync deletes the backups of the run before, which makes backups of them a level deeper, or for good; for gosync they are no business of --delete",
 			whole: true,
 			touches: func(c *huntCase, _, _ *huntOutcome) bool {
-				return c.has("--delete-excluded") && c.has("--backup-dir=.old", "--backup-dir=dir")
+				return c.deletes() && c.has("--backup-dir=.old", "--backup-dir=dir")
 			},
 		},
 		{
@@ -180,6 +190,39 @@ func deliberateDifferences() []deliberate {
 			why:  "rsync leaves the file, but in the end sets its time to that of the directory that it was not replaced by; gosync leaves all of it",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
 				return c.has("--ignore-existing") && c.keepsTimeOf(theirs, ours)
+			},
+		},
+		{
+			name:    "what lies below a file where a directory belongs, with --ignore-existing",
+			why:     "rsync wants to make each of it below the file, and fails, but in a dry run says that it does; gosync says once that it cannot, with 23 in both",
+			touches: keepsFileAbove,
+		},
+		{
+			name: "directories that their owner may write to but not enter, without root's rights",
+			why:  "rsync opens them to work in them, and in the end does not take that back unless they are not to be written to, either",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				return c.has("--no-super") && forgiveOpened(theirs, ours)
+			},
+		},
+		{
+			name: "the group of a file of several names where groups are not kept",
+			why:  "a file is made under the first of its names, for rsync under the last, whose directory can have a setgid bit",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				return c.has("-H") && !c.keeps("g") && forgiveLinked(theirs, ours, func(name string) bool { return ours.before[name] == nil })
+			},
+		},
+		{
+			name: "the owner of a file of several names with --inplace",
+			why:  "gosync replaces it, so that other names keep what they had",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				return c.has("--inplace") && !(c.keeps("g") && c.keeps("o")) && forgiveLinked(theirs, ours, func(string) bool { return true })
+			},
+		},
+		{
+			name: "the time of a directory in which --delete-before has deleted",
+			why:  "rsync says in the run, but not with -n, that it sets it, since it has just changed it itself; gosync says what was different before the run",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				return c.has("--delete-before") && forgiveDeletedIn(theirs, ours)
 			},
 		},
 	}
@@ -209,6 +252,103 @@ func (c *huntCase) keepsTimeOf(theirs, ours *huntOutcome) bool {
 	return found
 }
 
+// keepsFileAbove leaves out what rsync says of entries that are below what gosync says is no directory.
+func keepsFileAbove(_ *huntCase, theirs, ours *huntOutcome) bool {
+	const text = ": what exists there is no directory, and --ignore-existing keeps it"
+	found := false
+	for i, r := range ours.each() {
+		for line := range strings.SplitSeq(r.stderr, "\n") {
+			dir, is := strings.CutSuffix(strings.TrimPrefix(line, "gosync: mkdir "), text)
+			if !is {
+				continue
+			}
+			t := theirs.each()[i]
+			t.lines = slices.DeleteFunc(t.lines, func(line string) bool { return isItem(line) && strings.HasPrefix(line[12:], dir+"/") })
+			found = true
+			if t.status == exitOK {
+				t.status = r.status
+			}
+		}
+	}
+	return found
+}
+
+// forgiveLinked has the owners of files of several names not compared where choose says so, and reports whether there is
+// a difference.
+func forgiveLinked(theirs, ours *huntOutcome, choose func(name string) bool) bool {
+	owner, links, found := slices.Index(lookFields(), "owner"), slices.Index(lookFields(), "links"), false
+	for k, r := range ours.each() {
+		for name, said := range r.look {
+			there := theirs.each()[k].look[name]
+			if there != nil && said[links] != "" && said[owner] != there[owner] && choose(name) {
+				said[owner], found = forgiven, true
+			}
+		}
+	}
+	return found
+}
+
+// forgiveDeletedIn leaves the time out of the lines of a run about directories in which something was deleted, and
+// reports whether there are any.
+func forgiveDeletedIn(theirs, ours *huntOutcome) bool {
+	found := false
+	for _, r := range []*huntRun{&theirs.run, &theirs.again, &ours.run, &ours.again} {
+		in := map[string]bool{}
+		for _, line := range r.lines {
+			if name, is := strings.CutPrefix(line, "*deleting   "); is {
+				in[path.Dir(strings.TrimSuffix(name, "/"))+"/"] = true
+			}
+		}
+		for i, line := range r.lines {
+			if isItem(line) && strings.HasPrefix(line, ".d..t") && in[line[12:]] {
+				r.lines[i], found = ".d..."+line[5:], true
+			}
+		}
+		r.lines = slices.DeleteFunc(r.lines, func(line string) bool { return strings.HasPrefix(line, ".d......... ") })
+	}
+	return found
+}
+
+// forgiveOpened has the modes of directories not compared to which rsync has given their owner all rights where gosync
+// has not, and reports whether there are any.
+func forgiveOpened(theirs, ours *huntOutcome) bool {
+	i, found := slices.Index(lookFields(), "mode"), false
+	for k, r := range ours.each() {
+		for name, said := range r.look {
+			there := theirs.each()[k].look[name]
+			if there == nil || said[0] != "d" || there[0] != "d" || said[i] == there[i] {
+				continue
+			}
+			our, err := strconv.ParseUint(said[i], 8, 16)
+			if err != nil || our&0o200 == 0 || there[i] != fmt.Sprintf("%04o", our|0o700) {
+				continue
+			}
+			said[i], found = forgiven, true
+			is := func(line string) bool {
+				return (strings.HasPrefix(line, ".d...p..... ") || strings.HasPrefix(line, ".d          ")) && strings.HasSuffix(name+"/", "/"+line[12:])
+			}
+			leaveOut(theirs, is)
+			leaveOut(ours, is)
+		}
+	}
+	return found
+}
+
+// forgiveDecorated has the modes not compared of what the destination had with other extended attributes, and reports
+// whether there are different ones.
+func forgiveDecorated(theirs, ours *huntOutcome) bool {
+	mode, xattrs, found := slices.Index(lookFields(), "mode"), slices.Index(lookFields(), "xattrs"), false
+	for k, r := range ours.each() {
+		for name, said := range r.look {
+			before, there := ours.before[name], theirs.each()[k].look[name]
+			if before != nil && there != nil && before[xattrs] != said[xattrs] && said[mode] == before[mode] && said[mode] != there[mode] {
+				said[mode], found = forgiven, true
+			}
+		}
+	}
+	return found
+}
+
 // leaveOut takes lines out of an outcome, and reports whether there were any.
 func leaveOut(o *huntOutcome, is func(line string) bool) bool {
 	found := false
@@ -226,13 +366,16 @@ func isItem(line string) bool {
 }
 
 // keepsModes reports whether permissions are kept.
-func (c *huntCase) keepsModes() bool {
+func (c *huntCase) keepsModes() bool { return c.keeps("p", "-A") }
+
+// keeps reports whether what a letter of -a stands for is kept.
+func (c *huntCase) keeps(letter string, implies ...string) bool {
 	on := false
 	for _, o := range c.opts {
-		switch o {
-		case "-a", "-p", "-A":
+		switch {
+		case o == "-a" || o == "-"+letter || slices.Contains(implies, o):
 			on = true
-		case "--no-p":
+		case o == "--no-"+letter:
 			on = false
 		}
 	}

@@ -28,6 +28,12 @@ func huntFoundCases() []struct{ name, line, src, dst, alt, xattrs string } {
 		{name: "a destination for nothing", line: "--exclude=* src/a/c src/b dst/new", src: "d a|f a/c|f b"},
 		{name: "a destination for a directory that is excluded", line: "-r --exclude=* src/a dst/new", src: "d a|f a/c|f b"},
 		{name: "a destination's name for what the rules leave", line: "-r --exclude=a src/a src/b dst/new", src: "d a|f a/c|f b"},
+		{name: "a rule for the directory that ./ stands for", line: "-a -R --exclude=.* ./src/a dst/", src: "f a"},
+		{name: "a rule for that directory and all others", line: "-a -R --exclude=* ./src/a dst/", src: "f a"},
+		{name: "a rule for that directory, with a missing source", line: "-a -R --exclude=* ./src/b dst/", src: "f a"},
+		{name: "an excluded symlink that leads nowhere", line: "-r -L --exclude=b --delete src/ dst/", src: "f a|l b to=/nowhere", dst: "f c"},
+		{name: "the time of a new root that another has, without times of directories", line: "-a -O --copy-dest={base}/alt src/ dst/new", src: "f a"},
+		{name: "times of new directories that another has, without times of directories", line: "-a -b --link-dest={base}/alt src/ dst/new", src: "d d sec=1000000000|d e sec=1000000000", alt: "d d sec=1100000000|d e sec=1000000000"},
 		{name: "a directory in the way is not empty", line: "-a -R src/ dst/a", src: "d it|l it/x to=/nowhere", dst: "d a|d a/src|d a/src/it|d a/src/it/x|f a/src/it/x/inner"},
 		{name: "a directory and a file that stays", line: "-a --ignore-existing src/ dst/", src: "d a sec=1000000000", dst: "f a sec=1100000000"},
 	}

@@ -364,6 +364,7 @@ func TestLinksLikeRsync(t *testing.T) {
 	runMetaCases(t, []metaCase{
 		{name: "safe", args: "-ai --safe-links --delete", src: src, dst: unsafe, ways: all},
 		{name: "copy unsafe", args: "-ai --copy-unsafe-links", src: src, ways: all},
+		{name: "copy links that are not excluded", args: "-aiL --delete --exclude=none --exclude=/munged", src: src, dst: unsafe, ways: all},
 		{name: "copy unsafe, safe", args: "-rti --copy-unsafe-links --safe-links", src: src},
 		{name: "copy dirlinks", args: "-aik", src: src, ways: all},
 		{name: "keep dirlinks", args: "-aiKO", src: src, dst: func(p *place, dst string) {

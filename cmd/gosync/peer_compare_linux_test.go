@@ -112,10 +112,11 @@ func (c *peerCase) comparable(lines []string) []string {
 	var out []string
 	for _, line := range lines {
 		file := len(line) > 12 && line[1] == 'f' && line[11] == ' '
+		special := len(line) > 12 && strings.IndexByte("DS", line[1]) >= 0 && line[11] == ' '
 		switch {
 		case file && line[0] == '.' && c.dst.linked():
 			continue
-		case file && line[0] == '.' && owners:
+		case (file || special) && line[0] == '.' && owners:
 			line = line[:5] + "..." + line[8:]
 			if strings.Trim(line[2:11], ". ") == "" {
 				continue

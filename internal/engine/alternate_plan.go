@@ -185,15 +185,7 @@ func (p *planner) linkFromAlternate(ctx context.Context, dir *destDir, e *manife
 // where an alternate directory has it.
 func (p *planner) newDir(ctx context.Context, parent *destDir, e, want *manifest.Entry) manifest.Change {
 	if all := p.candidates(ctx, parent, e); len(all) > 0 {
-		c := p.d.differences(want, &all[0].entry)
-		switch {
-		case c == 0: // it is as if it were taken from there
-		case !p.d.job.Times:
-			c |= manifest.ChangeTimeNow
-		case !p.d.job.keepsTimes(e.Type):
-			c |= manifest.ChangeTime
-		}
-		return manifest.ChangeLocal | c
+		return p.d.likeDir(want, &all[0].entry)
 	}
 	return manifest.ChangeNew | manifest.ChangeLocal
 }
@@ -201,7 +193,22 @@ func (p *planner) newDir(ctx context.Context, parent *destDir, e, want *manifest
 // newRoot is newDir for the destination itself.
 func (d *dest) newRoot(want *manifest.Entry) manifest.Change {
 	if len(d.alts) > 0 {
-		return manifest.ChangeLocal | d.differences(want, &d.alts[0].entry)
+		return d.likeDir(want, &d.alts[0].entry)
 	}
 	return manifest.ChangeNew | manifest.ChangeLocal
+}
+
+// likeDir returns what is reported of a directory that is made, and that an alternate
+// directory has. A time that is not kept counts where something else differs and, where
+// only those of directories are not, where it is another.
+func (d *dest) likeDir(want, have *manifest.Entry) manifest.Change {
+	c := d.differences(want, have)
+	switch omitted := d.job.Times && (!d.job.keepsTimes(want.Type) || d.job.besides()); {
+	case omitted && (c != 0 || !d.clock.SameTime(want, have)):
+		c |= manifest.ChangeTime
+	case c == 0: // it is as if it were taken from there
+	case !d.job.Times:
+		c |= manifest.ChangeTimeNow
+	}
+	return manifest.ChangeLocal | c
 }

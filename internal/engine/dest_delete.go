@@ -264,12 +264,15 @@ func (d *dest) judgeDeletions(ctx context.Context) error {
 		}
 		d.refused = fmt.Sprintf("%s, %q, is empty: is it mounted? Nothing was deleted there; --delete-empty-source permits it", what, cmp.Or(d.hollow[0], "."))
 	}
+	failed := !d.listEnd.Complete && !d.job.IgnoreErrors
+	if failed && (n > 0 || d.job.Delete) { // of a directory that the source could not list nothing was collected
+		d.rep.post(NoteEvent{Text: "IO error encountered -- skipping file deletion"})
+	}
 	if n == 0 {
 		return nil
 	}
 	switch {
-	case !d.listEnd.Complete && !d.job.IgnoreErrors:
-		d.rep.post(NoteEvent{Text: "IO error encountered -- skipping file deletion"})
+	case failed:
 		d.spare(d.dead)
 		d.dead = nil
 		d.blocked = slices.DeleteFunc(d.blocked, func(b blockedEntry) bool {

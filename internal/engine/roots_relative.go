@@ -22,14 +22,22 @@ func (f *forest) addRelative(ctx context.Context, path string) error {
 	} else if strings.HasPrefix(path, "/") {
 		base = "/"
 	}
-	f.implyRoot(ctx, base, rest)
+	f.implyDot(ctx, base, rest)
 	return f.addBelow(ctx, base, rest)
 }
 
-// implyRoot makes base part of the transfer for a name that begins with "./":
-// like every parent that is named, it keeps its attributes.
-func (f *forest) implyRoot(ctx context.Context, base, name string) {
-	if f.hasRoot || f.job.NoImplied || !strings.HasPrefix(name, "./") {
+// implyDot makes base part of the transfer for a name that begins with "./", unless the
+// rules exclude ".".
+func (f *forest) implyDot(ctx context.Context, base, name string) {
+	if strings.HasPrefix(name, "./") && !f.rulesOut(".", true) {
+		f.implyRoot(ctx, base)
+	}
+}
+
+// implyRoot makes base part of the transfer: like every parent that is named, it keeps
+// its attributes.
+func (f *forest) implyRoot(ctx context.Context, base string) {
+	if f.hasRoot || f.job.NoImplied {
 		return
 	}
 	if e, err := f.statDir(ctx, base); err == nil && e.IsDir() {
@@ -61,7 +69,7 @@ func (f *forest) addBelow(ctx context.Context, base, rest string) error {
 		return err
 	}
 	if len(parts) == 0 {
-		f.implyRoot(ctx, base, "./")
+		f.implyRoot(ctx, base)
 	}
 	full := strings.TrimSuffix(base, "/") + "/" + strings.Join(parts, "/")
 	st, err := f.stat(ctx, full)
@@ -152,7 +160,7 @@ func (f *forest) plantFiles(ctx context.Context) error {
 			clean = strings.TrimSuffix(clean, "/") // a slash behind a file's name means nothing here
 		}
 		if f.job.Relative {
-			f.implyRoot(ctx, base, name)
+			f.implyDot(ctx, base, name)
 			if err := f.addBelow(ctx, base, clean); err != nil {
 				return err
 			}

@@ -6,6 +6,7 @@ import (
 
 	"gosync/internal/engine"
 	"gosync/internal/unix"
+	"gosync/walker"
 	"gosync/walker/manifest"
 	"gosync/walker/meta"
 )
@@ -64,23 +65,25 @@ func (t *Tree) followed(d *dir, entries []manifest.Entry, err error) ([]manifest
 		errs = append(errs, err)
 	}
 	var above []fileID
-	kept, lost := entries[:0], 0
+	kept := entries[:0]
+	var lost []string
 	for _, e := range entries {
 		if (e.Type == manifest.Symlink || e.IsDir()) && !t.stays(d, &e) {
 			if above == nil {
 				above = t.above(d)
 			}
 			if err := t.follow(d, &e, above); err != nil {
-				if lost++; lost <= maxUnfollowed {
-					errs = append(errs, t.fail("follow", manifest.Join(d.path, e.Name), err))
+				if lost = append(lost, e.Name); len(lost) <= maxUnfollowed {
+					errs = append(errs, &walker.EntryError{Names: []string{e.Name}, Err: t.fail("follow", manifest.Join(d.path, e.Name), err)})
 				}
 				continue
 			}
 		}
 		kept = append(kept, e)
 	}
-	if lost > maxUnfollowed {
-		errs = append(errs, t.fail("follow", d.path, fmt.Errorf("and %d more in this directory", lost-maxUnfollowed)))
+	if len(lost) > maxUnfollowed {
+		rest := lost[maxUnfollowed:]
+		errs = append(errs, &walker.EntryError{Names: rest, Err: t.fail("follow", d.path, fmt.Errorf("and %d more in this directory", len(rest)))})
 	}
 	return kept, errors.Join(errs...)
 }

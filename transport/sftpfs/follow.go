@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"gosync/internal/engine"
+	"gosync/walker"
 	"gosync/walker/manifest"
 )
 
@@ -51,7 +52,8 @@ func (t *Tree) followed(ctx context.Context, dir string, entries []manifest.Entr
 	if err != nil {
 		errs = append(errs, err)
 	}
-	kept, lost := entries[:0], 0
+	kept := entries[:0]
+	var lost []string
 	for _, e := range entries {
 		if e.Type == manifest.Symlink {
 			path := manifest.Join(dir, e.Name)
@@ -60,8 +62,8 @@ func (t *Tree) followed(ctx context.Context, dir string, entries []manifest.Entr
 				return kept, context.Cause(ctx)
 			}
 			if err != nil {
-				if lost++; lost <= maxUnfollowed {
-					errs = append(errs, t.fail("follow", path, err))
+				if lost = append(lost, e.Name); len(lost) <= maxUnfollowed {
+					errs = append(errs, &walker.EntryError{Names: []string{e.Name}, Err: t.fail("follow", path, err)})
 				}
 				continue
 			}
@@ -69,8 +71,9 @@ func (t *Tree) followed(ctx context.Context, dir string, entries []manifest.Entr
 		}
 		kept = append(kept, e)
 	}
-	if lost > maxUnfollowed {
-		errs = append(errs, t.fail("follow", dir, fmt.Errorf("and %d more in this directory", lost-maxUnfollowed)))
+	if len(lost) > maxUnfollowed {
+		rest := lost[maxUnfollowed:]
+		errs = append(errs, &walker.EntryError{Names: rest, Err: t.fail("follow", dir, fmt.Errorf("and %d more in this directory", len(rest)))})
 	}
 	return kept, errors.Join(errs...)
 }

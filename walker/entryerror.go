@@ -1,0 +1,49 @@
+package walker
+
+import (
+	"errors"
+	"slices"
+)
+
+// An EntryError says why a listing lacks entries. [Tree.List] joins it, by itself, with
+// what else there is to say of a directory. A walk passes over it where the rules
+// exclude all of them: what takes no part need not be readable.
+type EntryError struct {
+	Names []string // in the directory
+	Err   error
+}
+
+func (e *EntryError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the reason.
+func (e *EntryError) Unwrap() error { return e.Err }
+
+// concerns returns what is left of the error of a listing without what it says of
+// entries that the rules exclude. Whether such an entry is a directory is not known.
+func (l *lister) concerns(sc scope, err error) error {
+	if sc == nil {
+		return err
+	}
+	if e, ok := err.(*EntryError); ok { //nolint:errorlint // a wrapped one says more
+		if slices.ContainsFunc(e.Names, func(name string) bool {
+			return !sc.Excluded(name, false, l.opts.Side) && !sc.Excluded(name, true, l.opts.Side)
+		}) {
+			return err
+		}
+		return nil
+	}
+	all, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // a wrapped one is another error
+	if !ok {
+		return err
+	}
+	var left []error
+	for _, e := range all.Unwrap() {
+		if e = l.concerns(sc, e); e != nil {
+			left = append(left, e)
+		}
+	}
+	if len(left) == len(all.Unwrap()) {
+		return err
+	}
+	return errors.Join(left...)
+}

@@ -29,6 +29,10 @@ func huntFoundCases() []struct{ name, line, src, dst, alt, xattrs string } {
 		{name: "a destination for a directory that is excluded", line: "-r --exclude=* src/a dst/new", src: "d a|f a/c|f b"},
 		{name: "a destination's name for what the rules leave", line: "-r --exclude=a src/a src/b dst/new", src: "d a|f a/c|f b"},
 		{name: "a directory in the way is not empty", line: "-a -R src/ dst/a", src: "d it|l it/x to=/nowhere", dst: "d a|d a/src|d a/src/it|d a/src/it/x|f a/src/it/x/inner"},
+		{name: "the group of what is made where setgid goes", line: "-a --no-g src/ dst/", src: "d d|f d/a own=33:5", dst: "d d mode=2755 own=0:2"},
+		{name: "the group of what is made at the top where setgid goes", line: "-a --no-g src/ dst/e", src: "f a own=33:5", dst: "d e mode=2755 own=0:2"},
+		{name: "a new top without the setgid that it inherits", line: "-a --no-g src/ dst/e/n", src: "f a", dst: "d e mode=2755 own=0:2"},
+		{name: "a new top that inherits setgid", line: "-r src/ dst/e/n", src: "f a|d b", dst: "d e mode=2755 own=0:2"},
 		{name: "a directory and a file that stays", line: "-a --ignore-existing src/ dst/", src: "d a sec=1000000000", dst: "f a sec=1100000000"},
 	}
 }

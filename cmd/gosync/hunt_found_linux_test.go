@@ -33,6 +33,8 @@ func huntFoundCases() []struct{ name, line, src, dst, alt, xattrs string } {
 		{name: "the group of what is made at the top where setgid goes", line: "-a --no-g src/ dst/e", src: "f a own=33:5", dst: "d e mode=2755 own=0:2"},
 		{name: "a new top without the setgid that it inherits", line: "-a --no-g src/ dst/e/n", src: "f a", dst: "d e mode=2755 own=0:2"},
 		{name: "a new top that inherits setgid", line: "-r src/ dst/e/n", src: "f a|d b", dst: "d e mode=2755 own=0:2"},
+		{name: "a group becomes links to another", line: "-a -H --link-dest=../alt src/ dst/", src: "f a|h b to=a", dst: "f a mode=600|h b to=a", alt: "f a|h b to=a"},
+		{name: "what is in the place of a file that is not needed", line: "-a --compare-dest=../alt src/ dst/", src: "f a|f b|f c", dst: "p a|l b to=x", alt: "f a|f b|f c"},
 		{name: "a directory and a file that stays", line: "-a --ignore-existing src/ dst/", src: "d a sec=1000000000", dst: "f a sec=1100000000"},
 	}
 }

@@ -35,6 +35,9 @@ func huntFoundCases() []struct{ name, line, src, dst, alt, xattrs string } {
 		{name: "a new top that inherits setgid", line: "-r src/ dst/e/n", src: "f a|d b", dst: "d e mode=2755 own=0:2"},
 		{name: "a group becomes links to another", line: "-a -H --link-dest=../alt src/ dst/", src: "f a|h b to=a", dst: "f a mode=600|h b to=a", alt: "f a|h b to=a"},
 		{name: "what is in the place of a file that is not needed", line: "-a --compare-dest=../alt src/ dst/", src: "f a|f b|f c", dst: "p a|l b to=x", alt: "f a|f b|f c"},
+		{name: "files to append to that are as long", line: "-a -c --append src/ dst/", src: "f a|f b fill=y|f c", dst: "f a sec=1200000000|f b sec=1200000000|f c"},
+		{name: "an empty file is appended to", line: "-r -t --append src/ dst/", src: "f a", dst: "f a size=0 own=5:6"},
+		{name: "an empty file is appended to and verified", line: "-r -t --append-verify src/ dst/", src: "f a", dst: "f a size=0 own=5:6"},
 		{name: "a directory and a file that stays", line: "-a --ignore-existing src/ dst/", src: "d a sec=1000000000", dst: "f a sec=1100000000"},
 	}
 }

@@ -38,6 +38,7 @@ func huntFoundCases() []struct{ name, line, src, dst, alt, xattrs string } {
 		{name: "files to append to that are as long", line: "-a -c --append src/ dst/", src: "f a|f b fill=y|f c", dst: "f a sec=1200000000|f b sec=1200000000|f c"},
 		{name: "an empty file is appended to", line: "-r -t --append src/ dst/", src: "f a", dst: "f a size=0 own=5:6"},
 		{name: "an empty file is appended to and verified", line: "-r -t --append-verify src/ dst/", src: "f a", dst: "f a size=0 own=5:6"},
+		{name: "the time of a directory that another has, of directories without", line: "-a -O --link-dest=../../alt src/ dst/new", src: "d d|d e", alt: "d d sec=1200000000|d e"},
 		{name: "a directory and a file that stays", line: "-a --ignore-existing src/ dst/", src: "d a sec=1000000000", dst: "f a sec=1100000000"},
 	}
 }

@@ -190,15 +190,7 @@ func (p *planner) linkFromAlternate(ctx context.Context, dir *destDir, e *manife
 // where an alternate directory has it.
 func (p *planner) newDir(ctx context.Context, parent *destDir, e, want *manifest.Entry) manifest.Change {
 	if all := p.candidates(ctx, parent, e); len(all) > 0 {
-		c := p.d.differences(want, &all[0].entry)
-		switch {
-		case c == 0: // it is as if it were taken from there
-		case !p.d.job.Times:
-			c |= manifest.ChangeTimeNow
-		case !p.d.job.keepsTimes(e.Type):
-			c |= manifest.ChangeTime
-		}
-		return manifest.ChangeLocal | c
+		return p.d.fromAlternate(want, &all[0].entry)
 	}
 	return manifest.ChangeNew | manifest.ChangeLocal
 }
@@ -206,7 +198,22 @@ func (p *planner) newDir(ctx context.Context, parent *destDir, e, want *manifest
 // newRoot is newDir for the destination itself.
 func (d *dest) newRoot(want *manifest.Entry) manifest.Change {
 	if len(d.alts) > 0 {
-		return manifest.ChangeLocal | d.differences(want, &d.alts[0].entry)
+		return d.fromAlternate(want, &d.alts[0].entry)
 	}
 	return manifest.ChangeNew | manifest.ChangeLocal
+}
+
+// fromAlternate returns what is reported of a directory that is made like one of an
+// alternate directory. For rsync that one is not the same where their times differ,
+// even if they are not kept.
+func (d *dest) fromAlternate(want, alt *manifest.Entry) manifest.Change {
+	c := d.differences(want, alt)
+	switch {
+	case c == 0 && (!d.job.Times || d.clock.SameTime(want, alt)): // it is as if it were taken from there
+	case !d.job.Times:
+		c |= manifest.ChangeTimeNow
+	case !d.job.keepsTimes(manifest.Directory):
+		c |= manifest.ChangeTime
+	}
+	return manifest.ChangeLocal | c
 }

@@ -21,6 +21,32 @@ func accidents() []deliberate {
 			},
 		},
 		{
+			name: "alternate directories of an empty source whose destination is missing",
+			why:  "as the destination is to become the source then, rsync looks for them from where it was started",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				const top = "cd+++++++++ ./"
+				if !c.missing || !slices.Equal(theirs.run.lines, []string{top}) || !strings.Contains(theirs.run.stderr, "-dest arg does not exist") {
+					return false
+				}
+				theirs.dry.lines, theirs.run.lines = slices.Clone(ours.dry.lines), slices.Clone(ours.run.lines)
+				return true
+			},
+		},
+		{
+			name: "that a source file is removed already",
+			why:  "rsync says so of what is copied twice with --remove-source-files",
+			touches: func(c *huntCase, theirs, _ *huntOutcome) bool {
+				return c.has("--remove-source-files") && leaveOut(theirs, func(line string) bool { return strings.HasPrefix(line, "sender file already removed: ") })
+			},
+		},
+		{
+			name: "owners of backups of what is written in place",
+			why:  "rsync copies them without what is not kept; gosync keeps the owner of the file",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				return c.has("--inplace") && c.hasPrefix("-b", "--backup") && c.forgiveAside(theirs, ours, "owner")
+			},
+		},
+		{
 			name: "times of directories with --delete-before",
 			why:  "rsync tells of those that its deletions have changed, but not in a dry run; what gosync tells is what -n has told",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {

@@ -190,7 +190,7 @@ func (p *planner) linkFromAlternate(ctx context.Context, dir *destDir, e *manife
 // where an alternate directory has it.
 func (p *planner) newDir(ctx context.Context, parent *destDir, e, want *manifest.Entry) manifest.Change {
 	if all := p.candidates(ctx, parent, e); len(all) > 0 {
-		return p.d.fromAlternate(want, &all[0].entry)
+		return p.d.likeDir(want, &all[0].entry)
 	}
 	return manifest.ChangeNew | manifest.ChangeLocal
 }
@@ -198,22 +198,22 @@ func (p *planner) newDir(ctx context.Context, parent *destDir, e, want *manifest
 // newRoot is newDir for the destination itself.
 func (d *dest) newRoot(want *manifest.Entry) manifest.Change {
 	if len(d.alts) > 0 {
-		return d.fromAlternate(want, &d.alts[0].entry)
+		return d.likeDir(want, &d.alts[0].entry)
 	}
 	return manifest.ChangeNew | manifest.ChangeLocal
 }
 
-// fromAlternate returns what is reported of a directory that is made like one of an
-// alternate directory. For rsync that one is not the same where their times differ,
-// even if they are not kept.
-func (d *dest) fromAlternate(want, alt *manifest.Entry) manifest.Change {
-	c := d.differences(want, alt)
-	switch {
-	case c == 0 && (!d.job.Times || d.clock.SameTime(want, alt)): // it is as if it were taken from there
+// likeDir returns what is reported of a directory that is made, and that an alternate
+// directory has. A time that is not kept counts where something else differs and, where
+// only those of directories are not, where it is another.
+func (d *dest) likeDir(want, have *manifest.Entry) manifest.Change {
+	c := d.differences(want, have)
+	switch omitted := d.job.Times && (!d.job.keepsTimes(want.Type) || d.job.besides()); {
+	case omitted && (c != 0 || !d.clock.SameTime(want, have)):
+		c |= manifest.ChangeTime
+	case c == 0: // it is as if it were taken from there
 	case !d.job.Times:
 		c |= manifest.ChangeTimeNow
-	case !d.job.keepsTimes(manifest.Directory):
-		c |= manifest.ChangeTime
 	}
 	return manifest.ChangeLocal | c
 }

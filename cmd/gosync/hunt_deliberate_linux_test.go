@@ -164,8 +164,8 @@ func deliberateDifferences() []deliberate {
 			},
 		},
 		{
-			name: "the setuid bit of a new directory",
-			why:  "rsync keeps it without -p where the directory has extended attributes and -X is given; it means nothing",
+			name: "the mode of a directory without -p",
+			why:  "rsync gives it that of the source where that has extended attributes and -X is given",
 			touches: func(c *huntCase, _, ours *huntOutcome) bool {
 				return c.has("-X") && !c.keepsModes() && forgive(ours, "mode", "d")
 			},
@@ -186,8 +186,8 @@ func deliberateDifferences() []deliberate {
 			},
 		},
 		{
-			name: "the time of a file where a directory belongs, with --ignore-existing",
-			why:  "rsync leaves the file, but in the end sets its time to that of the directory that it was not replaced by; gosync leaves all of it",
+			name: "the time of a file or symlink where a directory belongs, with --ignore-existing",
+			why:  "rsync leaves it, but in the end sets its time to that of the directory that it was not replaced by; gosync leaves all of it",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
 				return c.has("--ignore-existing") && c.keepsTimeOf(theirs, ours)
 			},
@@ -233,7 +233,7 @@ func (c *huntCase) readsRules() bool {
 	return c.has("-C", "-F", "-FF") || c.hasPrefix("--filter=:", "--filter=dir-merge")
 }
 
-// keepsTimeOf takes over what rsync makes of the times of files at the destination whose paths are directories in the
+// keepsTimeOf takes over what rsync makes of the times of what stands at the destination whose paths are directories in the
 // source, and reports whether there are any.
 func (c *huntCase) keepsTimeOf(theirs, ours *huntOutcome) bool {
 	i, found := slices.Index(lookFields(), "time"), false
@@ -241,10 +241,12 @@ func (c *huntCase) keepsTimeOf(theirs, ours *huntOutcome) bool {
 		for name, said := range r.look {
 			there := theirs.each()[k].look[name]
 			at := "/" + strings.TrimPrefix(name, "./dst/")
-			if said[0] != "f" || there == nil || there[0] != "f" || said[i] == there[i] || said[i] != ours.before[name][i] {
+			if said[0] == "d" || there == nil || there[0] != said[0] || said[i] == there[i] || said[i] != ours.before[name][i] {
 				continue
 			}
-			if slices.ContainsFunc(c.src, func(n peerNode) bool { return n.kind == 'd' && strings.HasSuffix(at, "/"+n.path) }) {
+			if slices.ContainsFunc(c.src, func(n peerNode) bool {
+				return (n.kind == 'd' || n.kind == 'l' && c.has("-L", "--copy-links", "-k", "--copy-dirlinks", "--copy-unsafe-links")) && strings.HasSuffix(at, "/"+n.path)
+			}) {
 				said[i], found = forgiven, true
 			}
 		}
@@ -388,7 +390,7 @@ func forgive(o *huntOutcome, field, kind string) bool {
 	found := false
 	for _, r := range o.each() {
 		for name, said := range r.look {
-			if said[0] == kind && strings.HasPrefix(name, "./dst/") {
+			if said[0] == kind && strings.HasPrefix(name+"/", "./dst/") {
 				said[i], found = forgiven, true
 			}
 		}

@@ -35,6 +35,16 @@ func huntFoundCases() []struct{ name, line, src, dst, alt, xattrs string } {
 		{name: "the time of a new root that another has, without times of directories", line: "-a -O --copy-dest={base}/alt src/ dst/new", src: "f a"},
 		{name: "times of new directories that another has, without times of directories", line: "-a -b --link-dest={base}/alt src/ dst/new", src: "d d sec=1000000000|d e sec=1000000000", alt: "d d sec=1100000000|d e sec=1000000000"},
 		{name: "a directory in the way is not empty", line: "-a -R src/ dst/a", src: "d it|l it/x to=/nowhere", dst: "d a|d a/src|d a/src/it|d a/src/it/x|f a/src/it/x/inner"},
+		{name: "the group of what is made where setgid goes", line: "-a --no-g src/ dst/", src: "d d|f d/a own=33:5", dst: "d d mode=2755 own=0:2"},
+		{name: "the group of what is made at the top where setgid goes", line: "-a --no-g src/ dst/e", src: "f a own=33:5", dst: "d e mode=2755 own=0:2"},
+		{name: "a new top without the setgid that it inherits", line: "-a --no-g src/ dst/e/n", src: "f a", dst: "d e mode=2755 own=0:2"},
+		{name: "a new top that inherits setgid", line: "-r src/ dst/e/n", src: "f a|d b", dst: "d e mode=2755 own=0:2"},
+		{name: "a group becomes links to another", line: "-a -H --link-dest=../alt src/ dst/", src: "f a|h b to=a", dst: "f a mode=600|h b to=a", alt: "f a|h b to=a"},
+		{name: "what is in the place of a file that is not needed", line: "-a --compare-dest=../alt src/ dst/", src: "f a|f b|f c", dst: "p a|l b to=x", alt: "f a|f b|f c"},
+		{name: "files to append to that are as long", line: "-a -c --append src/ dst/", src: "f a|f b fill=y|f c", dst: "f a sec=1200000000|f b sec=1200000000|f c"},
+		{name: "an empty file is appended to", line: "-r -t --append src/ dst/", src: "f a", dst: "f a size=0 own=5:6"},
+		{name: "an empty file is appended to and verified", line: "-r -t --append-verify src/ dst/", src: "f a", dst: "f a size=0 own=5:6"},
+		{name: "the time of a directory that another has, of directories without", line: "-a -O --link-dest=../../alt src/ dst/new", src: "d d|d e", alt: "d d sec=1200000000|d e"},
 		{name: "a directory and a file that stays", line: "-a --ignore-existing src/ dst/", src: "d a sec=1000000000", dst: "f a sec=1100000000"},
 	}
 }

@@ -419,7 +419,7 @@ func (b *huntBench) compare(t *testing.T, c *huntCase, count bool) (diffs []stri
 			run.lines = c.comparable(run.lines)
 		}
 	}
-	for _, d := range deliberateDifferences() {
+	for _, d := range slices.Concat(deliberateDifferences(), accidents()) {
 		if d.touches(c, theirs, ours) {
 			if count {
 				b.mu.Lock()

@@ -157,7 +157,7 @@ func (c *peerCase) destination(r *rand.Rand) {
 		c.dst = nil
 	}
 	c.dst = c.dst.mutate(r)
-	if slices.Contains(c.opts, "--inplace") { // gosync never writes into a file that has other names
+	if slices.ContainsFunc(c.opts, func(o string) bool { return o == "--inplace" || strings.HasPrefix(o, "--append") }) { // gosync never writes into a file that has other names
 		c.twice = c.twice && !slices.Contains(c.opts, "-H")
 		for i := range c.dst {
 			if c.dst[i].kind == 'h' {

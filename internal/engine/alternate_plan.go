@@ -62,6 +62,7 @@ type alternate struct {
 	all   []candidate // that are left, the best first
 	was   trace
 	dst   *manifest.Entry // what the destination has; nil for nothing
+	other *manifest.Entry // what it has that is of another kind; nil for nothing
 	right bool            // that is right as it is
 	slot  *slot           // its place among the events, where the content must be compared
 }
@@ -76,6 +77,10 @@ func (p *planner) alternate(ctx context.Context, dir *destDir, i int, e *manifes
 		return false
 	}
 	a := &alternate{dir: dir, entry: i, all: p.candidates(ctx, dir, e), was: d.traceOf(dir, e)}
+	if other := dir.find(d.nameFor(dir, e)); other != nil && !other.IsDir() {
+		was := *other
+		a.other = &was
+	}
 	switch {
 	case len(a.all) == 0:
 		return false

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,7 @@ func (d *dest) take(ctx context.Context, a *alternate) {
 	do := d.copyAlternate
 	switch {
 	case c.level == levelSame && d.job.AltKind == AltCompare:
-		if change, do = 0, nil; a.dst != nil {
+		if change, do = 0, nil; a.dst != nil || a.other != nil {
 			do = d.dropCompared
 		}
 		d.lose(wire.ID{Dir: a.dir.index, Entry: a.entry}) // nothing can be linked to it
@@ -66,10 +67,10 @@ func (d *dest) take(ctx context.Context, a *alternate) {
 	})
 }
 
-// dropCompared removes a file that stands at the destination in some state, where
-// none is wanted because an alternate directory has the right one.
+// dropCompared removes a file that stands at the destination in some state, or what is
+// there in its place, where none is wanted because an alternate directory has the right one.
 func (d *dest) dropCompared(ctx context.Context, a *alternate) error {
-	if err := d.tree.Remove(ctx, d.pathFor(a.dir, a.e()), a.dst); err != nil && !isGone(err) {
+	if err := d.tree.Remove(ctx, d.pathFor(a.dir, a.e()), cmp.Or(a.dst, a.other)); err != nil && !isGone(err) {
 		return d.fileFailed("remove", shownPath(a.dir, a.e()), err)
 	}
 	return nil

@@ -125,6 +125,10 @@ func (d *dest) checked(ctx context.Context, id wire.ID, same bool) error {
 		d.take(ctx, a)
 		return nil
 	}
+	if d.job.appends() && !isUnfinished(&c.dst) {
+		c.slot.settle(nil) // as in planner.regular: it is as long as the source's
+		return nil
+	}
 	change := d.transferChange(e, &c.dst)
 	if d.job.Times && !d.clock.SameInstant(e, &c.dst) {
 		change |= manifest.ChangeTime

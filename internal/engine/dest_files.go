@@ -131,7 +131,7 @@ func (d *dest) register(dir *destDir, i int, e, dst *manifest.Entry, was trace) 
 	if dst != nil {
 		in.basis = dst.Size
 		// What a run may have left unfinished is compared, not trusted.
-		in.append = !was.spoiled && dst.Size < e.Size && dst.Size > 0 &&
+		in.append = !was.spoiled && dst.Size < e.Size &&
 			(d.job.AppendVerify || d.job.Append && !isUnfinished(dst))
 		in.delta = !in.append && !d.job.WholeFile && !d.distant() && dst.Size >= minDelta && e.Size >= minDelta
 	}

@@ -46,7 +46,9 @@ func (p *planner) link(ctx context.Context, dir *destDir, i int, e, dst *manifes
 		if d.job.ItemizeAll {
 			d.item(dir, i, e, manifest.ChangeHardLink, "")
 		}
-		if !d.job.DryRun && d.job.RemoveSource { // it is as good as its first member, which may be replaced
+		// It is as good as its first member, which may be replaced, by a link to what
+		// an alternate directory has for instance.
+		if !d.job.DryRun && (d.job.RemoveSource || d.job.AltKind == AltLink && len(d.alts) > 0) {
 			d.links = append(d.links, linkTask{dir, i, lead, p.byIndex[lead.Dir], path})
 		}
 		return nil

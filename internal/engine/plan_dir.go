@@ -37,6 +37,9 @@ func (p *planner) root(ctx context.Context, dir *destDir) error {
 	c := d.differences(&dir.want, &st)
 	dir.attrs = (c | d.exact(&d.rootMsg.Root, &st)).Attrs()
 	if d.created {
+		if !d.job.Perms { // as in makeDir
+			dir.want.Mode |= st.Mode & 0o2000
+		}
 		dir.attrs = d.allAttrs(&dir.want)
 		if c = d.newRoot(&dir.want); c&manifest.ChangeNew != 0 {
 			d.made(&d.rootMsg.Root)
@@ -50,6 +53,11 @@ func (p *planner) root(ctx context.Context, dir *destDir) error {
 		}
 	}
 	d.item(dir, rootEntry, &d.rootMsg.Root, c, "")
+	if dir.attrs&manifest.AttrMode != 0 {
+		if err := d.setgidBefore(ctx, dir, &st); err != nil {
+			return err
+		}
+	}
 	return p.access(ctx, dir, &st)
 }
 
@@ -83,8 +91,8 @@ func (p *planner) announce(ctx context.Context, parent, dir *destDir, entry int)
 			c, dir.attrs = 0, 0
 		}
 		d.item(parent, entry, e, c, "")
-		if c&manifest.ChangePerms != 0 && dir.want.Mode&^dst.Mode&0o2000 != 0 && !d.job.DryRun {
-			if err := d.setgid(ctx, dir); err != nil {
+		if c&manifest.ChangePerms != 0 {
+			if err := d.setgidBefore(ctx, dir, dst); err != nil {
 				return err
 			}
 		}
@@ -147,8 +155,16 @@ func (d *dest) makeDir(ctx context.Context, dir *destDir, inTheWay *manifest.Ent
 	return true, nil
 }
 
-// setgid gives a directory its setgid bit before anything is made in it, because
-// what is made inherits the group from it.
+// setgidBefore is setgid for a directory that is there, where it has another bit.
+func (d *dest) setgidBefore(ctx context.Context, dir *destDir, dst *manifest.Entry) error {
+	if d.job.DryRun || (dir.want.Mode^dst.Mode)&0o2000 == 0 {
+		return nil
+	}
+	return d.setgid(ctx, dir)
+}
+
+// setgid gives a directory the setgid bit that it is to have, or takes it away, before
+// anything is made in it, because what is made inherits the group where it is set.
 func (d *dest) setgid(ctx context.Context, dir *destDir) error {
 	early := dir.want
 	early.Mode |= 0o700

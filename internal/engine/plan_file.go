@@ -26,7 +26,7 @@ func (p *planner) regular(ctx context.Context, dir *destDir, i int, e, dst *mani
 		verdict = different
 		d.timeSpoiled(ctx, dir, e, dst)
 	}
-	if verdict != same && dst.Size >= e.Size && (d.job.Append || d.job.AppendVerify) && !spoiled && !isUnfinished(dst) {
+	if verdict == different && d.job.appends() && dst.Size >= e.Size && !spoiled && !isUnfinished(dst) {
 		return nil // there is nothing to append; rsync leaves such files alone, too
 	}
 	if w := d.wanted(e, dst); verdict != doubtful && p.instead(ctx, dir, i, e, dst, verdict == same && d.differences(&w, dst) == 0) {
@@ -42,6 +42,9 @@ func (p *planner) regular(ctx context.Context, dir *destDir, i int, e, dst *mani
 	}
 	return nil
 }
+
+// appends reports whether files that are shorter than the source's are added to.
+func (o *Options) appends() bool { return o.Append || o.AppendVerify }
 
 // timeSpoiled gives a file that an earlier run has left half written a time that
 // says so, if it has not: what is received in its stead may have a sidecar, which

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -181,7 +182,7 @@ func (b *backups) dir(from *dir, up string, follow bool) (*dir, *Tree, error) {
 		b.t.dirty.markAll() // it may be new
 	}
 	d, err := b.tree.dir(up)
-	if !errors.Is(err, unix.ENOENT) {
+	if err == nil || !slices.ContainsFunc([]error{unix.ENOENT, unix.ENOTDIR, unix.ELOOP, unix.EMLINK}, func(is error) bool { return errors.Is(err, is) }) {
 		return d, b.tree, err
 	}
 	for i := 1; i <= len(up); i++ {
@@ -200,9 +201,17 @@ func (b *backups) dir(from *dir, up string, follow bool) (*dir, *Tree, error) {
 // one that it stands for, and with its owner as far as the run keeps owners.
 func (b *backups) make(at string, follow bool) error {
 	return b.tree.in("mkdir", at, func(d *dir, name string) error {
-		err := again(func() error { return unix.Mkdirat(d.fd, name, 0o700) })
+		mkdir := func() error { return unix.Mkdirat(d.fd, name, 0o700) }
+		err := again(mkdir)
 		if err == unix.EEXIST {
-			return nil
+			if st, err := statAt(d.fd, name); err != nil || st.IsDir() {
+				return err
+			}
+			// It is an older backup, of what has become a directory since.
+			if err := again(func() error { return unix.Unlinkat(d.fd, name, 0) }); err != nil {
+				return err
+			}
+			err = again(mkdir)
 		}
 		if err != nil {
 			return err

@@ -120,6 +120,28 @@ func TestBackupIsTheFile(t *testing.T) {
 	}
 }
 
+// TestBackupBelowOlder keeps what lies in a directory where an older backup is of the file or
+// symlink that stood in the directory's place.
+func TestBackupBelowOlder(t *testing.T) {
+	t.Parallel()
+	dir, bak := t.TempDir(), t.TempDir()
+	write(t, bak+"/a", "older")
+	must(t, os.Symlink(t.TempDir(), bak+"/b"))
+	write(t, dir+"/a/x", "1")
+	write(t, dir+"/b/c/x", "2")
+	tree := opened(t, dir, engine.DestOptions{})
+	_, err := tree.KeepBackups(engine.Backups{Dir: bak})
+	must(t, err)
+	for _, path := range []string{"a/x", "b/c/x"} {
+		must(t, tree.Remove(context.Background(), path, &manifest.Entry{Type: manifest.Regular}))
+	}
+	holds(t, bak+"/a/x", "1")
+	holds(t, bak+"/b/c/x", "2")
+	if st, err := os.Lstat(bak + "/b"); err != nil || !st.IsDir() {
+		t.Errorf("the older backup of a symlink is still there: %v", err)
+	}
+}
+
 // TestBackupInside tells where the directory for backups lies, however it is called.
 func TestBackupInside(t *testing.T) {
 	t.Parallel()

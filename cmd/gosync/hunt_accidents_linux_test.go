@@ -1,0 +1,232 @@
+package main
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// accidents are differences in what rsync does by accident and nobody can want of it, and in what its way of working leaves
+// open.
+func accidents() []deliberate {
+	return []deliberate{
+		{
+			name:  "an empty directory as a destination that is missing",
+			why:   "for rsync a single entry becomes the destination, even if it is a directory; gosync puts it below it",
+			whole: true,
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				at := "./" + path.Clean(c.dest)
+				return !strings.HasSuffix(c.dest, "/") && ours.before[at] == nil &&
+					theirs.run.look.isDir(at) && len(theirs.run.look.below(at)) == 0 && len(ours.run.look.below(at)) == 1
+			},
+		},
+		{
+			name: "alternate directories of an empty source whose destination is missing",
+			why:  "as the destination is to become the source then, rsync looks for them from where it was started",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				const top = "cd+++++++++ ./"
+				if !c.missing || !slices.Equal(theirs.run.lines, []string{top}) || !strings.Contains(theirs.run.stderr, "-dest arg does not exist") {
+					return false
+				}
+				theirs.dry.lines, theirs.run.lines = slices.Clone(ours.dry.lines), slices.Clone(ours.run.lines)
+				return true
+			},
+		},
+		{
+			name: "that a source file is removed already",
+			why:  "rsync says so of what is copied twice with --remove-source-files",
+			touches: func(c *huntCase, theirs, _ *huntOutcome) bool {
+				return c.has("--remove-source-files") && leaveOut(theirs, func(line string) bool { return strings.HasPrefix(line, "sender file already removed: ") })
+			},
+		},
+		{
+			name: "owners of backups of what is written in place",
+			why:  "rsync copies them without what is not kept; gosync keeps the owner of the file",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				return c.has("--inplace") && c.hasPrefix("-b", "--backup") && c.forgiveAside(theirs, ours, "owner")
+			},
+		},
+		{
+			name: "times of directories with --delete-before",
+			why:  "rsync tells of those that its deletions have changed, but not in a dry run; what gosync tells is what -n has told",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				return c.has("--delete-before") && alikeBut(theirs, ours, "t", func(r *huntRun, line string) bool {
+					return strings.HasPrefix(line, ".d") && slices.ContainsFunc(r.lines, func(deleted string) bool {
+						at, ok := strings.CutPrefix(deleted, "*deleting   ")
+						return ok && path.Dir(strings.TrimSuffix(at, "/")) == path.Clean(line[12:])
+					})
+				})
+			},
+		},
+		{
+			name: "extended attributes of what is replaced by another symlink, device or FIFO",
+			why:  "rsync tells of those of the new one, but not in a dry run; gosync of those that differ from what was there",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				return c.has("-X", "-A") && alikeBut(theirs, ours, "ax", func(_ *huntRun, line string) bool {
+					return line[0] == 'c' && strings.IndexByte("LDS", line[1]) >= 0
+				})
+			},
+		},
+		{
+			name: "backups of what an alternate directory has the right state of",
+			why:  "with --link-dest and --compare-dest rsync replaces or removes it without a backup; gosync never does",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				return c.hasPrefix("-b", "--backup") && c.hasPrefix("--link-dest", "--compare-dest") && c.forgiveBackups(theirs, ours)
+			},
+		},
+		{
+			name: "extended attributes of directories for backups",
+			why:  "rsync copies them from the directory while another of its processes sets those of the source there",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				return c.has("-X") && c.hasPrefix("--backup-dir") && c.forgiveAside(theirs, ours, "xattrs")
+			},
+		},
+		{
+			name: "the time of the directory in which the destination is made",
+			why:  "where -R takes it for the top of the source, its time is that of before or after, as it happens",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				at, i := "./"+path.Clean(c.dest), slices.Index(lookFields(), "time")
+				if !c.missing || !c.has("-R") || !slices.ContainsFunc(c.sources, func(s string) bool { return strings.HasPrefix(s, "./") }) ||
+					ours.run.look[at] == nil || ours.again.look[at] == nil {
+					return false
+				}
+				ours.run.look[at][i], ours.again.look[at][i] = forgiven, forgiven
+				is := func(line string) bool { return line == ".d..t...... ./" || line == ".d          ./" }
+				theirs.again.lines, ours.again.lines = slices.DeleteFunc(theirs.again.lines, is), slices.DeleteFunc(ours.again.lines, is)
+				return true
+			},
+		},
+		{
+			name:  "--no-super in a push",
+			why:   "rsync does not send it to the far side, which goes on as root; gosync does",
+			whole: true,
+			touches: func(c *huntCase, _, _ *huntOutcome) bool {
+				return c.way == "push" && c.has("--no-super")
+			},
+		},
+		{
+			name: "access times with -c",
+			why:  "rsync reads all files of the source, in a dry run, too, and keeps the access times that come of it; gosync reads those that it must compare",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				return c.has("-U") && c.has("-c", "--checksum") && forgive(ours, "read", "f")
+			},
+		},
+		{
+			name: "what is not kept of files with several names",
+			why:  "which of the files that are there stays, with what it has of it, depends on the name that is taken for the first: for rsync that is the last that is right",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				return c.has("-H") && !c.has("-X") && forgiveOfGroups(theirs, ours, "xattrs")
+			},
+		},
+	}
+}
+
+func (l huntLook) isDir(at string) bool { return l[at] != nil && l[at][0] == "d" }
+
+// below returns the paths below a directory.
+func (l huntLook) below(at string) (names []string) {
+	for name := range l {
+		if strings.HasPrefix(name, at+"/") {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// alikeBut makes lines of the runs alike that differ in some letters only, and reports whether there are any. is says of
+// rsync's which these are.
+func alikeBut(theirs, ours *huntOutcome, letters string, is func(r *huntRun, line string) bool) bool {
+	mask := func(line string) string {
+		b := []byte(strings.ReplaceAll(line[:11], " ", "."))
+		for i := range b {
+			if strings.IndexByte(letters, b[i]) >= 0 {
+				b[i] = '.'
+			}
+		}
+		return string(b) + line[11:]
+	}
+	found := false
+	for k, r := range theirs.each()[1:] {
+		o := ours.each()[k+1]
+		r.lines = slices.DeleteFunc(slices.Clone(r.lines), func(line string) bool {
+			if !isItem(line) || slices.Contains(o.lines, line) || !is(r, line) {
+				return false
+			}
+			i := slices.IndexFunc(o.lines, func(other string) bool { return isItem(other) && mask(other) == mask(line) })
+			switch {
+			case i >= 0:
+				o.lines = slices.Delete(slices.Clone(o.lines), i, i+1)
+			case strings.Trim(mask(line)[2:11], ".") != "":
+				return false
+			}
+			found = true
+			return true
+		})
+	}
+	return found
+}
+
+// aside returns what says of a path whether it is one of a backup.
+func (c *huntCase) aside() func(name string) bool {
+	suffix := "~"
+	var dirs []string
+	for _, o := range c.opts {
+		if s, ok := strings.CutPrefix(o, "--suffix="); ok {
+			suffix = s
+		}
+		switch dir, ok := strings.CutPrefix(o, "--backup-dir="); {
+		case !ok:
+		case strings.HasPrefix(dir, "{base}"):
+			dirs = append(dirs, "./bak")
+		default:
+			dirs = append(dirs, "./"+path.Join(path.Clean(c.dest), dir))
+		}
+	}
+	return func(name string) bool {
+		if len(dirs) == 0 {
+			return strings.HasPrefix(name, "./dst/") && strings.HasSuffix(name, suffix)
+		}
+		return slices.ContainsFunc(dirs, func(dir string) bool { return strings.HasPrefix(name+"/", dir+"/") })
+	}
+}
+
+// forgiveBackups has what gosync has put aside not compared where rsync has not, and reports whether there is any.
+func (c *huntCase) forgiveBackups(theirs, ours *huntOutcome) bool {
+	aside, found := c.aside(), false
+	for k, r := range ours.each()[1:] {
+		for name := range r.look {
+			if aside(name) && theirs.each()[k+1].look[name] == nil {
+				delete(r.look, name)
+				found = true
+			}
+		}
+	}
+	return c.forgiveAside(theirs, ours, "links") || found
+}
+
+// forgiveAside has a field of backups not compared, and reports whether there is a difference.
+func (c *huntCase) forgiveAside(theirs, ours *huntOutcome, field string) bool {
+	aside, i, found := c.aside(), slices.Index(lookFields(), field), false
+	for k, r := range ours.each()[1:] {
+		for name, said := range r.look {
+			if there := theirs.each()[k+1].look[name]; there != nil && aside(name) && said[i] != there[i] {
+				said[i], found = forgiven, true
+			}
+		}
+	}
+	return found
+}
+
+// forgiveOfGroups has a field of files with several names not compared, and reports whether there is a difference.
+func forgiveOfGroups(theirs, ours *huntOutcome, field string) bool {
+	i, links, found := slices.Index(lookFields(), field), slices.Index(lookFields(), "links"), false
+	for k, r := range ours.each() {
+		for name, said := range r.look {
+			there := theirs.each()[k].look[name]
+			if there != nil && said[links] != "" && said[links] == there[links] && said[i] != there[i] {
+				said[i], found = forgiven, true
+			}
+		}
+	}
+	return found
+}

@@ -80,19 +80,24 @@ func (b *run) cutAt(ctx context.Context, p *pair, most int64) error {
 		watched <- err
 	}()
 	_, err = execute(run, argv, b.environ, b.c.Limit)
-	cancel(nil) // who still watches
-	saw := <-watched
+	var saw error
+	select {
+	case saw = <-watched:
+	default:
+		cancel(nil) // who still watches, and is not asked what became of that
+		<-watched
+	}
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
+	case saw != nil:
+		return fmt.Errorf("watching the destination: %w", saw)
 	case err == nil:
 		return errNotCut
 	case errors.Is(err, errLimit):
 		return fmt.Errorf("copying until half has arrived: %w", err)
 	case !errors.Is(err, errCut):
 		return fmt.Errorf("the copy that was to be interrupted: %w", err)
-	case saw != nil:
-		return fmt.Errorf("watching the destination: %w", saw)
 	}
 	return sleep(ctx, hostPause) // the far side hears of it when the line does
 }

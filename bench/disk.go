@@ -27,8 +27,10 @@ func (b *run) writeThere(ctx context.Context) (time.Duration, error) {
 		return writeDurably(ctx, filepath.Join(b.end.dir, "probe"), b.c.Seed)
 	}
 	dir := quote(b.end.dir)
+	ctx, cancel := context.WithTimeout(ctx, b.c.Limit) // a disk that hangs is not known, either
+	defer cancel()
 	// What does not compress, and is in the caches when it is read. macOS has no conv=fsync, and is not known.
-	prepare := fmt.Sprintf("cd %s && head -c %d /dev/urandom >probe && sync\n", dir, probeSize)
+	prepare := fmt.Sprintf("cd %s && head -c %d /dev/urandom | dd of=probe bs=65536 conv=fsync 2>/dev/null\n", dir, probeSize)
 	if _, err := b.end.far.Run(ctx, prepare); err != nil {
 		return 0, err
 	}
@@ -40,7 +42,7 @@ func (b *run) writeThere(ctx context.Context) (time.Duration, error) {
 	begin = time.Now()
 	_, err := b.end.far.Run(ctx, fmt.Sprintf("cd %s && dd if=probe of=probed bs=1048576 conv=fsync 2>/dev/null\n", dir))
 	took := time.Since(begin) - start
-	if _, left := b.end.far.Run(ctx, fmt.Sprintf("cd %s && rm -f probe probed\n", dir)); err == nil {
+	if _, left := b.end.far.Run(context.WithoutCancel(ctx), fmt.Sprintf("cd %s && rm -f probe probed\n", dir)); err == nil {
 		err = left
 	}
 	return took, err

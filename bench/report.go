@@ -47,6 +47,8 @@ type ToolNote struct {
 	Missing string   `json:"left_out_because,omitempty"`
 	Get     string   `json:"get_it_by,omitempty"`
 	Argv    []string `json:"warm_up_argv,omitempty"`
+
+	failed bool // to copy one small file
 }
 
 // Result is what the runs of a tool with a data set come to.
@@ -253,6 +255,11 @@ func (r *Report) warnHeld(add func(string, ...any)) {
 // Failed names the data sets and tools of which a copy failed, or was not equal to its source.
 func (r *Report) Failed() []string {
 	var pairs []string
+	for _, t := range r.Tools {
+		if t.failed {
+			pairs = append(pairs, "one small file by "+t.Name)
+		}
+	}
 	for _, s := range r.Samples {
 		if s.Status == Failed {
 			pairs = append(pairs, s.Case+" by "+s.Tool)

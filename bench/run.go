@@ -201,7 +201,7 @@ func (b *run) missing(ctx context.Context, t *tool) (what, get string) {
 func (b *run) warmUp(ctx context.Context, t *tool, note *ToolNote) string {
 	p := &pair{set: &Case{Name: "warm", tree: "warm"}, tool: t}
 	s, err := b.sample(ctx, p)
-	note.Argv = s.Argv
+	note.Argv, note.failed = s.Argv, s.Status == Failed
 	if err != nil {
 		return firstLine(err.Error())
 	}

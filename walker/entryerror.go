@@ -19,14 +19,16 @@ func (e *EntryError) Error() string { return e.Err.Error() }
 func (e *EntryError) Unwrap() error { return e.Err }
 
 // concerns returns what is left of the error of a listing without what it says of
-// entries that the rules exclude. Whether such an entry is a directory is not known.
+// entries that the rules exclude. Whether such an entry is a directory is not known, so
+// both must be excluded: an entry that may take part and is not listed is one that
+// the other side may lose.
 func (l *lister) concerns(sc scope, err error) error {
 	if sc == nil {
 		return err
 	}
 	if e, ok := err.(*EntryError); ok { //nolint:errorlint // a wrapped one says more
 		if slices.ContainsFunc(e.Names, func(name string) bool {
-			return !sc.Excluded(name, false, l.opts.Side) && !sc.Excluded(name, true, l.opts.Side)
+			return !sc.Excluded(name, false, l.opts.Side) || !sc.Excluded(name, true, l.opts.Side)
 		}) {
 			return err
 		}
@@ -41,9 +43,6 @@ func (l *lister) concerns(sc scope, err error) error {
 		if e = l.concerns(sc, e); e != nil {
 			left = append(left, e)
 		}
-	}
-	if len(left) == len(all.Unwrap()) {
-		return err
 	}
 	return errors.Join(left...)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -72,6 +73,21 @@ func accidents() []deliberate {
 			why:  "with --link-dest and --compare-dest rsync replaces or removes it without a backup; gosync never does",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
 				return c.hasPrefix("-b", "--backup") && c.hasPrefix("--link-dest", "--compare-dest") && c.forgiveBackups(theirs, ours)
+			},
+		},
+		{
+			name: "older backups that are in the way of a directory of the newer ones",
+			why:  "gosync sets them aside under a name with a tilde; rsync loses them",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				aside, found := c.aside(), false
+				for k, r := range ours.each() {
+					maps.DeleteFunc(r.look, func(name string, _ []string) bool {
+						is := strings.HasSuffix(name, "~") && aside(name) && theirs.each()[k].look[name] == nil && r.look.isDir(strings.TrimSuffix(name, "~"))
+						found = found || is
+						return is
+					})
+				}
+				return found
 			},
 		},
 		{

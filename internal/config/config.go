@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -144,7 +143,7 @@ func checkDirs(name string) error {
 		if err != nil {
 			return err
 		}
-		if why, remedy := othersMay(info, dir); why != "" && info.Mode()&fs.ModeSticky == 0 {
+		if why, remedy := othersMay(info, dir); why != "" {
 			return &Error{Place{File: name}, fmt.Errorf("%w, since they may put another one into its directory %s: %s; %s", ErrWritable, dir, why, remedy)}
 		}
 	}

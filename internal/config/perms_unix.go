@@ -25,7 +25,7 @@ func othersMay(info fs.FileInfo, name string) (why, remedy string) {
 			good += " or root"
 		}
 		return fmt.Sprintf("it belongs to %s, and not to %s", userName(st.Uid), good), fmt.Sprintf("as root: chown %s %s", me, word(name))
-	case perm&0o022 != 0:
+	case perm&0o022 != 0 && !(info.IsDir() && info.Mode()&fs.ModeSticky != 0): // there only its owner and root rename what others have
 		return fmt.Sprintf("its permissions are %03o", perm), "chmod go-w " + word(name)
 	}
 	return "", ""

@@ -116,6 +116,10 @@ func (d *dest) checked(ctx context.Context, id wire.ID, same bool) error {
 		c.slot.settle(d.itemEvent(c.dir, id.Entry, e, change, ""))
 		return d.setAttrs(ctx, c.dir, e, &w, change|d.exact(e, &c.dst))
 	}
+	if d.job.appends() && !isUnfinished(&c.dst) {
+		c.slot.settle(nil) // as in planner.regular: it is as long as the source's
+		return nil
+	}
 	if a := c.then; a != nil {
 		a.slot = c.slot
 		if d.begun(); !a.all[0].sure {
@@ -123,10 +127,6 @@ func (d *dest) checked(ctx context.Context, id wire.ID, same bool) error {
 		}
 		defer d.over()
 		d.take(ctx, a)
-		return nil
-	}
-	if d.job.appends() && !isUnfinished(&c.dst) {
-		c.slot.settle(nil) // as in planner.regular: it is as long as the source's
 		return nil
 	}
 	change := d.transferChange(e, &c.dst)

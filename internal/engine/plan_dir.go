@@ -92,6 +92,8 @@ func (p *planner) announce(ctx context.Context, parent, dir *destDir, entry int)
 		}
 		d.item(parent, entry, e, c, "")
 		if c&manifest.ChangePerms != 0 {
+			now := *dst
+			dst = &now
 			if err := d.setgidBefore(ctx, dir, dst); err != nil {
 				return err
 			}
@@ -140,7 +142,7 @@ func (d *dest) makeDir(ctx context.Context, dir *destDir, inTheWay *manifest.Ent
 		return false, d.fileFailed("mkdir", dir.shown, err)
 	}
 	if dir.want.Mode&0o2000 != 0 {
-		if err := d.setgid(ctx, dir); err != nil {
+		if err := d.setgid(ctx, dir, 0o2700); err != nil {
 			return true, err
 		}
 	}
@@ -155,21 +157,29 @@ func (d *dest) makeDir(ctx context.Context, dir *destDir, inTheWay *manifest.Ent
 	return true, nil
 }
 
-// setgidBefore is setgid for a directory that is there, where it has another bit.
+// setgidBefore is setgid for a directory that is there, where it has another bit. dst
+// has the mode that it has then.
 func (d *dest) setgidBefore(ctx context.Context, dir *destDir, dst *manifest.Entry) error {
 	if d.job.DryRun || (dir.want.Mode^dst.Mode)&0o2000 == 0 {
 		return nil
 	}
-	return d.setgid(ctx, dir)
+	mode := dst.Mode&^0o2000 | dir.want.Mode&0o2000
+	if err := d.setgid(ctx, dir, mode|0o700); err != nil {
+		return err
+	}
+	dst.Mode = mode
+	return nil
 }
 
 // setgid gives a directory the setgid bit that it is to have, or takes it away, before
-// anything is made in it, because what is made inherits the group where it is set.
-func (d *dest) setgid(ctx context.Context, dir *destDir) error {
+// anything is made in it, because what is made inherits the group where it is set. The
+// other permissions that it is to have wait for its owner.
+func (d *dest) setgid(ctx context.Context, dir *destDir, mode uint16) error {
 	early := dir.want
-	early.Mode |= 0o700
+	early.Mode = mode
 	if err := d.tree.SetAttrs(ctx, dir.path, &early, manifest.AttrMode); err != nil {
-		return d.fileFailed("set attributes", dir.shown, err)
+		dir.attrs &^= manifest.AttrMode
+		return d.fileFailed("set attributes", d.name(dir), err)
 	}
 	dir.attrs |= manifest.AttrMode
 	return nil

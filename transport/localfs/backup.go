@@ -3,6 +3,7 @@ package localfs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path"
 	"path/filepath"
@@ -207,8 +208,7 @@ func (b *backups) make(at string, follow bool) error {
 			if st, err := statAt(d.fd, name); err != nil || st.IsDir() {
 				return err
 			}
-			// It is an older backup, of what has become a directory since.
-			if err := again(func() error { return unix.Unlinkat(d.fd, name, 0) }); err != nil {
+			if err := setAside(d, name); err != nil {
 				return err
 			}
 			err = again(mkdir)
@@ -229,6 +229,24 @@ func (b *backups) make(at string, follow bool) error {
 			return notOwner(meta.Apply(&target, &e, attrs&^(manifest.AttrTimes|manifest.AttrOwner|manifest.AttrGroup)|b.how.Attrs))
 		})
 	})
+}
+
+// maxAside is how many names are tried for an older backup that is set aside.
+const maxAside = 1000
+
+// setAside gives an older backup, of what has become a directory since, a name of its own:
+// nothing else may have what was in it.
+func setAside(d *dir, name string) error {
+	for i := range maxAside {
+		to := name + "~"
+		if i > 0 {
+			to = fmt.Sprintf("%s~%d", name, i)
+		}
+		if err := renameNew(d.fd, name, to); err != unix.EEXIST {
+			return err
+		}
+	}
+	return unix.EEXIST
 }
 
 // follow gives a directory that was made for backups what the one that it stands for

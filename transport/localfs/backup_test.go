@@ -120,12 +120,13 @@ func TestBackupIsTheFile(t *testing.T) {
 	}
 }
 
-// TestBackupBelowOlder keeps what lies in a directory where an older backup is of the file or
+// TestBackupBelowOlder keeps, beside that one, what lies in a directory where an older backup is of the file or
 // symlink that stood in the directory's place.
 func TestBackupBelowOlder(t *testing.T) {
 	t.Parallel()
 	dir, bak := t.TempDir(), t.TempDir()
 	write(t, bak+"/a", "older")
+	write(t, bak+"/a~", "one that has the name already")
 	must(t, os.Symlink(t.TempDir(), bak+"/b"))
 	write(t, dir+"/a/x", "1")
 	write(t, dir+"/b/c/x", "2")
@@ -137,8 +138,10 @@ func TestBackupBelowOlder(t *testing.T) {
 	}
 	holds(t, bak+"/a/x", "1")
 	holds(t, bak+"/b/c/x", "2")
-	if st, err := os.Lstat(bak + "/b"); err != nil || !st.IsDir() {
-		t.Errorf("the older backup of a symlink is still there: %v", err)
+	holds(t, bak+"/a~", "one that has the name already")
+	holds(t, bak+"/a~1", "older")
+	if st, err := os.Lstat(bak + "/b~"); err != nil || st.Mode().Type() != os.ModeSymlink {
+		t.Errorf("the older backup of a symlink is lost: %v", err)
 	}
 }
 

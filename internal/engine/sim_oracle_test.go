@@ -95,7 +95,8 @@ func (x *simOracle) entry(p string, s, d simNode, there bool) wanted {
 	verdict := x.judge(s, d)
 	appends := x.o.Append || x.o.AppendVerify
 	unfinished := d.Nsec == 0 && (d.Sec == 0 || d.Sec == 86400) // as far as one can tell
-	if appends && verdict != 's' && len(d.Data) >= len(s.Data) && !unfinished {
+	differs := verdict == 'd' || verdict == '?' && !bytes.Equal(s.Data, d.Data)
+	if appends && differs && len(d.Data) >= len(s.Data) && !unfinished {
 		return wanted{simNode: d, contents: [][]byte{d.Data}}
 	}
 	if appends && x.o.Append && len(d.Data) > 0 && len(d.Data) < len(s.Data) {

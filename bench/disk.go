@@ -42,7 +42,9 @@ func (b *run) writeThere(ctx context.Context) (time.Duration, error) {
 	begin = time.Now()
 	_, err := b.end.far.Run(ctx, fmt.Sprintf("cd %s && dd if=probe of=probed bs=1048576 conv=fsync 2>/dev/null\n", dir))
 	took := time.Since(begin) - start
-	if _, left := b.end.far.Run(context.WithoutCancel(ctx), fmt.Sprintf("cd %s && rm -f probe probed\n", dir)); err == nil {
+	clean, done := context.WithTimeout(context.WithoutCancel(ctx), b.c.Limit)
+	defer done()
+	if _, left := b.end.far.Run(clean, fmt.Sprintf("cd %s && rm -f probe probed\n", dir)); err == nil {
 		err = left
 	}
 	return took, err

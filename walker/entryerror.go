@@ -19,30 +19,31 @@ func (e *EntryError) Error() string { return e.Err.Error() }
 func (e *EntryError) Unwrap() error { return e.Err }
 
 // concerns returns what is left of the error of a listing without what it says of
-// entries that the rules exclude. Whether such an entry is a directory is not known, so
-// both must be excluded: an entry that may take part and is not listed is one that
-// the other side may lose.
-func (l *lister) concerns(sc scope, err error) error {
-	if sc == nil {
-		return err
-	}
+// entries that the rules exclude, and whether that is less. Whether such an entry is a
+// directory is not known, so both must be excluded: an entry that may take part and is
+// not listed is one that the other side may lose. Of files in rules, which the rules
+// may come from, every one concerns.
+func (l *lister) concerns(sc scope, rules []string, err error) (left error, less bool) {
 	if e, ok := err.(*EntryError); ok { //nolint:errorlint // a wrapped one says more
 		if slices.ContainsFunc(e.Names, func(name string) bool {
-			return !sc.Excluded(name, false, l.opts.Side) || !sc.Excluded(name, true, l.opts.Side)
+			return !sc.Excluded(name, false, l.opts.Side) || !sc.Excluded(name, true, l.opts.Side) || slices.Contains(rules, name)
 		}) {
-			return err
+			return err, false
 		}
-		return nil
+		return nil, true
 	}
 	all, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // a wrapped one is another error
 	if !ok {
-		return err
+		return err, false
 	}
-	var left []error
+	var some []error
 	for _, e := range all.Unwrap() {
-		if e = l.concerns(sc, e); e != nil {
-			left = append(left, e)
-		}
+		e, changed := l.concerns(sc, rules, e)
+		less = less || changed
+		some = append(some, e)
 	}
-	return errors.Join(left...)
+	if !less {
+		return err, false
+	}
+	return errors.Join(some...), true
 }

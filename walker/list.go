@@ -68,9 +68,10 @@ func (l *lister) read(ctx context.Context, j *job) [][]manifest.Entry {
 	for _, p := range want {
 		entries, bad := p.Tree.List(ctx, p.Dir)
 		entries = unique(entries)
+		var rules []string
 		var err error
-		if p.scope, err = l.enter(ctx, j, p, entries, bad == nil); err == nil {
-			bad = l.concerns(p.scope, bad)
+		if p.scope, rules, err = l.enter(ctx, j, p, entries, bad == nil); err == nil && p.scope != nil {
+			bad, _ = l.concerns(p.scope, rules, bad)
 		}
 		if bad != nil {
 			errs = append(errs, bad)
@@ -128,12 +129,16 @@ func (p *place) below(j *job) Origin {
 }
 
 // enter returns the scope for the names in p, which holds entries, and nothing
-// else if that is complete.
-func (l *lister) enter(ctx context.Context, j *job, p place, entries []manifest.Entry, complete bool) (scope, error) {
+// else if that is complete. If it is not, rules are the names that rules were looked
+// for under.
+func (l *lister) enter(ctx context.Context, j *job, p place, entries []manifest.Entry, complete bool) (sc scope, rules []string, err error) {
 	if l.opts.Filter == nil {
-		return nil, nil
+		return nil, nil, nil
 	}
 	read := func(name string) ([]byte, error) {
+		if !complete {
+			rules = append(rules, name)
+		}
 		// The listing spares a look at files that are not there.
 		i, ok := manifest.Find(entries, name)
 		switch {
@@ -150,9 +155,11 @@ func (l *lister) enter(ctx context.Context, j *job, p place, entries []manifest.
 		return p.Tree.ReadFile(ctx, manifest.Join(p.Dir, name), maxRules)
 	}
 	if j.parent == nil {
-		return l.opts.Filter.Root().Open(read)
+		sc, err = l.opts.Filter.Root().Open(read)
+	} else {
+		sc, err = p.scope.Enter(j.name, read)
 	}
-	return p.scope.Enter(j.name, read)
+	return sc, rules, err
 }
 
 // enterNamed sets the scope that judges nodes named below j. Merge files do not

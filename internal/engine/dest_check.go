@@ -118,6 +118,9 @@ func (d *dest) checked(ctx context.Context, id wire.ID, same bool) error {
 	}
 	if d.job.appends() && !isUnfinished(&c.dst) {
 		c.slot.settle(nil) // as in planner.regular: it is as long as the source's
+		if d.job.HardLinks {
+			d.lose(id) // other names of the source's are no links to it
+		}
 		return nil
 	}
 	if a := c.then; a != nil {

@@ -27,6 +27,7 @@ func (p *planner) regular(ctx context.Context, dir *destDir, i int, e, dst *mani
 		d.timeSpoiled(ctx, dir, e, dst)
 	}
 	if verdict == different && d.job.appends() && dst.Size >= e.Size && !spoiled && !isUnfinished(dst) {
+		p.pass(dir, i)
 		return nil // there is nothing to append; rsync leaves such files alone, too
 	}
 	if w := d.wanted(e, dst); verdict != doubtful && p.instead(ctx, dir, i, e, dst, verdict == same && d.differences(&w, dst) == 0) {

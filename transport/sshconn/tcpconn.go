@@ -13,6 +13,9 @@ import (
 // quickReads is how many reads acknowledge at once. It covers key exchange, login and the first exchanges of a session.
 const quickReads = 256
 
+// readAhead is how much is read at once, in bytes: some packets.
+const readAhead = 128 << 10
+
 // A tcpConn is a connection that remembers that it has ended, and that hurries the many small messages of a handshake.
 //
 // Go sets TCP_NODELAY on every connection by itself. The kernel delays acknowledgements by up to 40 ms, for which a
@@ -31,6 +34,9 @@ type tcpConn struct {
 	mu      sync.Mutex
 	timer   *time.Timer
 	late    atomic.Bool // the timer has closed the connection
+
+	ahead []byte // what was read and not asked for yet begins at next
+	next  int
 }
 
 func newTCPConn(c net.Conn, byTimer bool) *tcpConn {
@@ -43,7 +49,27 @@ func newTCPConn(c net.Conn, byTimer bool) *tcpConn {
 	return t
 }
 
+// Read implements [io.Reader]. It asks for more than the caller does, who wants a packet's head first and then the rest.
 func (c *tcpConn) Read(p []byte) (int, error) {
+	if c.next == len(c.ahead) {
+		if len(p) >= readAhead {
+			return c.read(p)
+		}
+		if c.ahead == nil {
+			c.ahead = make([]byte, 0, readAhead)
+		}
+		n, err := c.read(c.ahead[:readAhead])
+		c.ahead, c.next = c.ahead[:n], 0
+		if n == 0 {
+			return 0, err
+		}
+	}
+	n := copy(p, c.ahead[c.next:])
+	c.next += n
+	return n, nil
+}
+
+func (c *tcpConn) read(p []byte) (int, error) {
 	if c.raw != nil && c.reads.Load() < quickReads {
 		c.reads.Add(1)
 		_ = c.raw.Control(quickAck) // best effort: without it everything works, only later

@@ -17,7 +17,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime"
 	"syscall"
 	"time"
 
@@ -27,18 +26,9 @@ import (
 	"gosync/transport/sshconn"
 )
 
-// ballastSize is how much garbage, in bytes, may come up at least before it is collected. The SSH library allocates
-// every packet that it receives, and a heap of a few MiB, as gosync's is, would be collected 250 times for each GiB and
-// given back to the system in between. A ballast that nobody touches takes no memory, and a large heap grows by no more
-// than that, which a greater GOGC would multiply: pulling 1 GiB takes 0.87 of the time.
-const ballastSize = 16 << 20
-
 func main() {
 	ctx, cancel := context.WithCancelCause(context.Background())
-	ballast := make([]byte, ballastSize)
-	status := mainStatus(ctx, cancel)
-	runtime.KeepAlive(ballast)
-	os.Exit(status)
+	os.Exit(mainStatus(ctx, cancel))
 }
 
 // orderlyEnd is how long a run that was interrupted may take to end in an orderly

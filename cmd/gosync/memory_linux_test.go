@@ -25,7 +25,7 @@ func TestMemoryOfManyEntries(t *testing.T) {
 	manyFiles(t, src, n)
 	manyFiles(t, dst, n)
 	manyFiles(t, bare, 1)
-	bar := int64(70<<20) + int64(n)*300<<20/1_000_000
+	bar := int64(38<<20) + int64(n)*300<<20/1_000_000
 	for _, x := range []struct {
 		name string
 		args []string

@@ -20,7 +20,7 @@ const readAhead = 128 << 10
 // 250 times for each GiB and given back to the system in between: pulling 1 GiB takes 0.87 of the time with a ballast,
 // which lets so much garbage come up first, in bytes. Where little is received it would only cost fresh memory.
 const (
-	ballastAfter = 32 << 20
+	ballastAfter = 128 << 20
 	ballastSize  = 16 << 20
 )
 

@@ -26,7 +26,8 @@ func accidents() []deliberate {
 			why:  "as the destination is to become the source then, rsync looks for them from where it was started",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
 				const top = "cd+++++++++ ./"
-				if !c.missing || !slices.Equal(theirs.run.lines, []string{top}) || !strings.Contains(theirs.run.stderr, "-dest arg does not exist") {
+				like := len(ours.run.lines) == 1 && strings.HasPrefix(ours.run.lines[0], "cd") && strings.HasSuffix(ours.run.lines[0], " ./")
+				if !c.missing || !slices.Equal(theirs.run.lines, []string{top}) || !like && !strings.Contains(theirs.run.stderr, "-dest arg does not exist") {
 					return false
 				}
 				theirs.dry.lines, theirs.run.lines = slices.Clone(ours.dry.lines), slices.Clone(ours.run.lines)
@@ -143,7 +144,84 @@ func accidents() []deliberate {
 			name: "access times with -c",
 			why:  "rsync reads all files of the source, in a dry run, too, and keeps the access times that come of it; gosync reads those that it must compare",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
-				return c.has("-U") && c.has("-c", "--checksum") && forgive(ours, "read", "f")
+				if !c.has("-U") || !c.has("-c", "--checksum") {
+					return false
+				}
+				a := leaveOut(theirs, func(line string) bool { return strings.HasPrefix(line, ".f......u.. ") })
+				return forgive(ours, "read", "f") || a
+			},
+		},
+		{
+			name:  "--delay-updates with one --partial-dir for all directories",
+			why:   "rsync mixes up files of one name in it",
+			whole: true,
+			touches: func(c *huntCase, theirs, _ *huntOutcome) bool {
+				return c.has("--delay-updates") && c.hasPrefix("--partial-dir={base}") && strings.Contains(theirs.run.stderr, "rename failed for ")
+			},
+		},
+		{
+			name:  "a backup whose name is too long, of what an alternate directory has the right state of",
+			why:   "gosync makes it, or leaves the file; rsync makes none there",
+			whole: true,
+			touches: func(c *huntCase, _, ours *huntOutcome) bool {
+				return c.hasPrefix("-b", "--backup") && c.hasPrefix("--link-dest", "--compare-dest") && strings.Contains(ours.run.stderr, "file name too long")
+			},
+		},
+		{
+			name: "access lists with --chmod",
+			why:  "where the group's own entry is as wide as the mask, rsync changes both; gosync the mask, as chmod(1) does",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				if !c.has("-A") || !c.hasPrefix("--chmod") {
+					return false
+				}
+				a, b := forgive(ours, "acl", "f"), forgive(ours, "acl", "d")
+				return forgiveACL(theirs) || forgiveACL(ours) || a || b
+			},
+		},
+		{
+			name: "that . is skipped",
+			why:  "rsync says so of ./ with -R, beside what is named behind it",
+			touches: func(c *huntCase, theirs, _ *huntOutcome) bool {
+				return c.has("-R") && leaveOut(theirs, func(line string) bool { return line == "skipping directory ." })
+			},
+		},
+		{
+			name: "access times of alternate directories' files with several names",
+			why:  "rsync compares one that it has changed itself by reading the file under another name",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				return c.has("-U") && c.hasPrefix("--link-dest", "--copy-dest", "--compare-dest") && alikeBut(theirs, ours, "u", func(_ *huntRun, line string) bool {
+					return strings.HasPrefix(line, "cf......u..") || strings.HasPrefix(line, ".f......u..")
+				})
+			},
+		},
+		{
+			name: "the mode of a FIFO or socket that takes the place of a file",
+			why:  "without -p rsync gives it what the file had, the setuid bit and all; gosync what a new one has",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				return !c.keepsModes() && forgiveSpecial(theirs, ours)
+			},
+		},
+		{
+			name: "what an alternate directory has of a symlink that takes the place of a directory",
+			why:  "rsync does not look for it there where something else is in the way",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				return c.has("--force") && c.hasPrefix("--link-dest", "--copy-dest", "--compare-dest") && forgiveLetters(theirs, ours, "cL+++++++++", "cL")
+			},
+		},
+		{
+			name: "that --append-verify sends a file twice",
+			why:  "rsync tells of it twice where the beginning differs",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				return c.has("--append-verify") && leaveOut(theirs, func(line string) bool {
+					return strings.HasPrefix(line, ">f..t...... ") && !slices.Contains(ours.run.lines, line)
+				})
+			},
+		},
+		{
+			name: "newer files under another name of what is linked",
+			why:  "rsync looks at links before it looks at -u, in the run or only in the next one, and the newer content is gone",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				return c.has("-u", "--update") && c.has("-H") && forgiveNewer(theirs, ours)
 			},
 		},
 		{
@@ -260,6 +338,75 @@ func forgiveOfGroups(theirs, ours *huntOutcome, field string) bool {
 			there := theirs.each()[k].look[name]
 			if there != nil && said[links] != "" && said[links] == there[links] && said[i] != there[i] {
 				said[i], found = forgiven, true
+			}
+		}
+	}
+	return found
+}
+
+// forgiveNewer has files not compared that gosync has left as they were and rsync has made links, nor the groups that they
+// are in then, and reports whether there are any.
+func forgiveNewer(theirs, ours *huntOutcome) bool {
+	links, found := slices.Index(lookFields(), "links"), false
+	for k, r := range ours.each() {
+		there := theirs.each()[k]
+		for name, said := range r.look {
+			before := ours.before[name]
+			if said[0] != "f" || before == nil || !slices.Equal(said, before) || there.look[name] == nil || there.look[name][links] == "" || slices.Equal(said, there.look[name]) {
+				continue
+			}
+			group := there.look[name][links]
+			for other, one := range there.look {
+				if one[links] == group && r.look[other] != nil {
+					one[links], r.look[other][links] = forgiven, forgiven
+				}
+			}
+			there.look[name], found = said, true
+		}
+		if found {
+			there.lines = slices.DeleteFunc(there.lines, func(line string) bool { return isItem(line) && line[0] == 'h' })
+		}
+	}
+	return found
+}
+
+// forgiveSpecial has the modes of FIFOs and sockets not compared that have taken the place of files.
+func forgiveSpecial(theirs, ours *huntOutcome) bool {
+	mode, found := slices.Index(lookFields(), "mode"), false
+	for k, r := range ours.each() {
+		for name, said := range r.look {
+			before, there := ours.before[name], theirs.each()[k].look[name]
+			if before != nil && before[0] == "f" && strings.Contains("ps", said[0]) && there != nil && there[0] == said[0] && said[mode] != there[mode] {
+				said[mode], found = forgiven, true
+			}
+		}
+	}
+	return found
+}
+
+// forgiveLetters makes lines of theirs that begin with their letters those of ours for the same entry that begin with our
+// letters, and reports whether there are any.
+func forgiveLetters(theirs, ours *huntOutcome, their, our string) bool {
+	found := false
+	for k, r := range theirs.each() {
+		for i, line := range r.lines {
+			at, ok := strings.CutPrefix(line, their+" ")
+			j := slices.IndexFunc(ours.each()[k].lines, func(o string) bool { return len(o) > 12 && strings.HasPrefix(o, our) && o[12:] == at })
+			if ok && j >= 0 && ours.each()[k].lines[j] != line {
+				r.lines[i], found = ours.each()[k].lines[j], true
+			}
+		}
+	}
+	return found
+}
+
+// forgiveACL takes the letter for an access list from lines, and reports whether there is any.
+func forgiveACL(o *huntOutcome) bool {
+	found := false
+	for _, r := range o.each() {
+		for i, line := range r.lines {
+			if isItem(line) && line[9] == 'a' {
+				r.lines[i], found = line[:9]+"."+line[10:], true
 			}
 		}
 	}

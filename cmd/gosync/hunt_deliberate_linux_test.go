@@ -201,7 +201,7 @@ func deliberateDifferences() []deliberate {
 			name: "directories that their owner may write to but not enter, without root's rights",
 			why:  "rsync opens them to work in them, and in the end does not take that back unless they are not to be written to, either",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
-				return c.has("--no-super") && forgiveOpened(theirs, ours)
+				return c.has("--no-super") && forgiveOpened(c, theirs, ours)
 			},
 		},
 		{
@@ -313,7 +313,7 @@ func forgiveDeletedIn(theirs, ours *huntOutcome) bool {
 
 // forgiveOpened has the modes of directories not compared to which rsync has given their owner all rights where gosync
 // has not, and reports whether there are any.
-func forgiveOpened(theirs, ours *huntOutcome) bool {
+func forgiveOpened(c *huntCase, theirs, ours *huntOutcome) bool {
 	i, found := slices.Index(lookFields(), "mode"), false
 	for k, r := range ours.each() {
 		for name, said := range r.look {
@@ -327,7 +327,8 @@ func forgiveOpened(theirs, ours *huntOutcome) bool {
 			}
 			said[i], found = forgiven, true
 			is := func(line string) bool {
-				return (strings.HasPrefix(line, ".d...p..... ") || strings.HasPrefix(line, ".d          ")) && strings.HasSuffix(name+"/", "/"+line[12:])
+				return (strings.HasPrefix(line, ".d...p..... ") || strings.HasPrefix(line, ".d          ")) &&
+					(strings.HasSuffix(name+"/", "/"+line[12:]) || line[12:] == "./" && name == "./"+path.Clean(c.dest))
 			}
 			leaveOut(theirs, is)
 			leaveOut(ours, is)

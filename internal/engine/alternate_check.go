@@ -16,6 +16,18 @@ func (d *dest) checkAlternates(ctx context.Context, all []*alternate) {
 	}
 }
 
+// tryAlternate goes on with a file of the destination that was compared, for which an alternate directory may have
+// what takes its place. What becomes of it is told in slot.
+func (d *dest) tryAlternate(ctx context.Context, a *alternate, slot *slot) error {
+	a.slot = slot
+	if d.begun(); !a.all[0].sure {
+		return d.checkAlternate(ctx, a)
+	}
+	defer d.over()
+	d.take(ctx, a)
+	return nil
+}
+
 func (d *dest) checkAlternate(ctx context.Context, a *alternate) error {
 	id := wire.ID{Dir: a.dir.index, Entry: a.entry}
 	c := &a.all[0]
@@ -51,6 +63,11 @@ func (d *dest) alternateChecked(ctx context.Context, a *alternate, same bool) er
 	}
 	defer d.over()
 	e, old := a.e(), a.dst
+	if a.right { // and stays, for nothing else is
+		d.tellAlternate(a, 0)
+		w := d.wanted(e, a.dst)
+		return d.setAttrs(ctx, a.dir, e, &w, d.exact(e, a.dst))
+	}
 	if old == nil {
 		old = &a.all[0].entry
 	}

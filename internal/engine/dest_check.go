@@ -113,6 +113,10 @@ func (d *dest) checked(ctx context.Context, id wire.ID, same bool) error {
 	if same {
 		w := d.wanted(e, &c.dst)
 		change := d.differences(&w, &c.dst)
+		if a := c.then; a != nil && change == 0 && !(d.job.AltKind == AltLink && isOneFile(&c.dst, &a.all[0].entry)) {
+			a.right = true // as in planner.instead
+			return d.tryAlternate(ctx, a, c.slot)
+		}
 		c.slot.settle(d.itemEvent(c.dir, id.Entry, e, change, ""))
 		return d.setAttrs(ctx, c.dir, e, &w, change|d.exact(e, &c.dst))
 	}
@@ -124,13 +128,7 @@ func (d *dest) checked(ctx context.Context, id wire.ID, same bool) error {
 		return nil
 	}
 	if a := c.then; a != nil {
-		a.slot = c.slot
-		if d.begun(); !a.all[0].sure {
-			return d.checkAlternate(ctx, a)
-		}
-		defer d.over()
-		d.take(ctx, a)
-		return nil
+		return d.tryAlternate(ctx, a, c.slot)
 	}
 	change := d.transferChange(e, &c.dst)
 	if d.job.Times && !d.clock.SameInstant(e, &c.dst) {

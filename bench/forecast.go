@@ -16,8 +16,24 @@ const (
 	guessDelta = 0.05                   // part of a file that a delta sends
 )
 
-// guess is how long a run of a pair will take, with all around it.
+// hopeless is from how many times the limit on, by the guess, a run is not begun: a copy of many small files over a long line
+// by a tool that waits for each would take most of the budget, only to be stopped.
+const hopeless = 2
+
+// guess is how long a run of a pair will take, with all around it; no longer than the limit, and nothing where it is hopeless.
 func (b *run) guess(p *pair) time.Duration {
+	took := b.guessAlone(p)
+	if b.hopeless(p) {
+		return 0
+	}
+	return min(took, b.c.Limit) + guessStart
+}
+
+// hopeless reports whether a pair is not to be run.
+func (b *run) hopeless(p *pair) bool { return b.guessAlone(p) > hopeless*b.c.Limit }
+
+// guessAlone is how long a run would take without a limit.
+func (b *run) guessAlone(p *pair) time.Duration {
 	set, t := p.set, p.tool
 	bytes, files := float64(set.Bytes), float64(set.Files)
 	trips := guessTrips + float64(t.trips)*files
@@ -40,8 +56,7 @@ func (b *run) guess(p *pair) time.Duration {
 	if b.c.Host != "" {
 		rtt = time.Duration(b.report.Line.RTT * float64(time.Millisecond))
 	}
-	took := seconds(bytes/rate+float64(set.Bytes)/guessPlain) + time.Duration(files)*guessPlace + time.Duration(trips*float64(rtt))
-	return min(took, b.c.Limit) + guessStart
+	return seconds(bytes/rate+float64(set.Bytes)/guessPlain) + time.Duration(files)*guessPlace + time.Duration(trips*float64(rtt))
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -190,6 +190,29 @@ func TestReadEnvironment(t *testing.T) {
 	}
 }
 
+// TestHopeless checks that a run that would only be stopped is not begun, and said to be so.
+func TestHopeless(t *testing.T) {
+	t.Parallel()
+	c := Config{Shape: Shape{RTT: 40 * time.Millisecond}, Only: []string{caseSmall}, Tools: []string{toolAgent, scp}, Say: func(string) {}}
+	if err := c.complete(); err != nil {
+		t.Fatal(err)
+	}
+	set, tools := &cases(&c)[0], c.picked()
+	b := &run{c: &c, report: &Report{}}
+	for i := range tools {
+		b.pairs = append(b.pairs, &pair{set: set, tool: &tools[i]})
+	}
+	b.leaveHopeless()
+	if len(b.report.Samples) != 1 || b.report.Samples[0].Tool != scp || b.report.Samples[0].Status != Stopped || b.report.Samples[0].Argv == nil {
+		t.Errorf("%+v", b.report.Samples)
+	}
+	for _, p := range b.pairs {
+		if p.gone != (p.tool.name == scp) || p.gone != (b.guess(p) == 0) {
+			t.Errorf("%s: gone %v, guessed %v", p.tool.name, p.gone, b.guess(p))
+		}
+	}
+}
+
 // TestForecast checks that what is said before the start grows with what is to be done.
 func TestForecast(t *testing.T) {
 	t.Parallel()
@@ -199,7 +222,7 @@ func TestForecast(t *testing.T) {
 			t.Fatal(err)
 		}
 		b := &run{c: &c}
-		return b.guess(&pair{set: &cases(&c)[0], tool: &c.picked()[0]})
+		return b.guessAlone(&pair{set: &cases(&c)[0], tool: &c.picked()[0]})
 	}
 	slow, far := Shape{Rate: 12.5e6}, Shape{RTT: 40 * time.Millisecond}
 	for name, c := range map[string][2]time.Duration{
@@ -212,9 +235,6 @@ func TestForecast(t *testing.T) {
 		if c[0] >= c[1] {
 			t.Errorf("%s: %v, and %v", name, c[0], c[1])
 		}
-	}
-	if got := guess(Shape{RTT: time.Second}, 8<<20, caseSmall, scp); got > 41*time.Second {
-		t.Errorf("a run that is stopped after 40 s takes %v", got)
 	}
 	for d, want := range map[time.Duration]string{time.Second: "5s", 52 * time.Second: "50s", 250 * time.Second: "4m0s"} {
 		if got := fmt.Sprint(roughly(d)); got != want {

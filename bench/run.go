@@ -264,9 +264,26 @@ func (b *run) room() int64 {
 	return n
 }
 
+// leaveHopeless takes out pairs that would only be stopped.
+func (b *run) leaveHopeless() {
+	for _, p := range b.pairs {
+		if !b.hopeless(p) {
+			continue
+		}
+		p.gone = true
+		s := Sample{
+			Case: p.set.Name, Tool: p.tool.name, Round: 1, Status: Stopped, Argv: []string{},
+			Error: fmt.Sprintf("before it began, for it would take about %v (--limit is %v)", roughly(b.guessAlone(p)), b.c.Limit),
+		}
+		b.report.Samples = append(b.report.Samples, s)
+		b.say("%s by %s is %s %s", s.Case, s.Tool, s.Status, s.Error)
+	}
+}
+
 // rounds runs all pairs in turn, each round in another order.
 func (b *run) rounds(ctx context.Context) error {
 	order := random.New(random.NewPCG(b.c.Seed, 7))
+	b.leaveHopeless()
 	for round := 1; round <= b.c.Rounds; round++ {
 		live := slices.DeleteFunc(slices.Clone(b.pairs), func(p *pair) bool { return p.gone })
 		order.Shuffle(len(live), func(i, j int) { live[i], live[j] = live[j], live[i] })

@@ -181,8 +181,10 @@ func accidents() []deliberate {
 		{
 			name: "that . is skipped",
 			why:  "rsync says so of ./ with -R, beside what is named behind it",
-			touches: func(c *huntCase, theirs, _ *huntOutcome) bool {
-				return c.has("-R") && leaveOut(theirs, func(line string) bool { return line == "skipping directory ." })
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				return c.has("-R") && leaveOut(theirs, func(line string) bool {
+					return line == "skipping directory ." && !slices.Contains(ours.run.lines, line)
+				})
 			},
 		},
 		{

@@ -56,6 +56,7 @@ func outputCases() []scenario {
 			p.file("src/sub/.cvsignore", "c\n", 1)
 			p.file("src/sub/deep/.cvsignore", "!\n", 1)
 			p.file("src/sub/deep/y.o", "x", 1)
+			p.time("src", 1_200_000_000) // the destination is changed in the next moment, perhaps in the same tick of the clock
 		}},
 		{name: "cvs, later rules", args: "-aC --include=*.o --out-format=%%n src/ %s/cvs2"},
 		{name: "many -v", args: strings.Repeat("-v ", 2) + "-a --no-v --info=name src/ %s/"},

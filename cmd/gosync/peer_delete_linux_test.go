@@ -149,8 +149,8 @@ func TestDeleteLikeRsync(t *testing.T) {
 	needRoot(t)
 	b := &peerBench{dir: t.TempDir(), gosync: program(t)}
 	b.rsh = loopShell(t, b.dir)
-	for _, d := range deleteCases() {
-		for _, way := range []string{"local", "push", "pull"} {
+	for i, d := range deleteCases() {
+		for _, way := range sampledWays(i, []string{"local", "push", "pull"}) {
 			t.Run(d.name+"/"+way, func(t *testing.T) {
 				c := newDeleteCase(t, d, way)
 				if diffs := b.compareMoving(t, c); len(diffs) > 0 {

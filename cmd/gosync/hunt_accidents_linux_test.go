@@ -147,8 +147,9 @@ func accidents() []deliberate {
 				if !c.has("-U") || !c.has("-c", "--checksum") {
 					return false
 				}
-				a := leaveOut(theirs, func(line string) bool { return strings.HasPrefix(line, ".f......u.. ") })
-				return forgive(ours, "read", "f") || a
+				is := func(line string) bool { return strings.HasPrefix(line, ".f......u.. ") }
+				a, b := leaveOut(theirs, is), leaveOut(ours, is)
+				return forgive(ours, "read", "f") || a || b
 			},
 		},
 		{

@@ -22,11 +22,10 @@ const hopeless = 2
 
 // guess is how long a run of a pair will take, with all around it; no longer than the limit, and nothing where it is hopeless.
 func (b *run) guess(p *pair) time.Duration {
-	took := b.guessAlone(p)
 	if b.hopeless(p) {
 		return 0
 	}
-	return min(took, b.c.Limit) + guessStart
+	return min(b.guessAlone(p), b.c.Limit) + guessStart
 }
 
 // hopeless reports whether a pair is not to be run.

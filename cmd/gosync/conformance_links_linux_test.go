@@ -131,7 +131,7 @@ func TestCopyXattrsFlipped(t *testing.T) {
 // TestManyHardlinksLikeRsync: one file of 1,300 names stays one, whatever is done to it.
 func TestManyHardlinksLikeRsync(t *testing.T) {
 	if testing.Short() {
-		t.Skip("1,300 names, three ways, several times")
+		need.Missing(t, "long", "1,300 names, three ways, several times")
 	}
 	t.Parallel()
 	const names = 1300

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"gosync/internal/need"
 )
 
 // A resumeBench is a directory in which a large file is copied.
@@ -36,7 +38,7 @@ type resumeRun struct {
 // a quarter of it.
 func TestSentAgain(t *testing.T) {
 	if !longRun() {
-		t.Skip("needs GOSYNC_LONG: it copies 8 GiB several times")
+		need.Missing(t, "long", "needs GOSYNC_LONG: it copies 8 GiB several times")
 	}
 	b := &resumeBench{faultBench: newFaultBench(t), size: 8 << 30}
 	if text := os.Getenv("GOSYNC_FAULT_SIZE"); text != "" {

@@ -175,8 +175,7 @@ func accidents() []deliberate {
 				if !c.has("-A") || !c.hasPrefix("--chmod") {
 					return false
 				}
-				a, b := forgive(ours, "acl", "f"), forgive(ours, "acl", "d")
-				return forgiveACL(theirs) || forgiveACL(ours) || a || b
+				return forgiveMasked(theirs, ours)
 			},
 		},
 		{
@@ -216,7 +215,7 @@ func accidents() []deliberate {
 			why:  "rsync tells of it twice where the beginning differs",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
 				return c.has("--append-verify") && leaveOut(theirs, func(line string) bool {
-					return strings.HasPrefix(line, ">f..t...... ") && !slices.Contains(ours.run.lines, line)
+					return strings.HasPrefix(line[min(1, len(line)):], "f..t...... ") && !slices.Contains(ours.run.lines, line)
 				})
 			},
 		},
@@ -365,9 +364,10 @@ func forgiveNewer(theirs, ours *huntOutcome) bool {
 				}
 			}
 			there.look[name], found = said, true
-		}
-		if found {
-			there.lines = slices.DeleteFunc(there.lines, func(line string) bool { return isItem(line) && line[0] == 'h' })
+			there.lines = slices.DeleteFunc(there.lines, func(line string) bool {
+				at, _, is := strings.Cut(line, " => ")
+				return is && isItem(line) && line[0] == 'h' && strings.HasSuffix(name, "/"+at[12:])
+			})
 		}
 	}
 	return found
@@ -403,13 +403,24 @@ func forgiveLetters(theirs, ours *huntOutcome, their, our string) bool {
 	return found
 }
 
-// forgiveACL takes the letter for an access list from lines, and reports whether there is any.
-func forgiveACL(o *huntOutcome) bool {
-	found := false
-	for _, r := range o.each() {
-		for i, line := range r.lines {
-			if isItem(line) && line[9] == 'a' {
-				r.lines[i], found = line[:9]+"."+line[10:], true
+// forgiveMasked has access lists not compared that differ, with the letters of all, and reports whether there are any.
+func forgiveMasked(theirs, ours *huntOutcome) bool {
+	acl, found := slices.Index(lookFields(), "acl"), false
+	for k, r := range ours.each() {
+		for name, said := range r.look {
+			if there := theirs.each()[k].look[name]; there != nil && said[acl] != "" && there[acl] != "" && said[acl] != there[acl] {
+				said[acl], found = forgiven, true
+			}
+		}
+	}
+	if found {
+		for _, o := range []*huntOutcome{theirs, ours} {
+			for _, r := range o.each() {
+				for i, line := range r.lines {
+					if isItem(line) && line[9] == 'a' {
+						r.lines[i] = line[:9] + "." + line[10:]
+					}
+				}
 			}
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"gosync/internal/need"
 )
 
 // ignorance is what makes the parser of flags.go ignore an option: what stands there, and what stands there instead.
@@ -86,7 +88,7 @@ func ignorantTests(t *testing.T) string {
 //	GOSYNC_LONG=1 go test ./cmd/gosync -run 'TestIgnoredOptionsAreNoticed/^--del' -v
 func TestIgnoredOptionsAreNoticed(t *testing.T) {
 	if !longRun() {
-		t.Skip("GOSYNC_LONG is not set")
+		need.Missing(t, "long", "GOSYNC_LONG is not set")
 	}
 	program := ignorantTests(t)
 	sound := map[string]bool{}

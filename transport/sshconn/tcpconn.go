@@ -43,8 +43,9 @@ type tcpConn struct {
 	timer   *time.Timer
 	late    atomic.Bool // the timer has closed the connection
 
-	ahead []byte // what was read and not asked for yet begins at next
-	next  int
+	ahead  []byte // what was read and not asked for yet begins at next
+	next   int
+	behind error // what comes after it
 
 	ballast []byte // nobody touches it, so it takes no memory; see ballastSize
 }
@@ -61,22 +62,24 @@ func newTCPConn(c net.Conn, byTimer bool) *tcpConn {
 
 // Read implements [io.Reader]. It asks for more than the caller does, who wants a packet's head first and then the rest.
 func (c *tcpConn) Read(p []byte) (int, error) {
-	if c.next == len(c.ahead) {
+	if c.next == len(c.ahead) && c.behind == nil {
 		if len(p) >= readAhead {
 			return c.read(p)
 		}
 		if c.ahead == nil {
-			c.ahead = make([]byte, 0, readAhead)
+			c.ahead = make([]byte, readAhead)
 		}
-		n, err := c.read(c.ahead[:readAhead])
+		var n int
+		n, c.behind = c.read(c.ahead[:readAhead])
 		c.ahead, c.next = c.ahead[:n], 0
-		if n == 0 {
-			return 0, err
-		}
 	}
 	n := copy(p, c.ahead[c.next:])
-	c.next += n
-	return n, nil
+	if c.next += n; c.next < len(c.ahead) {
+		return n, nil
+	}
+	err := c.behind
+	c.behind = nil // a deadline passes, and may be set anew
+	return n, err
 }
 
 func (c *tcpConn) read(p []byte) (int, error) {

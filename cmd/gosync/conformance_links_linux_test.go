@@ -130,9 +130,6 @@ func TestCopyXattrsFlipped(t *testing.T) {
 
 // TestManyHardlinksLikeRsync: one file of 1,300 names stays one, whatever is done to it.
 func TestManyHardlinksLikeRsync(t *testing.T) {
-	if testing.Short() {
-		need.Missing(t, "long", "1,300 names, three ways, several times")
-	}
 	t.Parallel()
 	const names = 1300
 	linked := func(p *place) {
@@ -148,8 +145,14 @@ func TestManyHardlinksLikeRsync(t *testing.T) {
 	runLinesCases(t, []linesCase{
 		{name: "changes", make: linked, lines: []string{"$P -aH src/ dst/", "printf more >>src/f7; touch -d @1100000000 src/f7", "$P -aH --no-W src/ dst/", "rm src/f0 dst/f9; touch -d @5 dst/f8", "$P -aH --delete -c --debug=HLINK5 src/ dst/ >out"}},
 		{name: "far", make: linked, lines: []string{"$P -aH -e rsh src/ host:$PWD/dst/", "rm dst/f1*", "$P -aH -e rsh host:$PWD/src/ dst/"}},
-		{name: "alternates", make: linked, lines: []string{"$P -aH src/ dst/", "$P -aH --link-dest=../dst src/ new/", "rm dst/f5 src/f6", "$P -aH --copy-dest=../dst src/ new2/", "$P -aH --compare-dest=../dst src/ new3/"}, trees: "dst new new2 new3"},
+		{name: "alternates", make: linked, lines: []string{"$P -aH src/ dst/", "$P -aH --link-dest=../dst src/ new/", "rm dst/f5 src/f6", "$P -aH --copy-dest=../dst src/ new2/"}, trees: "dst new new2"},
 	})
+	// rsync 3.5.0 does not end where --compare-dest has so many names.
+	p := &place{t: t, dir: t.TempDir()}
+	linked(p)
+	if out, status := p.sh("gosync", "mkdir new; $P -aH src/ dst/ && $P -aHi --compare-dest=../dst src/ new/ 2>&1 | grep -v '/$'; find new -type f"); out != "" || status != "ok" {
+		t.Errorf("%s: %s", status, out)
+	}
 }
 
 // TestAtimesRefused: where a file system takes no access times the content arrives, and the files are told of.

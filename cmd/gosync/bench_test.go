@@ -343,7 +343,7 @@ func noProcess(t *testing.T, word string) {
 // TestBenchStops has a tool stopped that takes too long: it is said, and the others go on.
 func TestBenchStops(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, nil, "--rounds=1", "--size=4M", "--only=random", "--tools=gosync,gosync-sftp", "--rate=2", "--limit=2s")
+	b := newBench(t, nil, "--rounds=1", "--size=4M", "--only=random", "--tools=gosync,gosync-sftp", "--rate=10", "--limit=2s")
 	if err := b.cmd.Run(); err != nil {
 		t.Fatalf("%v\n%s%s", err, b.stdout.String(), b.stderr.String())
 	}

@@ -79,7 +79,7 @@ func (s *settings) directOptions() ([]string, error) {
 		if g.flag.category == catConfig { // what this one has read is among the options
 			continue
 		}
-		file, err := g.namesFile(s.from0)
+		file, err := g.namesFile()
 		if err != nil {
 			return nil, err
 		}
@@ -94,7 +94,7 @@ func (s *settings) directOptions() ([]string, error) {
 // namesFile reports whether the option has this run read or write a file of this machine.
 // Of filter rules only their parser knows; those for files of each directory
 // are read where the directories are.
-func (g *givenFlag) namesFile(nul bool) (bool, error) {
+func (g *givenFlag) namesFile() (bool, error) {
 	if slices.Contains([]string{"files-from", "exclude-from", "include-from", "log-file"}, g.flag.name) {
 		return true, nil
 	}
@@ -102,9 +102,6 @@ func (g *givenFlag) namesFile(nul bool) (bool, error) {
 		return false, nil
 	}
 	set, asked := new(filter.Set), false
-	if nul {
-		set.From0()
-	}
 	err := set.Rule(g.text, func(string) ([]byte, error) {
 		asked = true
 		return nil, fs.ErrNotExist

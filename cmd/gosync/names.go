@@ -76,9 +76,6 @@ func (s *settings) filters(r *reader, getenv func(string) string) (*filter.Set, 
 		return nil, nil
 	}
 	set := new(filter.Set)
-	if s.from0 {
-		set.From0()
-	}
 	if s.gitignore {
 		set.GitIgnore()
 	}
@@ -87,6 +84,7 @@ func (s *settings) filters(r *reader, getenv func(string) string) (*filter.Set, 
 			return nil, err
 		}
 	}
+	set.From0(s.from0) // files of each directory are read when all options are
 	if s.deletes.excluded {
 		set = set.WithDeleteExcluded()
 	}
@@ -96,6 +94,7 @@ func (s *settings) filters(r *reader, getenv func(string) string) (*filter.Set, 
 func (s *settings) addRule(set *filter.Set, rule rule, r *reader, getenv func(string) string) error {
 	var err error
 	set.Keep(rule.file)
+	set.From0(rule.nul)
 	switch rule.kind {
 	case ruleExclude:
 		err = set.Exclude(rule.text)
@@ -108,7 +107,7 @@ func (s *settings) addRule(set *filter.Set, rule rule, r *reader, getenv func(st
 		if data, err = r.read(rule.text); err != nil {
 			return withCode(exitFile, fmt.Errorf("reading rules: %w", err))
 		}
-		err = set.Lines(data, s.from0, rule.kind == ruleIncludeFrom)
+		err = set.Lines(data, rule.nul, rule.kind == ruleIncludeFrom)
 	}
 	var file *fs.PathError
 	switch {

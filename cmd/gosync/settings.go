@@ -47,6 +47,7 @@ const (
 type rule struct {
 	kind ruleKind
 	text string
+	nul  bool // --from0 stands before it: files that it names have rules that end at zero bytes
 	file bool // the configuration says it: it clears none of the others
 }
 

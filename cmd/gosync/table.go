@@ -77,7 +77,7 @@ func appends(field func(*settings) *[]string) func(*settings, bool, string) erro
 // selects makes the set function of an option that adds a filter rule.
 func selects(kind ruleKind) func(*settings, bool, string) error {
 	return func(s *settings, _ bool, text string) error {
-		s.rules = append(s.rules, rule{kind: kind, text: text})
+		s.rules = append(s.rules, rule{kind: kind, text: text, nul: s.from0})
 		return nil
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"gosync/internal/engine"
@@ -30,22 +32,24 @@ func TestCloneOfChanged(t *testing.T) {
 	now := slices.Clone(old)
 	now[100] ^= 1
 	src, dst := oneFile(t, old, now)
-	cloned, again := false, false
+	var cloned atomic.Bool // operations overlap
+	var again sync.Once
 	dst.SetGate(func(op memtree.Op) error {
 		switch {
 		case op.Kind == "clone":
-			cloned = true
+			cloned.Store(true)
 			return dst.Update("/dst/f", []byte(random(2, 8*mib)), true)
-		case cloned && !again:
-			again = true
-			return dst.Update("/dst/f", old, true)
+		case cloned.Load():
+			var err error
+			again.Do(func() { err = dst.Update("/dst/f", old, true) })
+			return err
 		}
 		return nil
 	})
 	job := jobFor("/src", "/dst")
 	job.Durability = engine.SyncRun
 	trial{way: push, host: src.Host(), server: dst.Host(), job: job}.must(t)
-	if !cloned {
+	if !cloned.Load() {
 		t.Error("there is no clone: this test shows nothing")
 	}
 	if !bytes.Equal(dst.Tree("/dst")["f"].Data, now) {
@@ -61,9 +65,11 @@ func TestCloneUnread(t *testing.T) {
 	now := slices.Clone(old)
 	clear(now[2*mib : 4*mib])
 	src, dst := oneFile(t, old, now)
-	cloned := false
+	var cloned atomic.Bool // reads and writes overlap
 	dst.SetGate(func(op memtree.Op) error {
-		cloned = cloned || op.Kind == "clone"
+		if op.Kind == "clone" {
+			cloned.Store(true)
+		}
 		if op.Kind == "read" && op.Off < 4*mib && op.Off+int64(op.Len) > 2*mib {
 			return errors.New("input/output error")
 		}
@@ -72,7 +78,7 @@ func TestCloneUnread(t *testing.T) {
 	job := jobFor("/src", "/dst")
 	job.Durability = engine.SyncRun
 	trial{way: push, host: src.Host(), server: dst.Host(), job: job}.must(t)
-	if !cloned {
+	if !cloned.Load() {
 		t.Error("there is no clone: this test shows nothing")
 	}
 	if !bytes.Equal(dst.Tree("/dst")["f"].Data, now) {

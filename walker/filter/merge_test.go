@@ -77,7 +77,7 @@ func TestMergeNow(t *testing.T) {
 		t.Error("the default CVS patterns are perishable excludes")
 	}
 	z := new(Set)
-	z.From0()
+	z.From0(true)
 	if err := z.Rule(". zero", open); err != nil {
 		t.Fatal(err)
 	}

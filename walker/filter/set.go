@@ -79,10 +79,10 @@ func (s *Set) Lines(data []byte, nul, include bool) error {
 	return rd.run()
 }
 
-// From0 makes the files of merge rules separate their rules with zero bytes (--from0), both files
-// that later calls of [Set.Rule] read and the per-directory ones. Files that are split into words
-// are so at white space all the same.
-func (s *Set) From0() { s.nul = true }
+// From0 says whether the files of merge rules separate their rules with zero bytes (--from0): both
+// those that later calls of [Set.Rule] read and, as the last call has it, the per-directory ones.
+// Files that are split into words are so at white space all the same.
+func (s *Set) From0(on bool) { s.nul = on }
 
 // Keep has a rule that would clear the list be an error from now on, which wraps [ErrSyntax], or no
 // longer be one. Files of each directory, and what CVS reads, clear only what is their own.

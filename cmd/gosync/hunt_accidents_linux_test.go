@@ -153,6 +153,36 @@ func accidents() []deliberate {
 			},
 		},
 		{
+			name:  "access times with -c and --link-dest",
+			why:   "those of the alternate directory's files are what they are after rsync has read them, and decide what is linked",
+			whole: true,
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				return c.has("-U") && c.has("-c", "--checksum") && c.hasPrefix("--link-dest") && linksOfAlternates(theirs, ours)
+			},
+		},
+		{
+			name: "the time of a file with -U and -X, without -t",
+			why:  "rsync sets one in 1969 where extended attributes are long",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				return c.has("-U") && c.has("-X") && !c.keeps("t") && forgiveBefore1970(theirs, ours)
+			},
+		},
+		{
+			name: "the time of --temp-dir with --append",
+			why:  "gosync makes new files under temporary names, as without --append; rsync writes to their own names",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				return c.hasPrefix("--append") && c.hasPrefix("-T", "--temp-dir") && forgiveTouched(theirs, ours)
+			},
+		},
+		{
+			name:  "-L into a loop of directories",
+			why:   "rsync copies it some forty levels deep, until the system follows no more; gosync says what is a loop, and goes on",
+			whole: true,
+			touches: func(c *huntCase, _, ours *huntOutcome) bool {
+				return c.has("-L", "--copy-links", "-k", "--copy-dirlinks", "--copy-unsafe-links") && strings.Contains(ours.dry.stderr, "loop")
+			},
+		},
+		{
 			name:  "--delay-updates with one --partial-dir for all directories",
 			why:   "rsync mixes up files of one name in it",
 			whole: true,
@@ -165,7 +195,8 @@ func accidents() []deliberate {
 			why:   "gosync makes it, or leaves the file; rsync makes none there",
 			whole: true,
 			touches: func(c *huntCase, _, ours *huntOutcome) bool {
-				return c.hasPrefix("-b", "--backup") && c.hasPrefix("--link-dest", "--compare-dest") && strings.Contains(ours.run.stderr, "file name too long")
+				return c.hasPrefix("-b", "--backup") && c.hasPrefix("--link-dest", "--compare-dest") &&
+					(strings.Contains(ours.run.stderr, "file name too long") || ours.before.hasLongName())
 			},
 		},
 		{
@@ -188,11 +219,11 @@ func accidents() []deliberate {
 			},
 		},
 		{
-			name: "access times of alternate directories' files with several names",
+			name: "access times of files with several names, and of those of alternate directories",
 			why:  "rsync compares one that it has changed itself by reading the file under another name",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
-				return c.has("-U") && c.hasPrefix("--link-dest", "--copy-dest", "--compare-dest") && alikeBut(theirs, ours, "u", func(_ *huntRun, line string) bool {
-					return strings.HasPrefix(line, "cf......u..") || strings.HasPrefix(line, ".f......u..")
+				return c.has("-U") && (c.hasPrefix("--link-dest", "--copy-dest", "--compare-dest") || c.has("-I", "--ignore-times")) && alikeBut(theirs, ours, "u", func(_ *huntRun, line string) bool {
+					return line[1] == 'f' && strings.HasPrefix(line[2:], "......u..")
 				})
 			},
 		},
@@ -303,126 +334,4 @@ func (c *huntCase) aside() func(name string) bool {
 		}
 		return slices.ContainsFunc(dirs, func(dir string) bool { return strings.HasPrefix(name+"/", dir+"/") })
 	}
-}
-
-// forgiveBackups has what gosync has put aside not compared where rsync has not, and reports whether there is any.
-func (c *huntCase) forgiveBackups(theirs, ours *huntOutcome) bool {
-	aside, found := c.aside(), false
-	for k, r := range ours.each()[1:] {
-		for name := range r.look {
-			if aside(name) && theirs.each()[k+1].look[name] == nil {
-				delete(r.look, name)
-				found = true
-			}
-		}
-	}
-	return c.forgiveAside(theirs, ours, "links") || found
-}
-
-// forgiveAside has a field of backups not compared, and reports whether there is a difference.
-func (c *huntCase) forgiveAside(theirs, ours *huntOutcome, field string) bool {
-	aside, i, found := c.aside(), slices.Index(lookFields(), field), false
-	for k, r := range ours.each()[1:] {
-		for name, said := range r.look {
-			if there := theirs.each()[k+1].look[name]; there != nil && aside(name) && said[i] != there[i] {
-				said[i], found = forgiven, true
-			}
-		}
-	}
-	return found
-}
-
-// forgiveOfGroups has a field of files with several names not compared, and reports whether there is a difference.
-func forgiveOfGroups(theirs, ours *huntOutcome, field string) bool {
-	i, links, found := slices.Index(lookFields(), field), slices.Index(lookFields(), "links"), false
-	for k, r := range ours.each() {
-		for name, said := range r.look {
-			there := theirs.each()[k].look[name]
-			if there != nil && said[links] != "" && said[links] == there[links] && said[i] != there[i] {
-				said[i], found = forgiven, true
-			}
-		}
-	}
-	return found
-}
-
-// forgiveNewer has files not compared that gosync has left as they were and rsync has made links, nor the groups that they
-// are in then, and reports whether there are any.
-func forgiveNewer(theirs, ours *huntOutcome) bool {
-	links, found := slices.Index(lookFields(), "links"), false
-	for k, r := range ours.each() {
-		there := theirs.each()[k]
-		for name, said := range r.look {
-			before := ours.before[name]
-			if said[0] != "f" || before == nil || !slices.Equal(said, before) || there.look[name] == nil || there.look[name][links] == "" || slices.Equal(said, there.look[name]) {
-				continue
-			}
-			group := there.look[name][links]
-			for other, one := range there.look {
-				if one[links] == group && r.look[other] != nil {
-					one[links], r.look[other][links] = forgiven, forgiven
-				}
-			}
-			there.look[name], found = said, true
-			there.lines = slices.DeleteFunc(there.lines, func(line string) bool {
-				at, _, is := strings.Cut(line, " => ")
-				return is && isItem(line) && line[0] == 'h' && strings.HasSuffix(name, "/"+at[12:])
-			})
-		}
-	}
-	return found
-}
-
-// forgiveSpecial has the modes of FIFOs and sockets not compared that have taken the place of files.
-func forgiveSpecial(theirs, ours *huntOutcome) bool {
-	mode, found := slices.Index(lookFields(), "mode"), false
-	for k, r := range ours.each() {
-		for name, said := range r.look {
-			before, there := ours.before[name], theirs.each()[k].look[name]
-			if before != nil && before[0] == "f" && strings.Contains("ps", said[0]) && there != nil && there[0] == said[0] && said[mode] != there[mode] {
-				said[mode], found = forgiven, true
-			}
-		}
-	}
-	return found
-}
-
-// forgiveLetters makes lines of theirs that begin with their letters those of ours for the same entry that begin with our
-// letters, and reports whether there are any.
-func forgiveLetters(theirs, ours *huntOutcome, their, our string) bool {
-	found := false
-	for k, r := range theirs.each() {
-		for i, line := range r.lines {
-			at, ok := strings.CutPrefix(line, their+" ")
-			j := slices.IndexFunc(ours.each()[k].lines, func(o string) bool { return len(o) > 12 && strings.HasPrefix(o, our) && o[12:] == at })
-			if ok && j >= 0 && ours.each()[k].lines[j] != line {
-				r.lines[i], found = ours.each()[k].lines[j], true
-			}
-		}
-	}
-	return found
-}
-
-// forgiveMasked has access lists not compared that differ, with the letters of all, and reports whether there are any.
-func forgiveMasked(theirs, ours *huntOutcome) bool {
-	acl, found := slices.Index(lookFields(), "acl"), false
-	for k, r := range ours.each() {
-		for name, said := range r.look {
-			if there := theirs.each()[k].look[name]; there != nil && said[acl] != "" && there[acl] != "" && said[acl] != there[acl] {
-				said[acl], found = forgiven, true
-			}
-		}
-	}
-	if found {
-		for _, o := range []*huntOutcome{theirs, ours} {
-			for _, r := range o.each() {
-				for i, line := range r.lines {
-					if isItem(line) && line[9] == 'a' {
-						r.lines[i] = line[:9] + "." + line[10:]
-					}
-				}
-			}
-		}
-	}
-	return found
 }

@@ -46,7 +46,9 @@ func (p *planner) candidates(ctx context.Context, dir *destDir, e *manifest.Entr
 				c.level = levelContent
 			}
 		}
-		if w := d.wanted(e, &c.entry); c.level == levelContent && d.differences(&w, &c.entry) == 0 {
+		w := d.wanted(e, &c.entry)
+		other := e.IsDir() && d.job.Times && !d.clock.SameTime(&w, &c.entry) // which tells with -O, too, which one is the best
+		if c.level == levelContent && !other && d.differences(&w, &c.entry) == 0 {
 			c.level = levelSame
 		}
 		all = append(all, c)

@@ -146,15 +146,31 @@ func (d *dest) makeDir(ctx context.Context, dir *destDir, inTheWay *manifest.Ent
 			return true, err
 		}
 	}
-	if !d.job.Perms || dir.bare { // a setgid bit that it inherits stays
-		if st, err := d.tree.Stat(ctx, dir.path); err == nil {
-			dir.want.Mode |= st.Mode & 0o2000
-		}
+	if err := d.inherited(ctx, dir); err != nil {
+		return true, err
 	}
 	if d.others(dir) {
 		return true, d.openEarly(ctx, dir)
 	}
 	return true, nil
+}
+
+// inherited looks after a setgid bit that a new directory has from its parent. It stays where
+// permissions are not kept, and else goes before anything inherits a group because of it.
+func (d *dest) inherited(ctx context.Context, dir *destDir) error {
+	stays := !d.job.Perms || dir.bare
+	if !stays && (d.job.Group || dir.want.Mode&0o2000 != 0) {
+		return nil
+	}
+	st, err := d.tree.Stat(ctx, dir.path)
+	switch {
+	case err != nil || st.Mode&0o2000 == 0:
+		return nil //nolint:nilerr // what is done to it will say so
+	case stays:
+		dir.want.Mode |= 0o2000
+		return nil
+	}
+	return d.setgid(ctx, dir, 0o700)
 }
 
 // setgidBefore is setgid for a directory that is there, where it has another bit. dst

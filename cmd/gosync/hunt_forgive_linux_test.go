@@ -1,0 +1,178 @@
+package main
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// forgiveBackups has what gosync has put aside not compared where rsync has not, and reports whether there is any.
+func (c *huntCase) forgiveBackups(theirs, ours *huntOutcome) bool {
+	aside, found := c.aside(), false
+	for k, r := range ours.each()[1:] {
+		for name := range r.look {
+			if aside(name) && theirs.each()[k+1].look[name] == nil {
+				delete(r.look, name)
+				found = true
+			}
+		}
+	}
+	return c.forgiveAside(theirs, ours, "links") || found
+}
+
+// forgiveAside has a field of backups not compared, and reports whether there is a difference.
+func (c *huntCase) forgiveAside(theirs, ours *huntOutcome, field string) bool {
+	aside, i, found := c.aside(), slices.Index(lookFields(), field), false
+	for k, r := range ours.each()[1:] {
+		for name, said := range r.look {
+			if there := theirs.each()[k+1].look[name]; there != nil && aside(name) && said[i] != there[i] {
+				said[i], found = forgiven, true
+			}
+		}
+	}
+	return found
+}
+
+// forgiveOfGroups has a field of files with several names not compared, and reports whether there is a difference.
+func forgiveOfGroups(theirs, ours *huntOutcome, field string) bool {
+	i, links, found := slices.Index(lookFields(), field), slices.Index(lookFields(), "links"), false
+	for k, r := range ours.each() {
+		for name, said := range r.look {
+			there := theirs.each()[k].look[name]
+			if there != nil && said[links] != "" && said[links] == there[links] && said[i] != there[i] {
+				said[i], found = forgiven, true
+			}
+		}
+	}
+	return found
+}
+
+// hasLongName reports whether the name of a backup of some file would be too long.
+func (l huntLook) hasLongName() bool {
+	for name := range l {
+		if len(path.Base(name)) > 250 {
+			return true
+		}
+	}
+	return false
+}
+
+// linksOfAlternates reports whether the two have linked other files of an alternate directory.
+func linksOfAlternates(theirs, ours *huntOutcome) bool {
+	links := slices.Index(lookFields(), "links")
+	for name, said := range ours.run.look {
+		if there := theirs.run.look[name]; there != nil && strings.HasPrefix(name, "./alt") && said[links] != there[links] {
+			return true
+		}
+	}
+	return false
+}
+
+// forgiveBefore1970 has times not compared that are now for gosync and negative for rsync, and reports whether there are any.
+func forgiveBefore1970(theirs, ours *huntOutcome) bool {
+	i, found := slices.Index(lookFields(), "time"), false
+	for k, r := range ours.each() {
+		for name, said := range r.look {
+			there := theirs.each()[k].look[name]
+			if there != nil && said[i] == "now" && strings.HasPrefix(there[i], "-1.") {
+				said[i], found = forgiven, true
+			}
+		}
+	}
+	return found
+}
+
+// forgiveTouched has the time of the directory for temporary files not compared, and reports whether it differs.
+func forgiveTouched(theirs, ours *huntOutcome) bool {
+	i, found := slices.Index(lookFields(), "time"), false
+	for k, r := range ours.each() {
+		for name, said := range r.look {
+			there := theirs.each()[k].look[name]
+			if there != nil && said[0] == "d" && !strings.HasPrefix(name, "./dst") && said[i] == "now" && there[i] != "now" {
+				said[i], found = forgiven, true
+			}
+		}
+	}
+	return found
+}
+
+// forgiveNewer has files not compared that gosync has left as they were and rsync has made links, nor the groups that they
+// are in then, and reports whether there are any.
+func forgiveNewer(theirs, ours *huntOutcome) bool {
+	links, found := slices.Index(lookFields(), "links"), false
+	for k, r := range ours.each() {
+		there := theirs.each()[k]
+		for name, said := range r.look {
+			before := ours.before[name]
+			if said[0] != "f" || before == nil || !slices.Equal(said, before) || there.look[name] == nil || there.look[name][links] == "" || slices.Equal(said, there.look[name]) {
+				continue
+			}
+			group := there.look[name][links]
+			for other, one := range there.look {
+				if one[links] == group && r.look[other] != nil {
+					one[links], r.look[other][links] = forgiven, forgiven
+				}
+			}
+			there.look[name], found = said, true
+			there.lines = slices.DeleteFunc(there.lines, func(line string) bool {
+				at, _, is := strings.Cut(line, " => ")
+				return is && isItem(line) && line[0] == 'h' && strings.HasSuffix(name, "/"+at[12:])
+			})
+		}
+	}
+	return found
+}
+
+// forgiveSpecial has the modes of FIFOs and sockets not compared that have taken the place of files.
+func forgiveSpecial(theirs, ours *huntOutcome) bool {
+	mode, found := slices.Index(lookFields(), "mode"), false
+	for k, r := range ours.each() {
+		for name, said := range r.look {
+			before, there := ours.before[name], theirs.each()[k].look[name]
+			if before != nil && before[0] == "f" && strings.Contains("ps", said[0]) && there != nil && there[0] == said[0] && said[mode] != there[mode] {
+				said[mode], found = forgiven, true
+			}
+		}
+	}
+	return found
+}
+
+// forgiveLetters makes lines of theirs that begin with their letters those of ours for the same entry that begin with our
+// letters, and reports whether there are any.
+func forgiveLetters(theirs, ours *huntOutcome, their, our string) bool {
+	found := false
+	for k, r := range theirs.each() {
+		for i, line := range r.lines {
+			at, ok := strings.CutPrefix(line, their+" ")
+			j := slices.IndexFunc(ours.each()[k].lines, func(o string) bool { return len(o) > 12 && strings.HasPrefix(o, our) && o[12:] == at })
+			if ok && j >= 0 && ours.each()[k].lines[j] != line {
+				r.lines[i], found = ours.each()[k].lines[j], true
+			}
+		}
+	}
+	return found
+}
+
+// forgiveMasked has access lists not compared that differ, with the letters of all, and reports whether there are any.
+func forgiveMasked(theirs, ours *huntOutcome) bool {
+	acl, found := slices.Index(lookFields(), "acl"), false
+	for k, r := range ours.each() {
+		for name, said := range r.look {
+			if there := theirs.each()[k].look[name]; there != nil && said[acl] != "" && there[acl] != "" && said[acl] != there[acl] {
+				said[acl], found = forgiven, true
+			}
+		}
+	}
+	if found {
+		for _, o := range []*huntOutcome{theirs, ours} {
+			for _, r := range o.each() {
+				for i, line := range r.lines {
+					if isItem(line) && line[9] == 'a' {
+						r.lines[i] = line[:9] + "." + line[10:]
+					}
+				}
+			}
+		}
+	}
+	return found
+}

@@ -179,7 +179,7 @@ func accidents() []deliberate {
 			why:   "rsync copies it some forty levels deep, until the system follows no more; gosync says what is a loop, and goes on",
 			whole: true,
 			touches: func(c *huntCase, _, ours *huntOutcome) bool {
-				return c.has("-L", "--copy-links", "-k", "--copy-dirlinks", "--copy-unsafe-links") && strings.Contains(ours.dry.stderr, "loop")
+				return c.has("-L", "--copy-links", "-k", "--copy-dirlinks", "--copy-unsafe-links") && strings.Contains(ours.dry.stderr, "it leads to a directory that it lies in")
 			},
 		},
 		{

@@ -104,12 +104,12 @@ func forgiveNewer(theirs, ours *huntOutcome) bool {
 		there := theirs.each()[k]
 		for name, said := range r.look {
 			before := ours.before[name]
-			if said[0] != "f" || before == nil || !slices.Equal(said, before) || there.look[name] == nil || there.look[name][links] == "" || slices.Equal(said, there.look[name]) {
+			if said[0] != "f" || before == nil || !slices.Equal(said, before) || there.look[name] == nil || there.look[name][links]+said[links] == "" || slices.Equal(said, there.look[name]) {
 				continue
 			}
 			group := there.look[name][links]
 			for other, one := range there.look {
-				if one[links] == group && r.look[other] != nil {
+				if group != "" && one[links] == group && r.look[other] != nil {
 					one[links], r.look[other][links] = forgiven, forgiven
 				}
 			}

@@ -16,9 +16,14 @@ import (
 )
 
 // elsewhere runs tests of another package, or of this one, which are those that show a row. All that the pattern names
-// must be there and pass.
+// must be there and pass; with -short, which is for a run of all tests, they only must be there.
 func elsewhere(t *testing.T, c *tally, pkg, pattern string, env ...string) {
 	t.Helper()
+	if testing.Short() {
+		areDeclared(t, pkg, pattern)
+		c.remark("%s: %s, not run by this row", pkg, strings.ReplaceAll(pattern, "|", ", "))
+		return
+	}
 	args := []string{"-test.v", "-test.run", "^(" + pattern + ")$", "-test.timeout", "2h"}
 	program, err := os.Executable()
 	if pkg != "cmd/gosync" {
@@ -50,6 +55,28 @@ func elsewhere(t *testing.T, c *tally, pkg, pattern string, env ...string) {
 	passed := regexp.MustCompile(`(?m)^ *--- PASS: `).FindAll(out, -1)
 	c.count(len(passed))
 	c.remark("%s: %s", pkg, strings.ReplaceAll(pattern, "|", ", "))
+}
+
+// areDeclared looks for tests in the files of a package.
+func areDeclared(t *testing.T, pkg, pattern string) {
+	t.Helper()
+	names, err := filepath.Glob("../../" + pkg + "/*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []byte
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, data...)
+	}
+	for name := range strings.SplitSeq(pattern, "|") {
+		if !bytes.Contains(all, []byte("func "+name+"(t *testing.T)")) {
+			t.Errorf("%s has no %s", pkg, name)
+		}
+	}
 }
 
 // damagedFrames is row 11.

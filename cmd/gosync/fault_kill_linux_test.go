@@ -35,12 +35,12 @@ func killKinds(ssh bool) []killKind {
 
 // killReceiver is row 1.
 func killReceiver(t *testing.T, c *tally) {
-	kills(t, c, 1, many(6, 100), func(k killKind) bool { return k.receiverDies() && !(k.client && k.far) })
+	kills(t, c, 1, cases(6, 100), func(k killKind) bool { return k.receiverDies() && !(k.client && k.far) })
 }
 
 // killSender is row 2.
 func killSender(t *testing.T, c *tally) {
-	kills(t, c, 2, many(7, 200), func(k killKind) bool { return !k.receiverDies() || k.client && k.far })
+	kills(t, c, 2, cases(7, 200), func(k killKind) bool { return !k.receiverDies() || k.client && k.far })
 }
 
 // kills interrupts an upgrade at random moments. Every file is whole then, old or new, and the next run finishes and

@@ -164,7 +164,7 @@ func (b *lineBench) goesOn(t *testing.T, c *tally, r *rand.Rand, kind string, co
 func connectionReset(t *testing.T, c *tally) {
 	r := rand.New(rand.NewPCG(peerSeeds(t, 1, 1)[0], 6))
 	b := newLineBench(t, r)
-	b.cuts(t, c, r, "rst", many(5, 100), exitStream)
+	b.cuts(t, c, r, "rst", cases(5, 100), exitStream)
 	b.goesOn(t, c, r, "rst", many(1, 20))
 }
 
@@ -173,7 +173,7 @@ func connectionReset(t *testing.T, c *tally) {
 func connectionClosed(t *testing.T, c *tally) {
 	r := rand.New(rand.NewPCG(peerSeeds(t, 1, 1)[0], 7))
 	b := newLineBench(t, r)
-	b.cuts(t, c, r, "fin", many(3, 60), exitStream)
+	b.cuts(t, c, r, "fin", cases(3, 60), exitStream)
 	b.goesOn(t, c, r, "fin", many(1, 10))
 	total := map[string][2]int{}
 	for _, way := range []string{"push", "pull"} {
@@ -183,7 +183,7 @@ func connectionClosed(t *testing.T, c *tally) {
 		}
 		total[way] = p.frames
 	}
-	for i := range many(6, 100) {
+	for i := range cases(6, 100) {
 		way := []string{"push", "pull"}[i%2]
 		p := &pipeRelay{up: inHundred(r, 50), by: r.IntN(3) - 1}
 		n := total[way][0]
@@ -219,7 +219,7 @@ func (b *lineBench) piped(t *testing.T, way string, p *pipeRelay) (*pipeRelay, i
 func flippedBits(t *testing.T, c *tally) {
 	r := rand.New(rand.NewPCG(peerSeeds(t, 1, 1)[0], 10))
 	b := newLineBench(t, r)
-	b.cuts(t, c, r, "flip", many(5, 100), exitStream)
+	b.cuts(t, c, r, "flip", cases(5, 100), exitStream)
 }
 
 // silence is row 8: nothing moves any more, and no end has closed the connection. gosync gives up in time, whichever
@@ -230,7 +230,7 @@ func silence(t *testing.T, c *tally) {
 	b := newLineBench(t, r)
 	var worst time.Duration
 	missed := 0
-	for i := range many(4, 80) {
+	for i := range cases(4, 80) {
 		way := []string{"push", "pull"}[i%2]
 		h := b.place(r, way, "stall")
 		h.up = i/2%2 == 0

@@ -107,7 +107,7 @@ func jumpingClocks(t *testing.T, c *tally) {
 func damagedCheckpoints(t *testing.T, c *tally) {
 	elsewhere(t, c, "delta/checkpoint", "TestEveryByte|TestHostile")
 	r := rand.New(rand.NewPCG(peerSeeds(t, 1, 1)[0], 54))
-	for i := range many(6, 60) {
+	for i := range cases(6, 60) {
 		b := newFaultBench(t)
 		b.file(t, "dst/big", 100)
 		b.file(t, "src/big", 1)

@@ -140,7 +140,7 @@ type powerCase struct {
 }
 
 func powerCases() []powerCase {
-	few, all, rare := many(2, 100), many(1, 30), many(0, 30)
+	few, all, rare := cases(2, 100), many(1, 30), many(0, 30)
 	return []powerCase{
 		{options: []string{"--fsync=run"}, durable: true, count: few},
 		{options: []string{"--fsync=each"}, durable: true, count: few},

@@ -168,6 +168,14 @@ func reportFaults(w io.Writer, tallies []*tally) {
 	fmt.Fprintf(w, "faults: %d of %d%s\n", held, all, text)
 }
 
+// cases is many, for what can be done with fewer in a run of all tests (-short).
+func cases(few, all int) int {
+	if testing.Short() && !longRun() {
+		return (few + 1) / 2
+	}
+	return many(few, all)
+}
+
 // many is how many cases of a kind there are to be: few, or with GOSYNC_LONG all.
 func many(few, all int) int {
 	if longRun() {

@@ -61,6 +61,15 @@ func deliberateDifferences() []deliberate {
 			touches: saidByRsync("File-list index", "hard-link gnum", "rejecting excluded file-list name", "keep_backup failed"),
 		},
 		{
+			name:  "rsync does not end",
+			why:   "it waits for itself, for ever: after a minute it is stopped",
+			whole: true,
+			touches: func(_ *huntCase, theirs, ours *huntOutcome) bool {
+				return slices.ContainsFunc(theirs.each(), func(r *huntRun) bool { return r.status < 0 }) &&
+					!slices.ContainsFunc(ours.each(), func(r *huntRun) bool { return r.status < 0 })
+			},
+		},
+		{
 			name:  "-F above the source",
 			why:   "rsync reads .rsync-filter in the directories above the source, too, up to the root of the file system; for gosync what is not copied has no say",
 			whole: true,

@@ -65,6 +65,12 @@ func (p *place) some(dir string) {
 	p.old(dir, 1_000_000_000)
 }
 
+// sampled reports whether the i-th of a table's cases is run: with -short every n-th one, from the one on that GOSYNC_TURN
+// says. The gate has another turn for each commit.
+func sampled(i, n int) bool {
+	return !testing.Short() || i%n == fromEnv("GOSYNC_TURN", 0)%n
+}
+
 // sampledWays are the ways in which the i-th case is run: with -short one of them, each in its turn.
 func sampledWays(i int, ways []string) []string {
 	if testing.Short() {
@@ -79,6 +85,9 @@ func sampledWays(i int, ways []string) []string {
 func runMetaCases(t *testing.T, cases []metaCase) {
 	requireTool(t, "rsync")
 	for i, c := range cases {
+		if !sampled(i, 2) {
+			continue
+		}
 		ways := c.ways
 		if ways == nil {
 			ways = []string{"local"}

@@ -31,7 +31,7 @@ func likeRsync(t *testing.T, cases []likeCase) {
 	requireTool(t, "rsync")
 	ways := [][2]string{{"", ""}, {"", "host:"}, {"host:", ""}}
 	for n, c := range cases {
-		if testing.Short() && n%4 != 0 {
+		if !sampled(n, 4) {
 			continue
 		}
 		ends := ways[n%len(ways)]                                                             // one each, because the ends of a run do not know where they are

@@ -174,7 +174,7 @@ func (p *printer) item(ev *engine.ItemEvent) {
 		}
 		return
 	}
-	if ev.Sent && p.s.ItemizeAll && ev.Change&attributes == 0 {
+	if ev.Sent && p.s.ItemizeAll && ev.Change&(attributes|manifest.ChangeHardLink) == 0 {
 		ev.Link = "" // that it is one is no news
 	}
 	same := unchanged(ev)

@@ -77,7 +77,7 @@ func details(path string, d manifest.Detail, e *manifest.Entry, open func() (int
 	}
 	defer unix.Close(fd)
 	var st unix.Stat_t
-	if err = unix.Fstat(fd, &st); err == nil && e.Type != manifest.Symlink && meta.TypeOf(uint32(st.Mode)) == e.Type {
+	if err = unix.Fstat(fd, &st); err == nil && meta.TypeOf(uint32(st.Mode)) == e.Type {
 		err = meta.Describe(fd, "", d, e, &st)
 	}
 	if err != nil {

@@ -42,10 +42,14 @@ func accidents() []deliberate {
 			},
 		},
 		{
-			name: "owners of backups of what is written in place",
-			why:  "rsync copies them without what is not kept; gosync keeps the owner of the file",
+			name: "owners and times of backups of what is written in place",
+			why:  "rsync copies them without what is not kept; gosync keeps those of the file",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
-				return c.has("--inplace") && c.hasPrefix("-b", "--backup") && c.forgiveAside(theirs, ours, "owner")
+				if !c.has("--inplace") || !c.hasPrefix("-b", "--backup") {
+					return false
+				}
+				owners := c.forgiveAside(theirs, ours, "owner")
+				return !c.keeps("t") && c.forgiveAside(theirs, ours, "time") || owners
 			},
 		},
 		{
@@ -149,7 +153,8 @@ func accidents() []deliberate {
 				}
 				is := func(line string) bool { return strings.HasPrefix(line, ".f......u.. ") }
 				a, b := leaveOut(theirs, is), leaveOut(ours, is)
-				return forgive(ours, "read", "f") || a || b
+				lines := alikeBut(theirs, ours, "u", func(_ *huntRun, line string) bool { return line[1] == 'f' })
+				return forgive(ours, "read", "f") || a || b || lines
 			},
 		},
 		{
@@ -165,6 +170,37 @@ func accidents() []deliberate {
 			why:  "rsync sets one in 1969 where extended attributes are long",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
 				return c.has("-U") && c.has("-X") && !c.keeps("t") && forgiveBefore1970(theirs, ours)
+			},
+		},
+		{
+			name:  "long extended attributes with --remove-source-files",
+			why:   "rsync wants to read them again from the file that it has removed, and leaves them empty",
+			whole: true,
+			touches: func(c *huntCase, theirs, _ *huntOutcome) bool {
+				return c.has("-X") && c.has("--remove-source-files") && strings.Contains(theirs.run.stderr, "failed to re-read xattr")
+			},
+		},
+		{
+			name:  "symlinks, devices and FIFOs that are linked from an alternate directory, with --remove-source-files",
+			why:   "rsync leaves them at the source; gosync removes them as it does files",
+			whole: true,
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				if !c.has("--remove-source-files") || !c.hasPrefix("--link-dest") {
+					return false
+				}
+				for name, there := range theirs.run.look {
+					if strings.HasPrefix(name, "./src/") && there[0] != "d" && there[0] != "f" && ours.run.look[name] == nil {
+						return true
+					}
+				}
+				return false
+			},
+		},
+		{
+			name: "access times of backups",
+			why:  "rsync has read the file before it is put aside; gosync gives it the one that it had",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				return c.has("-U") && c.hasPrefix("-b", "--backup") && c.forgiveAside(theirs, ours, "read")
 			},
 		},
 		{
@@ -191,12 +227,12 @@ func accidents() []deliberate {
 			},
 		},
 		{
-			name:  "a backup whose name is too long, of what an alternate directory has the right state of",
-			why:   "gosync makes it, or leaves the file; rsync makes none there",
+			name:  "a backup whose name is too long",
+			why:   "gosync leaves the file; rsync makes none where an alternate directory has the right state, or of a device",
 			whole: true,
 			touches: func(c *huntCase, _, ours *huntOutcome) bool {
-				return c.hasPrefix("-b", "--backup") && c.hasPrefix("--link-dest", "--compare-dest") &&
-					(strings.Contains(ours.run.stderr, "file name too long") || ours.before.hasLongName())
+				return c.hasPrefix("-b", "--backup") && (strings.Contains(ours.run.stderr, "file name too long") ||
+					c.hasPrefix("--link-dest", "--compare-dest") && ours.before.hasLongName())
 			},
 		},
 		{
@@ -228,7 +264,7 @@ func accidents() []deliberate {
 			},
 		},
 		{
-			name: "the mode of a FIFO or socket that takes the place of a file",
+			name: "the mode of a FIFO, socket or device that takes the place of a file",
 			why:  "without -p rsync gives it what the file had, the setuid bit and all; gosync what a new one has",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
 				return !c.keepsModes() && forgiveSpecial(theirs, ours)
@@ -238,7 +274,7 @@ func accidents() []deliberate {
 			name: "what an alternate directory has of a symlink that takes the place of a directory",
 			why:  "rsync does not look for it there where something else is in the way",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
-				return c.has("--force") && c.hasPrefix("--link-dest", "--copy-dest", "--compare-dest") && forgiveLetters(theirs, ours, "cL+++++++++", "cL")
+				return c.hasPrefix("--link-dest", "--copy-dest", "--compare-dest") && forgiveLetters(theirs, ours, "cL+++++++++", "cL")
 			},
 		},
 		{

@@ -86,11 +86,13 @@ func deliberateDifferences() []deliberate {
 			},
 		},
 		{
-			name:  "files with rules on the way to what -R names",
-			why:   "rsync leaves out what such a file excludes although it is named, unless --no-inc-recursive or --files-from is given; for gosync what is named is judged by the rules of the command line alone",
+			name:  "files with rules on the way to what -R or --files-from names",
+			why:   "rsync leaves out what such a file excludes although it is named, unless --no-inc-recursive is given; for gosync what is named is judged by the rules of the command line alone",
 			whole: true,
 			touches: func(c *huntCase, _, _ *huntOutcome) bool {
-				return c.readsRules() && c.has("-R") && !c.has("--no-i-r", "--no-inc-recursive") && len(c.files) == 0 && slices.ContainsFunc(c.sources, func(s string) bool { return strings.Contains(path.Clean(s), "/") })
+				deep := func(name string) bool { return strings.Contains(path.Clean(name), "/") }
+				return c.readsRules() && !c.has("--no-i-r", "--no-inc-recursive") &&
+					(c.has("-R") && len(c.files) == 0 && slices.ContainsFunc(c.sources, deep) || slices.ContainsFunc(c.files, deep))
 			},
 		},
 		{

@@ -123,13 +123,13 @@ func forgiveNewer(theirs, ours *huntOutcome) bool {
 	return found
 }
 
-// forgiveSpecial has the modes of FIFOs and sockets not compared that have taken the place of files.
+// forgiveSpecial has the modes of FIFOs, sockets and devices not compared that have taken the place of files.
 func forgiveSpecial(theirs, ours *huntOutcome) bool {
 	mode, found := slices.Index(lookFields(), "mode"), false
 	for k, r := range ours.each() {
 		for name, said := range r.look {
 			before, there := ours.before[name], theirs.each()[k].look[name]
-			if before != nil && before[0] == "f" && strings.Contains("ps", said[0]) && there != nil && there[0] == said[0] && said[mode] != there[mode] {
+			if before != nil && before[0] == "f" && strings.Contains("psbc", said[0]) && there != nil && there[0] == said[0] && said[mode] != there[mode] {
 				said[mode], found = forgiven, true
 			}
 		}

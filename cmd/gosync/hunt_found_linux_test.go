@@ -25,6 +25,7 @@ func huntFoundCases() []struct{ name, line, src, dst, alt, xattrs string } {
 		{name: "the time of a symlink of another", line: "-r -l -g --compare-dest=../alt src/ dst", src: "d d|l d/z to=a", alt: "d d|l d/z to=a own=33:2"},
 		{name: "the time of a symlink of another, of symlinks without", line: "-r -l -t -J -g --compare-dest=../alt src/ dst", src: "d d|l d/z to=a", alt: "d d|l d/z to=a own=33:2"},
 		{name: "extended attributes of a symlink that is named", line: "-a -X src/s dst/new", src: "l s to=a", xattrs: "trusted.x=1"},
+		{name: "names of a file that --append leaves alone", line: "-r -H --append src/ dst/", src: "f a|h b to=a|h c to=a", dst: "f a sec=1000000000|h b to=a|h c to=a"},
 		{name: "a skipped root", line: "-R src/./ dst/a", src: "f a"},
 		{name: "a destination for nothing", line: "--exclude=* src/a/c src/b dst/new", src: "d a|f a/c|f b"},
 		{name: "a destination for a directory that is excluded", line: "-r --exclude=* src/a dst/new", src: "d a|f a/c|f b"},

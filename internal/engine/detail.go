@@ -199,7 +199,7 @@ func (d *dest) keptDifferences(w, dst *manifest.Entry) (c manifest.Change) {
 		return 0
 	}
 	a, b := w.Kept(), dst.Kept()
-	if attrs&manifest.AttrAccess != 0 && a.HasAtime && a.Atime != b.Atime {
+	if attrs&manifest.AttrAccess != 0 && a.HasAtime && !d.sameAtime(a.Atime, b.Atime) {
 		c |= manifest.ChangeAccess
 	}
 	if attrs&manifest.AttrACL != 0 && !(slices.Equal(a.Access, b.Access) && slices.Equal(a.Default, b.Default)) {
@@ -209,6 +209,11 @@ func (d *dest) keptDifferences(w, dst *manifest.Entry) (c manifest.Change) {
 		c |= manifest.ChangeXattrs
 	}
 	return c
+}
+
+// sameAtime reports whether two access times, in seconds, count as one: --modify-window holds for them, too.
+func (d *dest) sameAtime(a, b int64) bool {
+	return max(a, b)-min(a, b) <= max(0, d.job.ModifyWindow)
 }
 
 // asksFor reports whether all that is kept of an entry was asked for.

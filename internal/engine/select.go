@@ -174,7 +174,14 @@ func (p *planner) pass(dir *destDir, i int) {
 	if p.heirs == nil {
 		p.heirs = map[wire.ID]*wire.ID{}
 	}
-	p.heirs[wire.ID{Dir: dir.index, Entry: i}] = nil // it is still to be found
+	id := wire.ID{Dir: dir.index, Entry: i}
+	p.heirs[id] = nil // it is still to be found
+	if ld, le, ok := dir.entries[i].Leader(); ok {
+		lead := wire.ID{Dir: ld, Entry: le}
+		if heir := p.heirs[lead]; heir != nil && *heir == id { // which stood for the first, and is left alone as well
+			p.heirs[lead] = nil
+		}
+	}
 }
 
 // linkedTo returns the file that an entry becomes a link to; ok is false where it is

@@ -153,7 +153,7 @@ func accidents() []deliberate {
 				}
 				is := func(line string) bool { return strings.HasPrefix(line, ".f......u.. ") }
 				a, b := leaveOut(theirs, is), leaveOut(ours, is)
-				lines := alikeBut(theirs, ours, "u", func(_ *huntRun, line string) bool { return line[1] == 'f' })
+				lines := alikeFrom(0, theirs, ours, "u", func(_ *huntRun, line string) bool { return line[1] == 'f' })
 				return forgive(ours, "read", "f") || a || b || lines
 			},
 		},
@@ -318,6 +318,11 @@ func (l huntLook) below(at string) (names []string) {
 // alikeBut makes lines of the runs alike that differ in some letters only, and reports whether there are any. is says of
 // rsync's which these are.
 func alikeBut(theirs, ours *huntOutcome, letters string, is func(r *huntRun, line string) bool) bool {
+	return alikeFrom(1, theirs, ours, letters, is)
+}
+
+// alikeFrom is alikeBut for the runs from the n-th on; with 0 the dry run is one of them.
+func alikeFrom(n int, theirs, ours *huntOutcome, letters string, is func(r *huntRun, line string) bool) bool {
 	mask := func(line string) string {
 		b := []byte(strings.ReplaceAll(line[:11], " ", "."))
 		for i := range b {
@@ -328,8 +333,8 @@ func alikeBut(theirs, ours *huntOutcome, letters string, is func(r *huntRun, lin
 		return string(b) + line[11:]
 	}
 	found := false
-	for k, r := range theirs.each()[1:] {
-		o := ours.each()[k+1]
+	for k, r := range theirs.each()[n:] {
+		o := ours.each()[k+n]
 		r.lines = slices.DeleteFunc(slices.Clone(r.lines), func(line string) bool {
 			if !isItem(line) || slices.Contains(o.lines, line) || !is(r, line) {
 				return false

@@ -120,7 +120,7 @@ func (d *dest) checked(ctx context.Context, id wire.ID, same bool) error {
 		c.slot.settle(d.itemEvent(c.dir, id.Entry, e, change, ""))
 		return d.setAttrs(ctx, c.dir, e, &w, change|d.exact(e, &c.dst))
 	}
-	if d.job.appends() && !isUnfinished(&c.dst) {
+	if d.job.appends() && !unfinished(&c.dst, e) {
 		c.slot.settle(nil) // as in planner.regular: it is as long as the source's
 		if d.job.HardLinks {
 			d.lose(id) // other names of the source's are no links to it

@@ -69,6 +69,12 @@ func isUnfinished(e *manifest.Entry) bool {
 	return e.Nsec == 0 && (e.Sec == 0 || e.Sec == 24*60*60)
 }
 
+// unfinished reports whether what is there of an entry has such a time, which is not the
+// entry's own.
+func unfinished(dst, e *manifest.Entry) bool {
+	return isUnfinished(dst) && (dst.Sec != e.Sec || dst.Nsec != e.Nsec)
+}
+
 // UnfinishedTime is the modification time of a file that is not whole and shall have
 // the time sec, both in seconds: one of long ago that is not by chance sec, nor so close to it
 // that a file system which keeps times roughly makes it the same. Trees give it to

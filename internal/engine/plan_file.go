@@ -26,7 +26,7 @@ func (p *planner) regular(ctx context.Context, dir *destDir, i int, e, dst *mani
 		verdict = different
 		d.timeSpoiled(ctx, dir, e, dst)
 	}
-	if verdict == different && d.job.appends() && dst.Size >= e.Size && !spoiled && !isUnfinished(dst) {
+	if verdict == different && d.job.appends() && dst.Size >= e.Size && !spoiled && !unfinished(dst, e) {
 		p.pass(dir, i)
 		return nil // there is nothing to append; rsync leaves such files alone, too
 	}

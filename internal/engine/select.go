@@ -263,7 +263,13 @@ func (d *dest) makePath(ctx context.Context, path string) error {
 		if d.job.DryRun {
 			break
 		}
-		if err := d.host.Mkdir(ctx, at); err != nil && !errors.Is(err, fs.ErrExist) {
+		err := d.host.Mkdir(ctx, at)
+		if errors.Is(err, fs.ErrExist) { // by another run, unless it is a symlink that leads nowhere
+			if st, err2 := d.host.Stat(ctx, at); err2 == nil && st.IsDir() {
+				continue
+			}
+		}
+		if err != nil {
 			return &wire.Error{Code: wire.CodeFile, Kind: wire.KindOf(err), Op: "mkdir", Path: at, Text: text(err)}
 		}
 	}

@@ -258,8 +258,9 @@ func accidents() []deliberate {
 			name: "access times of files with several names, and of those of alternate directories",
 			why:  "rsync compares one that it has changed itself by reading the file under another name",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
-				return c.has("-U") && (c.hasPrefix("--link-dest", "--copy-dest", "--compare-dest") || c.has("-I", "--ignore-times")) && alikeBut(theirs, ours, "u", func(_ *huntRun, line string) bool {
-					return line[1] == 'f' && strings.HasPrefix(line[2:], "......u..")
+				others := c.hasPrefix("--link-dest", "--copy-dest", "--compare-dest") || c.has("-I", "--ignore-times")
+				return c.has("-U") && alikeBut(theirs, ours, "u", func(_ *huntRun, line string) bool {
+					return line[1] == 'f' && line[8] == 'u' && (others || ours.before.isLinked(line[12:]))
 				})
 			},
 		},

@@ -57,6 +57,17 @@ func (l huntLook) hasLongName() bool {
 	return false
 }
 
+// isLinked reports whether a file of which a line tells has several names in the destination.
+func (l huntLook) isLinked(shown string) bool {
+	links := slices.Index(lookFields(), "links")
+	for name, said := range l {
+		if said[links] != "" && strings.HasPrefix(name, "./dst") && strings.HasSuffix(display(name), "/"+shown) {
+			return true
+		}
+	}
+	return false
+}
+
 // linksOfAlternates reports whether the two have linked other files of an alternate directory.
 func linksOfAlternates(theirs, ours *huntOutcome) bool {
 	links := slices.Index(lookFields(), "links")

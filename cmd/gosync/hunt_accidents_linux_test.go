@@ -197,6 +197,22 @@ func accidents() []deliberate {
 			},
 		},
 		{
+			name:  "--ignore-errors where a symlink leads nowhere",
+			why:   "gosync deletes nothing in its directory, of which not all is known; rsync does",
+			whole: true,
+			touches: func(c *huntCase, _, ours *huntOutcome) bool {
+				return c.has("--ignore-errors") && strings.Contains(ours.dry.stderr, "gosync: follow ")
+			},
+		},
+		{
+			name: "that deletions are skipped, with --ignore-existing",
+			why:  "rsync cannot list what is in the way of a directory, and takes that for an error of the source",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				return strings.Contains(ours.dry.stderr, "--ignore-existing keeps it") &&
+					leaveOut(theirs, func(line string) bool { return line == "IO error encountered -- skipping file deletion" })
+			},
+		},
+		{
 			name: "access times of backups",
 			why:  "rsync has read the file before it is put aside; gosync gives it the one that it had",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
@@ -259,9 +275,10 @@ func accidents() []deliberate {
 			why:  "rsync compares one that it has changed itself by reading the file under another name",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
 				others := c.hasPrefix("--link-dest", "--copy-dest", "--compare-dest") || c.has("-I", "--ignore-times")
-				return c.has("-U") && alikeBut(theirs, ours, "u", func(_ *huntRun, line string) bool {
+				lines := c.has("-U") && alikeBut(theirs, ours, "u", func(_ *huntRun, line string) bool {
 					return line[1] == 'f' && line[8] == 'u' && (others || ours.before.isLinked(line[12:]))
 				})
+				return c.has("-U") && forgiveOfGroups(theirs, ours, "read") || lines
 			},
 		},
 		{
@@ -298,7 +315,11 @@ func accidents() []deliberate {
 			name: "what is not kept of files with several names",
 			why:  "which of the files that are there stays, with what it has of it, depends on the name that is taken for the first: for rsync that is the last that is right",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
-				return c.has("-H") && !c.has("-X") && forgiveOfGroups(theirs, ours, "xattrs")
+				if !c.has("-H") {
+					return false
+				}
+				times := !c.keeps("t") && forgiveTimesOfGroups(theirs, ours)
+				return !c.has("-X") && forgiveOfGroups(theirs, ours, "xattrs") || times
 			},
 		},
 	}

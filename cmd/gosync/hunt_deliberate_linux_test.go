@@ -227,7 +227,11 @@ func deliberateDifferences() []deliberate {
 			name: "the group of a file of several names where groups are not kept",
 			why:  "a file is made under the first of its names, for rsync under the last, whose directory can have a setgid bit",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
-				return c.has("-H") && !c.keeps("g") && forgiveLinked(theirs, ours, func(name string) bool { return ours.before[name] == nil })
+				owner := slices.Index(lookFields(), "owner")
+				return c.has("-H") && !c.keeps("g") && forgiveLinked(theirs, ours, func(name string) bool {
+					before, now := ours.before[name], ours.run.look[name]
+					return before == nil || now != nil && now[owner] != before[owner] // it is another file
+				})
 			},
 		},
 		{

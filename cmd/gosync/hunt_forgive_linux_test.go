@@ -107,6 +107,25 @@ func forgiveTouched(theirs, ours *huntOutcome) bool {
 	return found
 }
 
+// forgiveTimesOfGroups has the times not compared of files with several names, nor those of their directories, and reports
+// whether there is a difference.
+func forgiveTimesOfGroups(theirs, ours *huntOutcome) bool {
+	i, links, found := slices.Index(lookFields(), "time"), slices.Index(lookFields(), "links"), false
+	for k, r := range ours.each() {
+		for name, said := range r.look {
+			there := theirs.each()[k].look[name]
+			if there == nil || said[links] == "" || said[links] != there[links] || said[i] == there[i] {
+				continue
+			}
+			said[i], found = forgiven, true
+			if dir := r.look[path.Dir(name)]; dir != nil {
+				dir[i] = forgiven
+			}
+		}
+	}
+	return found
+}
+
 // forgiveNewer has files not compared that gosync has left as they were and rsync has made links, nor the groups that they
 // are in then, and reports whether there are any.
 func forgiveNewer(theirs, ours *huntOutcome) bool {

@@ -213,6 +213,22 @@ func accidents() []deliberate {
 			},
 		},
 		{
+			name:  "--existing where a directory is in the way of a file with several names",
+			why:   "rsync deletes the directory, and then does not make the file, because its other name is missing",
+			whole: true,
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				if !c.has("-H") || !c.has("--existing", "--ignore-non-existing") {
+					return false
+				}
+				for name, now := range ours.run.look {
+					if now[0] == "f" && ours.before.isDir(name) && theirs.run.look[name] == nil {
+						return true
+					}
+				}
+				return false
+			},
+		},
+		{
 			name: "access times of backups",
 			why:  "rsync has read the file before it is put aside; gosync gives it the one that it had",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {

@@ -174,7 +174,8 @@ func (p *printer) item(ev *engine.ItemEvent) {
 		}
 		return
 	}
-	if ev.Sent && p.s.ItemizeAll && ev.Change&(attributes|manifest.ChangeHardLink) == 0 {
+	const linked = manifest.ChangeHardLink | manifest.ChangeLocal
+	if ev.Sent && p.s.ItemizeAll && ev.Change&attributes == 0 && ev.Change&linked != linked {
 		ev.Link = "" // that it is one is no news
 	}
 	same := unchanged(ev)

@@ -132,7 +132,7 @@ func (d *dest) register(dir *destDir, i int, e, dst *manifest.Entry, was trace) 
 		in.basis = dst.Size
 		// What a run may have left unfinished is compared, not trusted.
 		in.append = !was.spoiled && dst.Size < e.Size &&
-			(d.job.AppendVerify || d.job.Append && !isUnfinished(dst))
+			(d.job.AppendVerify || d.job.Append && !unfinished(dst, e))
 		in.delta = !in.append && !d.job.WholeFile && !d.distant() && dst.Size >= minDelta && e.Size >= minDelta
 	}
 	in.mend = was.spoiled

@@ -213,7 +213,8 @@ func (d *dest) keptDifferences(w, dst *manifest.Entry) (c manifest.Change) {
 
 // sameAtime reports whether two access times, in seconds, count as one: --modify-window holds for them, too.
 func (d *dest) sameAtime(a, b int64) bool {
-	return max(a, b)-min(a, b) <= max(0, d.job.ModifyWindow)
+	apart := uint64(a) - uint64(b)
+	return min(apart, -apart) <= uint64(max(0, d.job.ModifyWindow)) //nolint:gosec // it is not negative
 }
 
 // asksFor reports whether all that is kept of an entry was asked for.

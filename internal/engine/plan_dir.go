@@ -156,10 +156,11 @@ func (d *dest) makeDir(ctx context.Context, dir *destDir, inTheWay *manifest.Ent
 }
 
 // inherited looks after a setgid bit that a new directory has from its parent. It stays where
-// permissions are not kept, and else goes before anything inherits a group because of it.
+// permissions are not kept, and else goes before anything inherits a group because of it:
+// that is for good where groups are not kept, or only root's process could set them.
 func (d *dest) inherited(ctx context.Context, dir *destDir) error {
 	stays := !d.job.Perms || dir.bare
-	if !stays && (d.job.Group || dir.want.Mode&0o2000 != 0) {
+	if !stays && (d.job.Group && d.ids.root || dir.want.Mode&0o2000 != 0) {
 		return nil
 	}
 	st, err := d.tree.Stat(ctx, dir.path)

@@ -207,8 +207,8 @@ func (p *planner) heir(dir *destDir, i, ld, le int) (lead wire.ID, ok bool) {
 		}
 		p.pass(first, le)
 	}
-	if heir == nil {
-		p.heirs[lead] = &wire.ID{Dir: dir.index, Entry: i}
+	if id := (wire.ID{Dir: dir.index, Entry: i}); heir == nil || *heir == id { // which asks once more when its place is free
+		p.heirs[lead] = &id
 		return lead, false
 	}
 	return *heir, true

@@ -173,12 +173,10 @@ func accidents() []deliberate {
 			},
 		},
 		{
-			name:  "long extended attributes with --remove-source-files",
-			why:   "rsync wants to read them again from the file that it has removed, and leaves them empty",
-			whole: true,
-			touches: func(c *huntCase, theirs, _ *huntOutcome) bool {
-				return c.has("-X") && c.has("--remove-source-files") && strings.Contains(theirs.run.stderr, "failed to re-read xattr")
-			},
+			name:    "long extended attributes with --remove-source-files",
+			why:     "rsync wants to read them again from the file that it has removed, and leaves them empty",
+			whole:   true,
+			touches: saidWith("failed to re-read xattr", "-X", "--remove-source-files"),
 		},
 		{
 			name:  "symlinks, devices and FIFOs that are linked from an alternate directory, with --remove-source-files",
@@ -251,12 +249,10 @@ func accidents() []deliberate {
 			},
 		},
 		{
-			name:  "--delay-updates with one --partial-dir for all directories",
-			why:   "rsync mixes up files of one name in it",
-			whole: true,
-			touches: func(c *huntCase, theirs, _ *huntOutcome) bool {
-				return c.has("--delay-updates") && c.hasPrefix("--partial-dir={base}") && strings.Contains(theirs.run.stderr, "rename failed for ")
-			},
+			name:    "--delay-updates with one --partial-dir for all directories",
+			why:     "rsync mixes up files of one name in it",
+			whole:   true,
+			touches: saidWith("rename failed for ", "--delay-updates", "--partial-dir={base}"),
 		},
 		{
 			name:  "a backup whose name is too long",
@@ -338,6 +334,13 @@ func accidents() []deliberate {
 				return !c.has("-X") && forgiveOfGroups(theirs, ours, "xattrs") || times
 			},
 		},
+	}
+}
+
+// saidWith reports whether rsync has said a text in the run, with options that begin like that.
+func saidWith(text string, options ...string) func(c *huntCase, theirs, ours *huntOutcome) bool {
+	return func(c *huntCase, theirs, _ *huntOutcome) bool {
+		return !slices.ContainsFunc(options, func(o string) bool { return !c.hasPrefix(o) }) && strings.Contains(theirs.run.stderr, text)
 	}
 }
 

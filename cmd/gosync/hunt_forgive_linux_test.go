@@ -20,12 +20,12 @@ func (c *huntCase) forgiveBackups(theirs, ours *huntOutcome) bool {
 	return c.forgiveAside(theirs, ours, "links") || found
 }
 
-// forgiveAside has a field of backups not compared, and reports whether there is a difference.
-func (c *huntCase) forgiveAside(theirs, ours *huntOutcome, field string) bool {
-	aside, i, found := c.aside(), slices.Index(lookFields(), field), false
-	for k, r := range ours.each()[1:] {
+// forgiveWhere has a field not compared of what both have, differently, and is says of; it reports whether there is any.
+func forgiveWhere(theirs, ours *huntOutcome, field string, is func(name string, said, there []string) bool) bool {
+	i, found := slices.Index(lookFields(), field), false
+	for k, r := range ours.each() {
 		for name, said := range r.look {
-			if there := theirs.each()[k+1].look[name]; there != nil && aside(name) && said[i] != there[i] {
+			if there := theirs.each()[k].look[name]; there != nil && said[i] != there[i] && is(name, said, there) {
 				said[i], found = forgiven, true
 			}
 		}
@@ -33,18 +33,16 @@ func (c *huntCase) forgiveAside(theirs, ours *huntOutcome, field string) bool {
 	return found
 }
 
+// forgiveAside has a field of backups not compared, and reports whether there is a difference.
+func (c *huntCase) forgiveAside(theirs, ours *huntOutcome, field string) bool {
+	aside := c.aside()
+	return forgiveWhere(theirs, ours, field, func(name string, _, _ []string) bool { return aside(name) })
+}
+
 // forgiveOfGroups has a field of files with several names not compared, and reports whether there is a difference.
 func forgiveOfGroups(theirs, ours *huntOutcome, field string) bool {
-	i, links, found := slices.Index(lookFields(), field), slices.Index(lookFields(), "links"), false
-	for k, r := range ours.each() {
-		for name, said := range r.look {
-			there := theirs.each()[k].look[name]
-			if there != nil && said[links] != "" && said[links] == there[links] && said[i] != there[i] {
-				said[i], found = forgiven, true
-			}
-		}
-	}
-	return found
+	links := slices.Index(lookFields(), "links")
+	return forgiveWhere(theirs, ours, field, func(_ string, said, there []string) bool { return said[links] != "" && said[links] == there[links] })
 }
 
 // hasLongName reports whether the name of a backup of some file would be too long.
@@ -81,30 +79,18 @@ func linksOfAlternates(theirs, ours *huntOutcome) bool {
 
 // forgiveBefore1970 has times not compared that are now for gosync and negative for rsync, and reports whether there are any.
 func forgiveBefore1970(theirs, ours *huntOutcome) bool {
-	i, found := slices.Index(lookFields(), "time"), false
-	for k, r := range ours.each() {
-		for name, said := range r.look {
-			there := theirs.each()[k].look[name]
-			if there != nil && said[i] == "now" && strings.HasPrefix(there[i], "-1.") {
-				said[i], found = forgiven, true
-			}
-		}
-	}
-	return found
+	i := slices.Index(lookFields(), "time")
+	return forgiveWhere(theirs, ours, "time", func(_ string, said, there []string) bool {
+		return said[i] == "now" && strings.HasPrefix(there[i], "-1.")
+	})
 }
 
 // forgiveTouched has the time of the directory for temporary files not compared, and reports whether it differs.
 func forgiveTouched(theirs, ours *huntOutcome) bool {
-	i, found := slices.Index(lookFields(), "time"), false
-	for k, r := range ours.each() {
-		for name, said := range r.look {
-			there := theirs.each()[k].look[name]
-			if there != nil && said[0] == "d" && !strings.HasPrefix(name, "./dst") && said[i] == "now" && there[i] != "now" {
-				said[i], found = forgiven, true
-			}
-		}
-	}
-	return found
+	i := slices.Index(lookFields(), "time")
+	return forgiveWhere(theirs, ours, "time", func(name string, said, _ []string) bool {
+		return said[0] == "d" && !strings.HasPrefix(name, "./dst") && said[i] == "now"
+	})
 }
 
 // forgiveTimesOfGroups has the times not compared of files with several names, nor those of their directories, and reports
@@ -155,16 +141,10 @@ func forgiveNewer(theirs, ours *huntOutcome) bool {
 
 // forgiveSpecial has the modes of FIFOs, sockets and devices not compared that have taken the place of files.
 func forgiveSpecial(theirs, ours *huntOutcome) bool {
-	mode, found := slices.Index(lookFields(), "mode"), false
-	for k, r := range ours.each() {
-		for name, said := range r.look {
-			before, there := ours.before[name], theirs.each()[k].look[name]
-			if before != nil && before[0] == "f" && strings.Contains("psbc", said[0]) && there != nil && there[0] == said[0] && said[mode] != there[mode] {
-				said[mode], found = forgiven, true
-			}
-		}
-	}
-	return found
+	return forgiveWhere(theirs, ours, "mode", func(name string, said, there []string) bool {
+		before := ours.before[name]
+		return before != nil && before[0] == "f" && strings.Contains("psbc", said[0]) && there[0] == said[0]
+	})
 }
 
 // forgiveLetters makes lines of theirs that begin with their letters those of ours for the same entry that begin with our

@@ -107,7 +107,7 @@ func (s *settings) addRule(set *filter.Set, rule rule, r *reader, getenv func(st
 		if data, err = r.read(rule.text); err != nil {
 			return withCode(exitFile, fmt.Errorf("reading rules: %w", err))
 		}
-		err = set.Lines(data, rule.nul, rule.kind == ruleIncludeFrom)
+		err = set.Lines(data, rule.kind == ruleIncludeFrom)
 	}
 	var file *fs.PathError
 	switch {

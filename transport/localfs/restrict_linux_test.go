@@ -14,6 +14,7 @@ import (
 
 	"gosync/internal/engine"
 	"gosync/internal/engine/treetest"
+	"gosync/internal/need"
 	"gosync/walker/manifest"
 )
 
@@ -305,7 +306,7 @@ const confineEnv = "LOCALFS_CONFINE"
 func TestConfinedProcess(t *testing.T) {
 	dir, mode, ok := strings.Cut(os.Getenv(confineEnv), "|")
 	if !ok {
-		t.Skip("runs for TestConfine only")
+		need.Missing(t, "parent", "runs for TestConfine only")
 	}
 	h, err := Restrict(dir, mode == "ro", nil)
 	must(t, err)

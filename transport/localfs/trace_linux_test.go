@@ -22,7 +22,7 @@ const traceEnv = "LOCALFS_TRACE"
 func TestTraced(t *testing.T) {
 	args := strings.Fields(os.Getenv(traceEnv))
 	if len(args) != 3 {
-		t.Skip("runs under strace only")
+		need.Missing(t, "parent", "runs under strace only")
 	}
 	var policy engine.Durability
 	var files int

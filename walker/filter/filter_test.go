@@ -177,12 +177,16 @@ func TestWithDeleteExcluded(t *testing.T) {
 
 func TestOldStyle(t *testing.T) {
 	s := new(Set)
+	lines := func(text string, nul, include bool) error {
+		s.From0(nul)
+		return s.Lines([]byte(text), include)
+	}
 	for _, err := range []error{
 		s.Exclude("gone"), s.Exclude("!"), s.Exclude(""), s.Exclude("+ keep"), s.Include("- drop"),
 		s.Exclude("!x"), s.Exclude("-s y"), s.Include("k*"), s.Exclude("k1"),
-		s.Lines([]byte("# no\n;no\n\nl1\r\n+ l2\n- l3\n"), false, false),
-		s.Lines([]byte("l2\x00l4\nl5\x00"), true, true),
-		s.Lines([]byte("l*"), false, false),
+		lines("# no\n;no\n\nl1\r\n+ l2\n- l3\n", false, false),
+		lines("l2\x00l4\nl5\x00", true, true),
+		lines("l*", false, false),
 	} {
 		if err != nil {
 			t.Fatal(err)

@@ -23,10 +23,11 @@ func FuzzRule(f *testing.F) {
 			return []byte(file), nil
 		}
 		s := new(Set)
-		for _, err := range []error{
-			s.Rule(text, open), s.Exclude(text), s.Include(text),
-			s.Lines([]byte(file), false, true), s.Lines([]byte(text), true, false),
-		} {
+		errs := []error{s.Rule(text, open), s.Exclude(text), s.Include(text), s.Lines([]byte(file), true)}
+		s.From0(true)
+		errs = append(errs, s.Lines([]byte(text), false))
+		s.From0(false)
+		for _, err := range errs {
 			if err != nil && len(err.Error()) > 10_000 {
 				t.Fatalf("error of %d bytes", len(err.Error()))
 			}

@@ -186,7 +186,7 @@ func TestKeep(t *testing.T) {
 	for name, clears := range map[string]func() error{
 		"exclude": func() error { return s.Exclude("!") },
 		"filter":  func() error { return s.Rule("clear", nil) },
-		"lines":   func() error { return s.Lines([]byte("c\n!\n"), false, false) },
+		"lines":   func() error { return s.Lines([]byte("c\n!\n"), false) },
 		"merge":   func() error { return s.Rule("merge f", files) },
 	} {
 		if err := clears(); !errors.Is(err, ErrSyntax) {

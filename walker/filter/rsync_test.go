@@ -215,7 +215,7 @@ func (o option) apply(s *Set, files memTree) error {
 	case "--filter":
 		return s.Rule(o.value, files.reader(""))
 	}
-	return s.Lines([]byte(files[o.value]), false, o.name == "--include-from")
+	return s.Lines([]byte(files[o.value]), o.name == "--include-from")
 }
 
 // TestAgainstRsync compares what random rules select on random trees, on both sides, with rsync.

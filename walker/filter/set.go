@@ -65,22 +65,22 @@ func (s *Set) Rule(rule string, open func(name string) ([]byte, error)) error {
 }
 
 // Lines adds the patterns of an --exclude-from or, with include, --include-from file: one per
-// line, or with nul (--from0) one per zero byte. Empty lines and those that start with "#" or ";"
+// line, or after [Set.From0] one per zero byte. Empty lines and those that start with "#" or ";"
 // do not count; the prefixes of [Set.Exclude] do.
-func (s *Set) Lines(data []byte, nul, include bool) error {
+func (s *Set) Lines(data []byte, include bool) error {
 	tm := template{old: true, senderOnly: s.senderOnly}
 	if include {
 		tm.flags = flagInclude
 	}
 	rd := reader{to: s}
-	if err := rd.push(source{data: data, nul: nul, tm: tm}); err != nil {
+	if err := rd.push(source{data: data, nul: s.nul, tm: tm}); err != nil {
 		return err
 	}
 	return rd.run()
 }
 
 // From0 says whether the files of merge rules separate their rules with zero bytes (--from0): both
-// those that later calls of [Set.Rule] read and, as the last call has it, the per-directory ones.
+// those that later calls of [Set.Rule] and [Set.Lines] read and, as the last call has it, the per-directory ones.
 // Files that are split into words are so at white space all the same.
 func (s *Set) From0(on bool) { s.nul = on }
 

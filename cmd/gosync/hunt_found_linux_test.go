@@ -25,7 +25,7 @@ func huntFoundCases() []struct{ name, line, src, dst, alt, xattrs string } {
 		{name: "the time of a symlink of another", line: "-r -l -g --compare-dest=../alt src/ dst", src: "d d|l d/z to=a", alt: "d d|l d/z to=a own=33:2"},
 		{name: "the time of a symlink of another, of symlinks without", line: "-r -l -t -J -g --compare-dest=../alt src/ dst", src: "d d|l d/z to=a", alt: "d d|l d/z to=a own=33:2"},
 		{name: "extended attributes of a symlink that is named", line: "-a -X src/s dst/new", src: "l s to=a", xattrs: "trusted.x=1"},
-		{name: "names of a file that --append leaves alone", line: "-r -H --append src/ dst/", src: "f a|h b to=a|h c to=a", dst: "f a sec=1000000000|h b to=a|h c to=a"},
+		{name: "names of a file that --append leaves alone", line: "-r -H --append src/ dst/", src: "f a|h b to=a|h c to=a", dst: "f a sec=1100000000|h b to=a|h c to=a"},
 		{name: "--append of a file of 1970 that is there, with -I", line: "-r -t -I --append src/ dst/", src: "f a sec=0", dst: "f a sec=0"},
 		{name: "--mkpath onto a symlink that leads nowhere", line: "-r --mkpath src/ dst/a", src: "d a", dst: "l a to=nowhere"},
 		{name: "an heir of a group with a directory in its way", line: "-a -H -u src/ dst/", src: "f a sec=1000000000|h b to=a|h c to=a", dst: "f a sec=1100000000|d b"},

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -56,4 +57,29 @@ func TestSetgidEarly(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestSetgidInherited: whoever cannot set the groups of what is made has a new directory lose the setgid bit of its parent
+// before anything is made in it.
+func TestSetgidInherited(t *testing.T) {
+	each(t, func(t *testing.T, w way) {
+		src, dst := dirs(t, map[string]string{"d/new/b": "2"}, map[string]string{"d/old": "3"})
+		must(t, os.Chmod(filepath.Join(src, "d"), 0o755|fs.ModeSetgid))
+		must(t, os.Chmod(filepath.Join(dst, "d"), 0o755|fs.ModeSetgid))
+		var made atomic.Int64
+		h := &hookHost{userHost{host()}, &hooks{fail: func(op, path string) error {
+			if strings.HasPrefix(op, "dst create") {
+				made.Add(1)
+				if st, err := os.Stat(filepath.Join(dst, filepath.Dir(path))); err != nil || st.Mode()&fs.ModeSetgid != 0 {
+					t.Errorf("%s is made where the directory has %v: %v", path, st.Mode(), err)
+				}
+			}
+			return nil
+		}}}
+		out := trial{way: w, job: jobFor(src, dst), host: h}.do(t.Context())
+		out.wantExit(t, 0)
+		if made.Load() != 1 {
+			t.Errorf("%d files were made, want 1", made.Load())
+		}
+	})
 }

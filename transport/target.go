@@ -312,20 +312,24 @@ func (t Target) String() string {
 		}
 		return host + ":" + t.Path
 	}
-	u := "ssh://"
+	u := ""
 	if t.User != "" {
-		u += url.PathEscape(t.User) + "@"
+		u = url.PathEscape(t.User) + "@"
 	}
 	u += strings.ReplaceAll(host, "%", "%25")
 	if t.Port != 0 {
 		u += ":" + strconv.Itoa(t.Port)
 	}
-	return u + urlForm(t.Path)
+	scheme, path := urlForm(t.Path)
+	return scheme + u + path
 }
 
-// urlForm is the reverse of urlPath.
-func urlForm(p string) string {
+// urlForm is the reverse of urlPath, or where an absolute path looks like one of the home directory (/., /~x) of scpPath.
+func urlForm(p string) (scheme, path string) {
+	scheme = "ssh://"
 	switch {
+	case strings.HasPrefix(p, "/") && urlPath(p) != p:
+		scheme, p = "scp://", "/"+p
 	case strings.HasPrefix(p, "/"):
 	case strings.HasPrefix(p, "./~"):
 		p = "/./" + p[2:]
@@ -334,5 +338,5 @@ func urlForm(p string) string {
 	default:
 		p = "/./" + p
 	}
-	return (&url.URL{Path: p}).EscapedPath()
+	return scheme, (&url.URL{Path: p}).EscapedPath()
 }

@@ -119,7 +119,7 @@ func TestParseTargetRefuses(t *testing.T) {
 }
 
 func FuzzParseTarget(f *testing.F) {
-	for _, s := range []string{"a:b", "u@[::1]:p", "ssh://u@h:2/./~x", ":x", "./a", "ssh://h/~/x", "h://x", "a@b@c:d", "ssh://a%2fb@h/x", "scp://u@h:2/~/x", "sftp://h//a/./b"} {
+	for _, s := range []string{"a:b", "u@[::1]:p", "ssh://u@h:2/./~x", ":x", "./a", "ssh://h/~/x", "h://x", "a@b@c:d", "ssh://a%2fb@h/x", "scp://u@h:2/~/x", "sftp://h//a/./b", "scp://0:1//.", "scp://h:1//./x", "scp://h:1//~x"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, arg string) {

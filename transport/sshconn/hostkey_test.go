@@ -270,7 +270,7 @@ func TestHostKeyAsSSH(t *testing.T) {
 func FuzzKnownHosts(f *testing.F) {
 	_, key := newKey(f, "ed25519")
 	good := line("", "h", key.PublicKey())
-	for _, s := range []string{good, "|1|" + good, "@revoked " + good, "[h]:" + good, "!," + good, "@cert-authority *" + good, "h ssh-rsa " + good} {
+	for _, s := range []string{good, "|1|" + good, "@revoked " + good, "[h]:" + good, "!," + good, "@cert-authority *" + good, "h ssh-rsa " + good, "\v", "\f# c\n\u00a0" + good + "\v", strings.ReplaceAll(good, " ", "\v")} {
 		f.Add(s)
 	}
 	dir := f.TempDir()

@@ -78,12 +78,13 @@ func loadCleaned(files []string, log *slog.Logger) (*keyDB, error) {
 	return k, nil
 }
 
-// blankBadLines empties the lines that do not parse and warns about each.
+// blankBadLines empties the lines that do not parse and warns about each. White space is what it is for the parser.
 func blankBadLines(name string, data []byte, log *slog.Logger) []byte {
 	lines := bytes.Split(data, []byte("\n"))
 	for i, line := range lines {
-		line = bytes.TrimSpace(line)
+		line = bytes.Trim(line, " \t\r")
 		if len(line) == 0 || line[0] == '#' || goodLine(line) {
+			lines[i] = line
 			continue
 		}
 		log.Warn("known hosts: line is not understood and left out", "file", name, "line", i+1)
@@ -102,7 +103,7 @@ func goodLine(line []byte) bool {
 	if err != nil || len(hosts) == 0 || (marker != "" && marker != "cert-authority" && marker != "revoked") {
 		return false
 	}
-	fields := bytes.Fields(line)
+	fields := bytes.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == '\t' }) // as the parser has it
 	if marker != "" {
 		fields = fields[1:]
 	}

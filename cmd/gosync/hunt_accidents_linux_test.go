@@ -27,7 +27,7 @@ func accidents() []deliberate {
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
 				const top = "cd+++++++++ ./"
 				like := len(ours.run.lines) == 1 && strings.HasPrefix(ours.run.lines[0], "cd") && strings.HasSuffix(ours.run.lines[0], " ./")
-				if !c.missing || !slices.Equal(theirs.run.lines, []string{top}) || !like && !strings.Contains(theirs.run.stderr, "-dest arg does not exist") {
+				if ours.before["./"+path.Clean(c.dest)] != nil || !slices.Equal(theirs.run.lines, []string{top}) || !like && !strings.Contains(theirs.run.stderr, "-dest arg does not exist") {
 					return false
 				}
 				theirs.dry.lines, theirs.run.lines = slices.Clone(ours.dry.lines), slices.Clone(ours.run.lines)
@@ -42,10 +42,16 @@ func accidents() []deliberate {
 			},
 		},
 		{
+			name:    "--remove-source-files of a file that two sources have",
+			why:     "rsync may have removed it when it comes to the second name of it, and ends with 24; gosync removes it in the end",
+			whole:   true,
+			touches: saidWith("file has vanished: ", "--remove-source-files"),
+		},
+		{
 			name: "owners and times of backups of what is written in place",
 			why:  "rsync copies them without what is not kept; gosync keeps those of the file",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
-				if !c.has("--inplace") || !c.hasPrefix("-b", "--backup") {
+				if !c.hasPrefix("--inplace", "--append") || !c.hasPrefix("-b", "--backup") {
 					return false
 				}
 				owners := c.forgiveAside(theirs, ours, "owner")
@@ -122,11 +128,11 @@ func accidents() []deliberate {
 			},
 		},
 		{
-			name: "the time of the directory in which the destination is made",
+			name: "the time of the directory in which the destination, or one for backups, is made",
 			why:  "where -R takes it for the top of the source, its time is that of before or after, as it happens",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
 				at, i := "./"+path.Clean(c.dest), slices.Index(lookFields(), "time")
-				if !c.missing || !c.has("-R") || !slices.ContainsFunc(c.sources, func(s string) bool { return strings.HasPrefix(s, "./") }) ||
+				if !c.missing && !c.hasPrefix("--backup-dir={base}") || !c.has("-R") || !slices.ContainsFunc(c.sources, func(s string) bool { return strings.HasPrefix(s, "./") }) ||
 					ours.run.look[at] == nil || ours.again.look[at] == nil {
 					return false
 				}
@@ -304,7 +310,8 @@ func accidents() []deliberate {
 			name: "what an alternate directory has of a symlink that takes the place of a directory",
 			why:  "rsync does not look for it there where something else is in the way",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
-				return c.hasPrefix("--link-dest", "--copy-dest", "--compare-dest") && forgiveLetters(theirs, ours, "cL+++++++++", "cL")
+				made := c.hasPrefix("--compare-dest") && forgiveInTheWay(theirs, ours)
+				return c.hasPrefix("--link-dest", "--copy-dest", "--compare-dest") && forgiveLetters(theirs, ours, "cL+++++++++", "cL") || made
 			},
 		},
 		{
@@ -320,7 +327,7 @@ func accidents() []deliberate {
 			name: "newer files under another name of what is linked",
 			why:  "rsync looks at links before it looks at -u, in the run or only in the next one, and the newer content is gone",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
-				return c.has("-u", "--update") && c.has("-H") && forgiveNewer(theirs, ours)
+				return c.has("-u", "--update") && c.has("-H") && c.forgiveNewer(theirs, ours)
 			},
 		},
 		{
@@ -331,7 +338,121 @@ func accidents() []deliberate {
 					return false
 				}
 				times := !c.keeps("t") && forgiveTimesOfGroups(theirs, ours)
-				return !c.has("-X") && forgiveOfGroups(theirs, ours, "xattrs") || times
+				modes := !c.keepsModes() && forgiveOfGroups(theirs, ours, "mode")
+				return !c.has("-X") && forgiveOfGroups(theirs, ours, "xattrs") || times || modes
+			},
+		},
+		{
+			name:  "-K where a symlink of the destination leads to the directory that it lies in, or above",
+			why:   "rsync sees through it what it has just made of that directory itself",
+			whole: true,
+			touches: func(c *huntCase, _, _ *huntOutcome) bool {
+				return c.has("-K", "--keep-dirlinks") && slices.ContainsFunc(c.dst, func(n peerNode) bool {
+					return n.kind == 'l' && strings.Trim(n.target, "./") == ""
+				})
+			},
+		},
+		{
+			name: "the time of the destination, in which the directory for backups is made",
+			why:  "rsync makes it after it has set the time, and sets that again in the next run",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				at, i := "./"+path.Clean(c.dest), slices.Index(lookFields(), "time")
+				if !c.has("--backup-dir=.old", "--backup-dir=dir") || !forgiveWhere(theirs, ours, "time", func(name string, _, there []string) bool { return name == at && there[i] == "now" }) {
+					return false
+				}
+				is := func(line string) bool { return line == ".d..t...... ./" || line == ".d          ./" }
+				theirs.again.lines, ours.again.lines = slices.DeleteFunc(theirs.again.lines, is), slices.DeleteFunc(ours.again.lines, is)
+				return true
+			},
+		},
+		{
+			name: "that a directory is not deleted",
+			why:  "of those inside another rsync says so twice, and in a dry run that they are; in a dry run it does not see that backups will be in the way",
+			touches: func(_ *huntCase, theirs, ours *huntOutcome) bool {
+				return forgiveNotEmpty(theirs, ours)
+			},
+		},
+		{
+			name: "--executability of directories that an alternate directory has",
+			why:  "rsync tells of it where neither an old directory nor a new one has other permissions for it",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				return c.has("-E") && !c.keepsModes() && c.hasPrefix("--link-dest", "--copy-dest", "--compare-dest") && leaveOut(theirs, func(line string) bool {
+					return strings.HasPrefix(line, "cd") && isItem(line) && line[5] == 'p' && !slices.Contains(ours.run.lines, line)
+				})
+			},
+		},
+		{
+			name: "owners and modes of directories for backups without root's rights",
+			why:  "rsync opens them to work in them, and has their owners from the source; gosync from the directory whose files they keep",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				if !c.has("--no-super") || !c.hasPrefix("--backup-dir") {
+					return false
+				}
+				modes := c.forgiveAside(theirs, ours, "mode")
+				return c.forgiveAside(theirs, ours, "owner") || modes
+			},
+		},
+		{
+			name: "access lists with --numeric-ids and --usermap or --groupmap",
+			why:  "rsync maps the owners of files then, but not who is named in their access lists; gosync both",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				return c.has("-A") && c.has("--numeric-ids") && c.hasPrefix("--usermap", "--groupmap") &&
+					forgiveWhere(theirs, ours, "acl", func(_ string, said, there []string) bool { return true })
+			},
+		},
+		{
+			name: "%B of what is deleted in a pull, and %U and %G with --usermap or --groupmap",
+			why:  "they depend for rsync on which of its processes prints them: they are the permissions, and what ids become, in a pull alone",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				is := func(line string) bool {
+					return c.hasPrefix("--out-format=%o:%n:%B") && strings.HasPrefix(line, "del.:") ||
+						c.hasPrefix("--out-format=%f_%U:%G") && c.hasPrefix("--usermap", "--groupmap", "--chown")
+				}
+				a, b := c.way == "pull" && leaveOut(theirs, is), c.way == "pull" && leaveOut(ours, is)
+				return a || b
+			},
+		},
+		{
+			name: "the destination that --mkpath has made for an empty source",
+			why:  "for rsync the last part of its path is made by the transfer, unless it ends in a slash",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				i, j := slices.Index(theirs.run.lines, "cd+++++++++ ./"), slices.Index(ours.run.lines, ".d..t...... ./")
+				if !c.has("--mkpath") || i < 0 || j < 0 || len(ours.run.lines) > 1 {
+					return false
+				}
+				theirs.run.lines[i] = ours.run.lines[j]
+				return true
+			},
+		},
+		{
+			name: "extended attributes of what a followed symlink leads to",
+			why:  "rsync takes those of the symlink itself",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				links := slices.ContainsFunc(c.src, func(n peerNode) bool { return n.kind == 'l' && len(n.xattrs) > 0 })
+				return links && c.has("-X") && c.has("-L", "--copy-links", "-k", "--copy-dirlinks", "--copy-unsafe-links") &&
+					forgiveWhere(theirs, ours, "xattrs", func(name string, said, _ []string) bool { return strings.HasPrefix(name, "./dst") && said[0] != "l" })
+			},
+		},
+		{
+			name: "extended attributes of a directory that several alternate directories have",
+			why:  "rsync compares those of the first that has any with the source for all of them, and writes them to where it should read",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				alts := 0
+				for _, o := range c.opts {
+					if strings.HasPrefix(o, "--compare-dest") || strings.HasPrefix(o, "--copy-dest") || strings.HasPrefix(o, "--link-dest") {
+						alts++
+					}
+				}
+				if alts < 2 || !c.has("-X", "-A") {
+					return false
+				}
+				lines := leaveOut(theirs, func(line string) bool {
+					return isItem(line) && strings.HasPrefix(line, "cd") && strings.Trim(line[9:11], ".+ ") != "" && !slices.Contains(ours.run.lines, line)
+				})
+				unchanged := func(line string) bool { return lines && strings.HasPrefix(line, "cd          ") }
+				leaveOut(ours, unchanged)
+				leaveOut(theirs, unchanged)
+				return lines && forgiveWhere(theirs, ours, "xattrs", func(_ string, said, _ []string) bool { return said[0] == "d" })
 			},
 		},
 	}

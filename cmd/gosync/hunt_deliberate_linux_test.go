@@ -56,9 +56,9 @@ func deliberateDifferences() []deliberate {
 		},
 		{
 			name:    "rsync breaks off",
-			why:     "where the first name of a file that has several cannot be made, or comes by way of a second source; where a rule hides a directory above a name of --files-from; where the name of a backup is too long",
+			why:     "where the first name of a file that has several cannot be made, or comes by way of a second source; where a rule hides a directory above a name of --files-from, or that name goes up; where the name of a backup is too long",
 			whole:   true,
-			touches: saidByRsync("File-list index", "hard-link gnum", "rejecting excluded file-list name", "keep_backup failed"),
+			touches: saidByRsync("File-list index", "hard-link gnum", "rejecting excluded file-list name", "rejecting unrequested file-list name", "keep_backup failed"),
 		},
 		{
 			name:  "rsync does not end",
@@ -162,8 +162,18 @@ func deliberateDifferences() []deliberate {
 			name: "--existing and a destination that is missing",
 			why:  "rsync makes it, but does not say so in a dry run, nor does it make it for a source that is empty; gosync always makes it and says so",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
-				is := func(line string) bool { return strings.HasPrefix(line, "cd") && strings.HasSuffix(line, " ./") }
-				return c.has("--existing", "--ignore-non-existing") && leaveOut(ours, is) && (leaveOut(theirs, is) || skipLooks(theirs, ours))
+				is := func(line string) bool {
+					return (strings.HasPrefix(line, "cd") || strings.HasPrefix(line, ".d") && ours.before["./"+path.Clean(c.dest)] == nil) && strings.HasSuffix(line, "./")
+				}
+				at := "./" + path.Clean(c.dest)
+				if !c.has("--existing", "--ignore-non-existing") {
+					return false
+				}
+				if ours.before[at] == nil && theirs.run.look[at] == nil && ours.run.look.isDir(at) && len(ours.run.look.below(at)) == 0 {
+					leaveOut(ours, is)
+					return skipLooks(theirs, ours)
+				}
+				return leaveOut(ours, is) && (leaveOut(theirs, is) || skipLooks(theirs, ours))
 			},
 		},
 		{
@@ -217,8 +227,8 @@ func deliberateDifferences() []deliberate {
 			touches: keepsFileAbove,
 		},
 		{
-			name: "directories that their owner may write to but not enter, without root's rights",
-			why:  "rsync opens them to work in them, and in the end does not take that back unless they are not to be written to, either",
+			name: "directories that their owner may not write to or enter, without root's rights",
+			why:  "rsync opens them to work in them, and in the end does not always take that back",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
 				return c.has("--no-super") && forgiveOpened(c, theirs, ours)
 			},
@@ -228,9 +238,23 @@ func deliberateDifferences() []deliberate {
 			why:  "a file is made under the first of its names, for rsync under the last, whose directory can have a setgid bit",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
 				owner := slices.Index(lookFields(), "owner")
-				return c.has("-H") && !c.keeps("g") && forgiveLinked(theirs, ours, func(name string) bool {
+				return c.has("-H") && (!c.keeps("g") || c.has("--no-super")) && forgiveLinked(theirs, ours, func(name string) bool {
 					before, now := ours.before[name], ours.run.look[name]
 					return before == nil || now != nil && now[owner] != before[owner] // it is another file
+				})
+			},
+		},
+		{
+			name: "the group of a file where setgid goes, without root's rights",
+			why:  "rsync gives a directory that is there its bit before or after what is made in it, as it can write to it or not; for gosync what is made in it always gets its group",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				return c.has("--no-super") && forgiveWhere(theirs, ours, "owner", func(name string, said, there []string) bool {
+					group := func(of []string) string {
+						_, id, _ := strings.Cut(of[slices.Index(lookFields(), "owner")], ":")
+						return id
+					}
+					dir := ours.run.look[path.Dir(name)]
+					return dir != nil && group(said) == group(dir)
 				})
 			},
 		},
@@ -239,6 +263,21 @@ func deliberateDifferences() []deliberate {
 			why:  "gosync replaces it, so that other names keep what they had",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
 				return c.has("--inplace") && !(c.keeps("g") && c.keeps("o")) && forgiveLinked(theirs, ours, func(string) bool { return true })
+			},
+		},
+		{
+			name: "backups of symlinks that --safe-links leaves out",
+			why:  "rsync replaces an unsafe symlink of the destination without a backup; gosync backs up whatever it replaces",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				return c.has("--safe-links") && c.hasPrefix("-b", "--backup") && c.forgiveBackups(theirs, ours)
+			},
+		},
+		{
+			name:  "a directory in the way that would hold the backups of what is in it",
+			why:   "rsync makes these backups, and then cannot remove the directory, which -n has not told; gosync leaves all of it as it was",
+			whole: true,
+			touches: func(c *huntCase, _, ours *huntOutcome) bool {
+				return c.hasPrefix("-b", "--backup") && strings.Contains(ours.dry.stderr, "or would hold the backups of what is in it")
 			},
 		},
 		{
@@ -329,7 +368,9 @@ func forgiveDeletedIn(theirs, ours *huntOutcome) bool {
 				r.lines[i], found = ".d..."+line[5:], true
 			}
 		}
-		r.lines = slices.DeleteFunc(r.lines, func(line string) bool { return strings.HasPrefix(line, ".d......... ") })
+		r.lines = slices.DeleteFunc(r.lines, func(line string) bool {
+			return strings.HasPrefix(line, ".d......... ") || strings.HasPrefix(line, ".d          ") && in[line[12:]] // the latter with -ii
+		})
 	}
 	return found
 }
@@ -345,10 +386,19 @@ func forgiveOpened(c *huntCase, theirs, ours *huntOutcome) bool {
 				continue
 			}
 			our, err := strconv.ParseUint(said[i], 8, 16)
-			if err != nil || our&0o200 == 0 || there[i] != fmt.Sprintf("%04o", our|0o700) {
+			if err != nil || there[i] != fmt.Sprintf("%04o", our|0o700) && there[i] != fmt.Sprintf("%04o", our|0o200) {
 				continue
 			}
 			said[i], found = forgiven, true
+			for _, o := range []*huntOutcome{theirs, ours} {
+				for _, r := range o.each() {
+					for j, line := range r.lines {
+						if isItem(line) && strings.HasPrefix(line, ".d..tp") && strings.HasSuffix(display(name)+"/", "/"+line[12:]) {
+							r.lines[j] = line[:5] + "." + line[6:]
+						}
+					}
+				}
+			}
 			is := func(line string) bool {
 				return (strings.HasPrefix(line, ".d...p..... ") || strings.HasPrefix(line, ".d          ")) &&
 					(strings.HasSuffix(display(name)+"/", "/"+line[12:]) || line[12:] == "./" && name == "./"+path.Clean(c.dest))

@@ -3,6 +3,7 @@ package main
 import (
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -17,7 +18,13 @@ func (c *huntCase) forgiveBackups(theirs, ours *huntOutcome) bool {
 			}
 		}
 	}
-	return c.forgiveAside(theirs, ours, "links") || found
+	i := slices.Index(lookFields(), "links")
+	return forgiveWhere(theirs, ours, "links", func(name string, said, _ []string) bool {
+		return aside(name) || slices.ContainsFunc(strings.Split(strings.Trim(said[i], "[]"), " "), func(other string) bool {
+			unquoted, err := strconv.Unquote(other)
+			return err == nil && aside(unquoted)
+		})
+	}) || found
 }
 
 // forgiveWhere has a field not compared of what both have, differently, and is says of; it reports whether there is any.
@@ -39,10 +46,13 @@ func (c *huntCase) forgiveAside(theirs, ours *huntOutcome, field string) bool {
 	return forgiveWhere(theirs, ours, field, func(name string, _, _ []string) bool { return aside(name) })
 }
 
-// forgiveOfGroups has a field of files with several names not compared, and reports whether there is a difference.
+// forgiveOfGroups has a field of files with several names, now or before, not compared, and reports whether there is a difference.
 func forgiveOfGroups(theirs, ours *huntOutcome, field string) bool {
 	links := slices.Index(lookFields(), "links")
-	return forgiveWhere(theirs, ours, field, func(_ string, said, there []string) bool { return said[links] != "" && said[links] == there[links] })
+	return forgiveWhere(theirs, ours, field, func(name string, said, there []string) bool {
+		before := ours.before[name]
+		return said[links] == there[links] && (said[links] != "" || before != nil && before[links] != "")
+	})
 }
 
 // hasLongName reports whether the name of a backup of some file would be too long.
@@ -114,13 +124,13 @@ func forgiveTimesOfGroups(theirs, ours *huntOutcome) bool {
 
 // forgiveNewer has files not compared that gosync has left as they were and rsync has made links, nor the groups that they
 // are in then, and reports whether there are any.
-func forgiveNewer(theirs, ours *huntOutcome) bool {
+func (c *huntCase) forgiveNewer(theirs, ours *huntOutcome) bool {
 	links, found := slices.Index(lookFields(), "links"), false
 	for k, r := range ours.each() {
 		there := theirs.each()[k]
 		for name, said := range r.look {
 			before := ours.before[name]
-			if said[0] != "f" || before == nil || !slices.Equal(said, before) || there.look[name] == nil || there.look[name][links]+said[links] == "" || slices.Equal(said, there.look[name]) {
+			if said[0] != "f" || before == nil || !slices.Equal(said[:5], before[:5]) || there.look[name] == nil || there.look[name][links]+said[links] == "" && !c.grouped(display(name)) || slices.Equal(said, there.look[name]) {
 				continue
 			}
 			group := there.look[name][links]
@@ -181,6 +191,51 @@ func forgiveMasked(theirs, ours *huntOutcome) bool {
 						r.lines[i] = line[:9] + "." + line[10:]
 					}
 				}
+			}
+		}
+	}
+	return found
+}
+
+// forgiveInTheWay leaves out symlinks that rsync has made where a directory was in the way, and gosync has made nothing, and
+// reports whether there are any.
+func forgiveInTheWay(theirs, ours *huntOutcome) bool {
+	found := false
+	for k, r := range theirs.each() {
+		for name, there := range r.look {
+			if there[0] != "l" || !ours.before.isDir(name) || ours.each()[k].look[name] != nil {
+				continue
+			}
+			delete(r.look, name)
+			found = true
+			leaveOut(theirs, func(line string) bool {
+				at, _, is := strings.Cut(line, " -> ")
+				return is && strings.HasPrefix(at, "cL+++++++++ ") && strings.HasSuffix(display(name), "/"+at[12:])
+			})
+		}
+	}
+	return found
+}
+
+// forgiveNotEmpty leaves one of rsync's lines about each directory that is not deleted, and none that says it is, and
+// reports whether there are others. Where gosync has no such line, nor has rsync then in a dry run.
+func forgiveNotEmpty(theirs, ours *huntOutcome) bool {
+	const text = "cannot delete non-empty directory: "
+	found := false
+	for k, r := range theirs.each() {
+		o := ours.each()[k]
+		for _, line := range o.lines {
+			name, is := strings.CutPrefix(line, text)
+			if !is {
+				continue
+			}
+			n := len(r.lines)
+			r.lines = slices.DeleteFunc(slices.Clone(r.lines), func(l string) bool {
+				return l == line || k == 0 && strings.HasPrefix(strings.TrimPrefix(l, "*"), "del") && strings.Contains(l, name+"/") && !slices.Contains(o.lines, l)
+			})
+			found = found || len(r.lines) != n-1
+			if len(r.lines) < n {
+				r.lines = append(r.lines, line)
 			}
 		}
 	}

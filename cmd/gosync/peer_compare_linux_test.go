@@ -111,8 +111,9 @@ func (c *peerCase) comparable(lines []string) []string {
 	owners := slices.ContainsFunc(c.dst, func(n peerNode) bool { return n.mode&0o6000 != 0 })
 	var out []string
 	for _, line := range lines {
-		file := len(line) > 12 && line[1] == 'f' && line[11] == ' '
-		special := len(line) > 12 && strings.IndexByte("DS", line[1]) >= 0 && line[11] == ' '
+		item := len(line) > 12 && strings.IndexByte(" _", line[11]) >= 0 && strings.IndexByte("<>ch.*", line[0]) >= 0
+		file := item && line[1] == 'f'
+		special := item && strings.IndexByte("DS", line[1]) >= 0
 		switch {
 		case file && line[0] == '.' && c.dst.linked():
 			continue

@@ -28,10 +28,26 @@ type deadDir struct {
 func (g *deadEntry) path() string  { return manifest.Join(g.dir.path, g.entry.Name) }
 func (g *deadEntry) shown() string { return manifest.Join(g.dir.shown, g.entry.Name) }
 
-// deadGroup is some entries that are removed one after the other.
+// deadGroup is some entries that are removed one after the other, or a directory that
+// would be but for what stays in it.
 type deadGroup struct {
 	entries []deadEntry
-	slot    *slot // their place among the events, kept until it is known whether they are removed
+	kept    string // that directory, in messages
+	slot    *slot  // their place among the events, kept until it is known whether they are removed
+}
+
+func (deadGroup) event() {}
+
+func (g deadGroup) each(f func(Event) error) error {
+	if g.kept != "" {
+		return f(SkipEvent{Path: g.kept, Reason: ReasonNotEmpty})
+	}
+	for i := range g.entries {
+		if err := f(DeleteEvent{Path: g.entries[i].shown(), Dir: g.entries[i].entry.IsDir()}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // maxGroup is the greatest number of entries in a group. Groups are never copied
@@ -40,7 +56,7 @@ const maxGroup = 1024
 
 // add appends an entry to what is removed.
 func add(groups []deadGroup, g deadEntry) []deadGroup {
-	if n := len(groups); n == 0 || len(groups[n-1].entries) == maxGroup {
+	if n := len(groups); n == 0 || len(groups[n-1].entries) == maxGroup || groups[n-1].kept != "" {
 		groups = append(groups, deadGroup{})
 	}
 	last := &groups[len(groups)-1]
@@ -95,7 +111,7 @@ func (p *planner) deletions(ctx context.Context, dir *destDir) error {
 	if !d.job.DeleteAfter && !d.job.DeleteBefore {
 		d.hold(gone)
 	}
-	if len(gone) > 0 {
+	if entriesOf(gone) > 0 {
 		dir.touched.Store(true)
 	}
 	d.dead = append(d.dead, gone...)
@@ -155,7 +171,9 @@ func (p *planner) subtree(ctx context.Context, gone []deadGroup, self deadEntry,
 			stack = stack[:len(stack)-1]
 			if !f.kept {
 				gone = add(gone, f.self)
-			} else if len(stack) > 0 {
+				continue
+			}
+			if gone = append(gone, deadGroup{kept: f.dir.shown}); len(stack) > 0 {
 				stack[len(stack)-1].kept = true
 			}
 			continue
@@ -268,10 +286,12 @@ func (d *dest) judgeDeletions(ctx context.Context) error {
 	if failed && (n > 0 || d.job.Delete) { // of a directory that the source could not list nothing was collected
 		d.rep.post(NoteEvent{Text: "IO error encountered -- skipping file deletion"})
 	}
-	if n == 0 {
-		return nil
-	}
 	switch {
+	case n == 0:
+		if failed {
+			d.spare(d.dead)
+			d.dead = nil
+		}
 	case failed:
 		d.spare(d.dead)
 		d.dead = nil
@@ -340,7 +360,7 @@ func (d *dest) announceDeletions() {
 		d.rep.post(groupEvents(d.dead))
 	default:
 		for _, g := range d.dead {
-			g.slot.settle(deleteEvents(g.entries))
+			g.slot.settle(g)
 		}
 	}
 }
@@ -352,21 +372,7 @@ func (groupEvents) event() {}
 
 func (e groupEvents) each(f func(Event) error) error {
 	for _, g := range e {
-		if err := deleteEvents(g.entries).each(f); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// deleteEvents are the events of entries that are removed one after the other.
-type deleteEvents []deadEntry
-
-func (deleteEvents) event() {}
-
-func (e deleteEvents) each(f func(Event) error) error {
-	for i := range e {
-		if err := f(DeleteEvent{Path: e[i].shown(), Dir: e[i].entry.IsDir()}); err != nil {
+		if err := g.each(f); err != nil {
 			return err
 		}
 	}
@@ -425,13 +431,13 @@ func (p *planner) makeWay(ctx context.Context, b blockedEntry) (bool, error) {
 		for j := range group.entries {
 			g := &group.entries[j]
 			if err := d.removeBlocking(ctx, g); err != nil {
-				group.slot.settle(deleteEvents(group.entries[:j+1]))
+				group.slot.settle(deadGroup{entries: group.entries[:j+1]})
 				d.spare(b.gone[i+1:])
 				return false, d.fileFailed("remove", g.shown(), err)
 			}
 			count(&d.sum.Deleted, &g.entry)
 		}
-		group.slot.settle(deleteEvents(group.entries))
+		group.slot.settle(group)
 	}
 	if err := d.removeBlocking(ctx, &b.self); err != nil {
 		return false, d.fileFailed("remove", shownPath(b.dir, &b.dir.entries[b.entry]), err)

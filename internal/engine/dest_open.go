@@ -39,6 +39,8 @@ func (d *dest) open(ctx context.Context) error {
 		return d.openParent(ctx, path)
 	case err == nil:
 		return wire.Errorf(wire.CodeSelect, "%w: %s is not a directory, and more than one file is to be copied there: name a directory", ErrSelect, path)
+	case !errors.Is(err, fs.ErrNotExist) && d.job.MakePath:
+		return &wire.Error{Code: wire.CodeFile, Kind: wire.KindOf(err), Op: "mkdir", Path: path, Text: text(err)}
 	case !errors.Is(err, fs.ErrNotExist):
 		return &wire.Error{Code: wire.CodeSelect, Kind: wire.KindOf(err), Op: "open destination", Path: path, Text: text(err)}
 	case d.rootMsg.Single && !strings.HasSuffix(path, "/"):

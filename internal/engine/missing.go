@@ -129,7 +129,7 @@ func (p *planner) missing(ctx context.Context) error {
 		if len(gone) == 0 {
 			continue
 		}
-		if dir := dirs[parentPath(name)]; dir != nil {
+		if dir := dirs[parentPath(name)]; dir != nil && entriesOf(gone) > 0 {
 			dir.touched.Store(true)
 		}
 		if !d.job.DeleteAfter && !d.job.DeleteBefore {
@@ -140,8 +140,9 @@ func (p *planner) missing(ctx context.Context) error {
 	return nil
 }
 
-// ReasonNotEmpty is the reason of the [SkipEvent] for a directory that --delete-missing-args
-// leaves because something is in it.
+// ReasonNotEmpty is the reason of the [SkipEvent] for a directory that is to be removed, and
+// stays because something in it does: the rules protect it, it is a backup or the root of
+// another file system, or --delete-missing-args alone removes no more than an empty one.
 const ReasonNotEmpty = "cannot delete non-empty directory"
 
 func parentPath(name string) string {

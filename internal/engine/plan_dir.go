@@ -53,7 +53,7 @@ func (p *planner) root(ctx context.Context, dir *destDir) error {
 		}
 	}
 	d.item(dir, rootEntry, &d.rootMsg.Root, c, "")
-	if dir.attrs&manifest.AttrMode != 0 {
+	if dir.attrs&(manifest.AttrMode|manifest.AttrGroup) != 0 {
 		if err := d.setgidBefore(ctx, dir, &st); err != nil {
 			return err
 		}
@@ -91,7 +91,7 @@ func (p *planner) announce(ctx context.Context, parent, dir *destDir, entry int)
 			c, dir.attrs = 0, 0
 		}
 		d.item(parent, entry, e, c, "")
-		if c&manifest.ChangePerms != 0 {
+		if dir.attrs&(manifest.AttrMode|manifest.AttrGroup) != 0 {
 			now := *dst
 			dst = &now
 			if err := d.setgidBefore(ctx, dir, dst); err != nil {
@@ -177,7 +177,7 @@ func (d *dest) inherited(ctx context.Context, dir *destDir) error {
 // setgidBefore is setgid for a directory that is there, where it has another bit. dst
 // has the mode that it has then.
 func (d *dest) setgidBefore(ctx context.Context, dir *destDir, dst *manifest.Entry) error {
-	if d.job.DryRun || (dir.want.Mode^dst.Mode)&0o2000 == 0 {
+	if d.job.DryRun || (dir.want.Mode^dst.Mode)&0o2000 == 0 && !d.givesGroup(dir) {
 		return nil
 	}
 	mode := dst.Mode&^0o2000 | dir.want.Mode&0o2000
@@ -192,14 +192,23 @@ func (d *dest) setgidBefore(ctx context.Context, dir *destDir, dst *manifest.Ent
 // anything is made in it, because what is made inherits the group where it is set. The
 // other permissions that it is to have wait for its owner.
 func (d *dest) setgid(ctx context.Context, dir *destDir, mode uint16) error {
-	early := dir.want
+	early, attrs := dir.want, manifest.AttrMode
 	early.Mode = mode
-	if err := d.tree.SetAttrs(ctx, dir.path, &early, manifest.AttrMode); err != nil {
+	if d.givesGroup(dir) {
+		attrs |= manifest.AttrGroup
+	}
+	if err := d.tree.SetAttrs(ctx, dir.path, &early, attrs); err != nil {
 		dir.attrs &^= manifest.AttrMode
 		return d.fileFailed("set attributes", d.name(dir), err)
 	}
 	dir.attrs |= manifest.AttrMode
 	return nil
+}
+
+// givesGroup reports whether a directory gets another group that what is made in it inherits.
+// Root's process sets the group of all of that itself.
+func (d *dest) givesGroup(dir *destDir) bool {
+	return dir.want.Mode&0o2000 != 0 && dir.attrs&manifest.AttrGroup != 0 && !d.ids.root
 }
 
 // access lets this process work in a directory that its owner may not write:

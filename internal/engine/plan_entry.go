@@ -161,6 +161,11 @@ func (p *planner) displace(ctx context.Context, dir *destDir, i int, e, dst *man
 	}
 	if !all {
 		d.lose(id)
+		for _, g := range gone {
+			if g.kept != "" {
+				d.rep.post(g)
+			}
+		}
 		return d.fileFailed("replace", shownPath(dir, e), d.errKept())
 	}
 	last := &gone[len(gone)-1] // the directory itself

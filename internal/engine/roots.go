@@ -23,17 +23,18 @@ type forest struct {
 	root   *walker.Node
 	places map[place]int // positions among the children
 
-	asked    map[string][]walker.Origin // directories that were named, by their path in the transfer
-	hollow   bool                       // of the contents that go into the root some are empty
-	hasRoot  bool                       // the root has a source's attributes
-	named    int                        // sources that exist
-	ruledOut int                        // ... of which the rules exclude these, with --relative
-	contents []string                   // directories whose content goes into the root
-	skipped  []string
-	missing  []string // paths in the transfer of what was named and does not exist, with --delete-missing-args
-	errs     []*FileError
-	opened   []Source
-	modes    manifest.ModeChanges // --chmod
+	asked      map[string][]walker.Origin // directories that were named, by their path in the transfer
+	hollow     bool                       // of the contents that go into the root some are empty
+	hasRoot    bool                       // the root has a source's attributes
+	named      int                        // sources that exist
+	ruledOut   int                        // ... of which the rules exclude these, with --relative
+	contents   []string                   // directories whose content goes into the root
+	skipped    []string
+	dotSkipped bool     // "." is among these, for names that begin with "./"
+	missing    []string // paths in the transfer of what was named and does not exist, with --delete-missing-args
+	errs       []*FileError
+	opened     []Source
+	modes      manifest.ModeChanges // --chmod
 
 	changing changing    // the trees, for what is removed from them
 	tell     func(Event) // takes remarks; nil for nobody
@@ -152,6 +153,9 @@ func (f *forest) add(ctx context.Context, path string) error {
 	n := f.leaf(ctx, path, dir, name)
 	if n == nil {
 		return nil
+	}
+	if _, twice := f.places[place{f.root, name}]; twice && f.rulesOut(name, n.Entry.IsDir()) {
+		return nil // it counts once among what the rules exclude, see kept
 	}
 	f.named++
 	f.ask(name, n)

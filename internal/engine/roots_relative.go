@@ -27,9 +27,16 @@ func (f *forest) addRelative(ctx context.Context, path string) error {
 }
 
 // implyDot makes base part of the transfer for a name that begins with "./", unless the
-// rules exclude ".".
+// rules exclude "." or directories take no part. That is told once, as rsync does.
 func (f *forest) implyDot(ctx context.Context, base, name string) {
-	if strings.HasPrefix(name, "./") && !f.rulesOut(".", true) {
+	switch {
+	case !strings.HasPrefix(name, "./"):
+	case !f.job.Recursive && !f.job.Dirs: // it is a directory like others, then
+		if !f.dotSkipped {
+			f.skipped = append(f.skipped, ".")
+		}
+		f.dotSkipped = true
+	case !f.rulesOut(".", true):
 		f.implyRoot(ctx, base)
 	}
 }
@@ -68,7 +75,7 @@ func (f *forest) addBelow(ctx context.Context, base, rest string) error {
 	if err != nil {
 		return err
 	}
-	if len(parts) == 0 {
+	if len(parts) == 0 && (f.job.Recursive || f.job.Dirs) {
 		f.implyRoot(ctx, base)
 	}
 	full := strings.TrimSuffix(base, "/") + "/" + strings.Join(parts, "/")

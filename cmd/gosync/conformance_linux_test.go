@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -186,7 +187,19 @@ func TestConformancePartial(t *testing.T) {
 			cmd := conformBinary("-a", "--bwlimit=4000", option, "from/", "to/")
 			cmd.Dir = dir
 			p.do(cmd.Start())
-			time.Sleep(2 * time.Second)
+			begun := func() bool { // under the name that scripts know rsync's temporaries by
+				list, err := filepath.Glob(p.path("to/.f3.*"))
+				p.do(err)
+				return slices.ContainsFunc(list, func(name string) bool {
+					st, err := os.Stat(name)
+					return err == nil && st.Size() > 0
+				})
+			}
+			for until := time.Now().Add(30 * time.Second); !begun(); time.Sleep(20 * time.Millisecond) {
+				if time.Now().After(until) {
+					t.Fatal("no temporary is seen")
+				}
+			}
 			p.do(cmd.Process.Signal(syscall.SIGTERM))
 			if err := cmd.Wait(); err == nil || cmd.ProcessState.ExitCode() != exitSignal {
 				t.Errorf("%v", err)

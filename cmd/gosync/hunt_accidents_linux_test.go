@@ -300,7 +300,7 @@ func accidents() []deliberate {
 			},
 		},
 		{
-			name: "the mode of a FIFO, socket or device that takes the place of a file",
+			name: "the mode of a FIFO, socket or device that takes the place of a file or of another",
 			why:  "without -p rsync gives it what the file had, the setuid bit and all; gosync what a new one has",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
 				return !c.keepsModes() && forgiveSpecial(theirs, ours)

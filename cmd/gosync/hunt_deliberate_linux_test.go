@@ -230,7 +230,11 @@ func deliberateDifferences() []deliberate {
 			name: "directories that their owner may not write to or enter, without root's rights",
 			why:  "rsync opens them to work in them, and in the end does not always take that back",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
-				return c.has("--no-super") && forgiveOpened(c, theirs, ours)
+				if !c.has("--no-super") {
+					return false
+				}
+				lists := forgiveWhere(theirs, ours, "acl", func(_ string, said, there []string) bool { return said[0] == "d" })
+				return forgiveOpened(c, theirs, ours) || lists
 			},
 		},
 		{
@@ -327,7 +331,9 @@ func keepsFileAbove(_ *huntCase, theirs, ours *huntOutcome) bool {
 				continue
 			}
 			t := theirs.each()[i]
-			t.lines = slices.DeleteFunc(t.lines, func(line string) bool { return isItem(line) && strings.HasPrefix(line[12:], dir+"/") })
+			t.lines = slices.DeleteFunc(t.lines, func(line string) bool {
+				return isItem(line) && strings.HasPrefix(line[12:], dir+"/") || strings.HasPrefix(line, `skipping non-regular file "`+dir+"/")
+			})
 			found = true
 			if t.status == exitOK {
 				t.status = r.status

@@ -149,11 +149,11 @@ func (c *huntCase) forgiveNewer(theirs, ours *huntOutcome) bool {
 	return found
 }
 
-// forgiveSpecial has the modes of FIFOs, sockets and devices not compared that have taken the place of files.
+// forgiveSpecial has the modes of FIFOs, sockets and devices not compared that have taken the place of something else.
 func forgiveSpecial(theirs, ours *huntOutcome) bool {
 	return forgiveWhere(theirs, ours, "mode", func(name string, said, there []string) bool {
 		before := ours.before[name]
-		return before != nil && before[0] == "f" && strings.Contains("psbc", said[0]) && there[0] == said[0]
+		return before != nil && before[0] != "d" && strings.Contains("psbc", said[0]) && there[0] == said[0]
 	})
 }
 

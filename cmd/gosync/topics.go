@@ -108,6 +108,7 @@ const filesText = `  ~/.config/gosync/config.toml    defaults and jobs; gosync h
   ~/.ssh/config, /etc/ssh/ssh_config, ~/.ssh/known_hosts    read as ssh reads them
   ~/.cache/gosync                 on a far side: the gosync that was sent there
   .gosync.*.part, .gosync.*.ckpt  beside a destination: what is kept of unfinished files
+  .NAME.gosync.*.part             the same while they are received, with --partial
   .gosync-snapshots               in the directory of snapshots: their digests
 `
 

@@ -39,6 +39,11 @@ func (dir *destDir) leftover(name string) {
 	dir.left[name] = true
 }
 
+// leftPartial reports whether there is a partial of a file of that name.
+func (dir *destDir) leftPartial(name string) bool {
+	return dir.left != nil && (dir.left[manifest.PartialName(name)] || dir.left[manifest.ShownName(name)])
+}
+
 // spoiled reports whether a run has begun to write the file dst, of that name, in
 // place and was not able to end it. Its size and time say nothing then. Where a
 // later run has begun a partial, the partial's sidecar has taken the place of the
@@ -47,7 +52,7 @@ func (dir *destDir) spoiled(name string, dst *manifest.Entry) bool {
 	if dir.left == nil || !dir.left[manifest.SidecarName(name)] {
 		return false
 	}
-	return !dir.left[manifest.PartialName(name)] || dst != nil && dst.IsRegular() && isUnfinished(dst)
+	return !dir.leftPartial(name) || dst != nil && dst.IsRegular() && isUnfinished(dst)
 }
 
 // trace is what an earlier run has left of a file.
@@ -92,7 +97,7 @@ func (d *dest) hasPartial(dir *destDir, e *manifest.Entry) bool {
 	if d.job.InPlace || !d.keeps(max(e.Size, resumeMin+1)) || e.Size <= wire.MaxSmall {
 		return false
 	}
-	return d.job.PartialDir != "" || dir.left[manifest.PartialName(d.nameFor(dir, e))]
+	return d.job.PartialDir != "" || dir.leftPartial(d.nameFor(dir, e))
 }
 
 // dropLeft removes what was kept of files of dir that need it no more: they are
@@ -109,7 +114,7 @@ func (p *planner) dropLeft(ctx context.Context, dir *destDir, busy []int) error 
 	for i := range dir.entries {
 		e := &dir.entries[i]
 		name := d.nameFor(dir, e)
-		if needed[i] || !dir.left[manifest.PartialName(name)] && !dir.left[manifest.SidecarName(name)] {
+		if needed[i] || !dir.leftPartial(name) && !dir.left[manifest.SidecarName(name)] {
 			continue
 		}
 		dir.touched.Store(true)

@@ -194,14 +194,12 @@ func hostTag() [2]byte {
 // RemoveStale implements [engine.Dest].
 func (t *Tree) RemoveStale(ctx context.Context, path string, all bool) (removed bool, err error) {
 	err = t.change(ctx, "remove", path, func(d *dir, name string) (err error) {
-		base, partial := strings.CutSuffix(name, manifest.PartialSuffix)
-		_, sidecar := strings.CutSuffix(name, manifest.SidecarSuffix)
 		switch {
 		case !manifest.Temporary(name):
 			return nil
-		case partial:
-			removed, err = t.removeStalePartial(d, base, all)
-		case sidecar:
+		case strings.HasSuffix(name, manifest.PartialSuffix):
+			removed, err = t.removeStalePartial(d, name, all)
+		case strings.HasSuffix(name, manifest.SidecarSuffix):
 			removed, err = t.removeStaleSidecar(d, name)
 		default:
 			removed, err = t.removeStaleTemp(d, name)
@@ -233,19 +231,18 @@ func (t *Tree) removeStaleTemp(d *dir, name string) (bool, error) {
 
 // removeStalePartial removes a partial, with its sidecar, that is old or, with all,
 // that no run holds.
-func (t *Tree) removeStalePartial(d *dir, base string, all bool) (bool, error) {
+func (t *Tree) removeStalePartial(d *dir, name string, all bool) (bool, error) {
 	var st unix.Stat_t
-	if err := fstatAt(d.fd, base+manifest.PartialSuffix, &st); err != nil {
+	if err := fstatAt(d.fd, name, &st); err != nil {
 		return false, ignoreGone(err)
 	}
-	if !isUsual(d.fd, base+manifest.PartialSuffix, &st) || !all && !t.owner.isOld(&st) {
+	if !isUsual(d.fd, name, &st) || !all && !t.owner.isOld(&st) {
 		return false, nil
 	}
-	in := t.beside(d, base+manifest.PartialSuffix)
-	if held, err := in.removeUnused(); err != nil || held {
+	if held, err := t.beside(d, name).removeUnused(); err != nil || held {
 		return false, err
 	}
-	return true, d.removeOwn(base + manifest.SidecarSuffix)
+	return true, d.removeOwn(manifest.SidecarOf(name))
 }
 
 // removeStaleSidecar removes a sidecar that has outlived its partial. The mark of a
@@ -265,7 +262,7 @@ func (t *Tree) removeStaleSidecar(d *dir, name string) (bool, error) {
 		s, err := checkpoint.Read(&openFile{t, fd}, "")
 		_ = unix.Close(fd) // it was only read
 		if err == nil {
-			keep = s.InPlace && t.stands(d, s.Name)
+			keep = s.InPlace && t.stands(d, s.Name) || t.stands(d, manifest.ShownName(s.Name)) // or it goes with its partial
 		}
 	}
 	if keep {

@@ -29,9 +29,10 @@ type partial struct {
 func (t *Tree) Partial(ctx context.Context, path string) (engine.Partial, error) {
 	var p *partial
 	err := t.in("open partial of", path, func(d *dir, name string) (err error) {
-		p, err = t.openPartial(ctx, d, t.beside(d, manifest.PartialName(name)), path, name)
-		if err != unix.ENOENT {
-			return err
+		for _, at := range partialNames(name) {
+			if p, err = t.openPartial(ctx, d, t.beside(d, at), path, name); err != unix.ENOENT {
+				return err
+			}
 		}
 		in := t.kept(d, name)
 		if in == nil {
@@ -46,6 +47,19 @@ func (t *Tree) Partial(ctx context.Context, path string) (engine.Partial, error)
 		return nil, err
 	}
 	return p, nil
+}
+
+// partialNames are the names that the partial of a file may have.
+func partialNames(name string) []string {
+	return []string{manifest.ShownName(name), manifest.PartialName(name)}
+}
+
+// partialName is the one of them that a new one gets.
+func (t *Tree) partialName(name string, visible bool) string {
+	if visible || t.how.PartialDir != "" {
+		return manifest.ShownName(name)
+	}
+	return manifest.PartialName(name)
 }
 
 // openPartial opens and locks the partial of a name, and finds out what of it is
@@ -176,8 +190,10 @@ func (p *partial) goOn(ctx context.Context, keep int, how engine.CreateOptions) 
 	if err := p.t.mayChange(ctx); err != nil {
 		return nil, err
 	}
+	temp := p.in.name
 	if p.in.apart {
-		if err := p.hide(); err != nil {
+		temp = p.t.partialName(p.name, how.Visible)
+		if err := p.hide(temp); err != nil {
 			return nil, err
 		}
 	}
@@ -186,7 +202,7 @@ func (p *partial) goOn(ctx context.Context, keep int, how engine.CreateOptions) 
 		return nil, err
 	}
 	f := &newFile{
-		t: p.t, d: p.d, path: p.path, name: p.name, temp: manifest.PartialName(p.name), resumable: true,
+		t: p.t, d: p.d, path: p.path, name: p.name, temp: temp, resumable: true,
 		fd: p.fd, side: p.side, how: how, size: size, lost: p.t.dirty.lost(),
 	}
 	f.end.Store(size)
@@ -229,13 +245,23 @@ func (t *Tree) DropPartial(ctx context.Context, path string) error {
 			}
 			t.tidyKept(d)
 		}
-		held, err := t.beside(d, manifest.PartialName(name)).removeUnused()
+		held, err := t.removePartials(d, name)
 		if err != nil || held {
 			return err
 		}
 		_, err = t.beside(d, manifest.SidecarName(name)).removeUnused()
 		return err
 	})
+}
+
+// removePartials removes the partials of a name in d, and reports whether a run holds one.
+func (t *Tree) removePartials(d *dir, name string) (held bool, err error) {
+	for _, at := range partialNames(name) {
+		if held, err = t.beside(d, at).removeUnused(); held || err != nil {
+			break
+		}
+	}
+	return held, err
 }
 
 // wait waits for another run.

@@ -308,6 +308,53 @@ func TestPartialReadOnly(t *testing.T) {
 	wantOnly(t, root, manifest.SidecarName("file"), manifest.PartialName("file"))
 }
 
+// TestPartialShown: what --partial lets the user see while it is received is found by
+// later runs, whether they want that or not, and is cleaned up with its sidecar.
+func TestPartialShown(t *testing.T) {
+	shown := resumable
+	shown.Visible = true
+	part, side := manifest.ShownName("file"), manifest.SidecarName("file")
+	for _, how := range []engine.CreateOptions{shown, resumable} {
+		root := t.TempDir()
+		tree := openTree(t, t.TempDir(), engine.DestOptions{})
+		f := begin(t, tree, "file", shown, 3)
+		for _, name := range []string{part, side} { // as if the run had been killed now
+			data, err := os.ReadFile(filepath.Join(tree.root, name))
+			must(t, err)
+			must(t, os.WriteFile(filepath.Join(root, name), data, 0o600))
+		}
+		must(t, f.Discard())
+		must(t, tree.Close())
+		tree = openTree(t, root, engine.DestOptions{})
+		for _, name := range []string{part, side} {
+			if removed, err := tree.RemoveStale(t.Context(), name, false); removed || err != nil {
+				t.Errorf("%s is removed: %v, %v", name, removed, err)
+			}
+		}
+		p, err := tree.Partial(t.Context(), "file")
+		must(t, err)
+		g, err := p.Continue(t.Context(), 3, how)
+		must(t, err)
+		receive(t, g, 3, 4)
+		finish(t, tree, g, 4, entry(0o644))
+		wantChunks(t, filepath.Join(root, "file"), 4)
+		wantOnly(t, root, "file")
+
+		must(t, os.WriteFile(filepath.Join(root, part), []byte("old"), 0o600))
+		must(t, os.WriteFile(filepath.Join(root, side), []byte("old"), 0o600))
+		tree.owner.now = func() time.Time { return time.Now().Add(staleAge + time.Hour) }
+		if removed, err := tree.RemoveStale(t.Context(), part, false); !removed || err != nil {
+			t.Errorf("%v, %v", removed, err)
+		}
+		wantOnly(t, root, "file")
+		must(t, begin(t, tree, "file", resumable, 2).Discard())
+		must(t, os.WriteFile(filepath.Join(root, part), []byte("old"), 0o600))
+		must(t, tree.DropPartial(t.Context(), "file"))
+		wantOnly(t, root, "file")
+		must(t, tree.Close())
+	}
+}
+
 // TestPartialAge: a partial is kept for a week after anything was done with it,
 // whatever its own time is; the mark of a file stays as long as the file.
 func TestPartialAge(t *testing.T) {

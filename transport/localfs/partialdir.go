@@ -8,7 +8,6 @@ import (
 
 	"gosync/internal/engine"
 	"gosync/internal/unix"
-	"gosync/walker/manifest"
 )
 
 // errPartialDir is about a directory for partials that cannot be used.
@@ -144,9 +143,9 @@ func (f *newFile) dropKept() {
 	}
 }
 
-// hide moves a partial from the directory for partials to where it is written on.
-func (p *partial) hide() error {
-	hidden := manifest.PartialName(p.name)
+// hide moves a partial from the directory for partials to where it is written on, under
+// the name hidden.
+func (p *partial) hide(hidden string) error {
 	held, err := p.t.beside(p.d, hidden).removeUnused()
 	if err == nil && held {
 		err = engine.ErrInUse

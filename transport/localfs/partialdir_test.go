@@ -43,8 +43,8 @@ func testPartialDir(t *testing.T, apart string) {
 		where = filepath.Join(root, "dir", apart)
 	}
 	f := begin(t, tree, "dir/file", resumable, 3)
-	if !exists(filepath.Join(root, "dir", manifest.PartialName("file"))) || exists(filepath.Join(where, "file")) {
-		t.Error("while it is received it is not hidden")
+	if !exists(filepath.Join(root, "dir", manifest.ShownName("file"))) || exists(filepath.Join(where, "file")) {
+		t.Error("while it is received it has another name")
 	}
 	for range 2 {
 		must(t, f.Discard())
@@ -52,7 +52,7 @@ func testPartialDir(t *testing.T, apart string) {
 		if info, err := os.Lstat(where); err != nil || info.Mode().Perm() != 0o700 {
 			t.Errorf("the directory is %v, %v", info, err)
 		}
-		for _, name := range []string{manifest.PartialName("file"), manifest.SidecarName("file")} {
+		for _, name := range []string{manifest.ShownName("file"), manifest.PartialName("file"), manifest.SidecarName("file")} {
 			if exists(filepath.Join(root, "dir", name)) {
 				t.Errorf("%s was left", name)
 			}

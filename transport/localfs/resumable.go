@@ -8,14 +8,13 @@ import (
 	"gosync/delta/checkpoint"
 	"gosync/internal/engine"
 	"gosync/internal/unix"
-	"gosync/walker/manifest"
 	"gosync/walker/meta"
 )
 
 // beginPartial begins a file that a later run can go on with. It reports false
 // where that is not possible: the file is made all the same then, in another way.
 func (f *newFile) beginPartial(ctx context.Context) (bool, error) {
-	in := f.t.beside(f.d, manifest.PartialName(f.name))
+	in := f.t.beside(f.d, f.t.partialName(f.name, f.how.Visible))
 	waiting := f.t.newWait(f.path)
 	for tries := 0; tries < tempTries; {
 		fd, err := createAt(in.dirfd, in.name)

@@ -178,7 +178,7 @@ func (f *newFile) dropSidecar() {
 // sidecar. The error wraps engine.ErrInUse where another run has marked the file.
 func (f *newFile) markInPlace() error {
 	return f.d.quietly(func() error {
-		held, err := f.t.beside(f.d, manifest.PartialName(f.name)).removeUnused()
+		held, err := f.t.removePartials(f.d, f.name)
 		if err == nil && held {
 			err = unix.EBUSY // another run receives it, in another way
 		}

@@ -29,7 +29,6 @@ func (t *Tree) RemoveStale(ctx context.Context, path string, all bool) (removed 
 		if err != nil || typeOf(a.perm) != manifest.Regular {
 			return ignoreGone(err)
 		}
-		base := path[:len(path)-len(name)] + name[:len(manifest.TempPrefix)+manifest.TempDigits]
 		switch {
 		case strings.HasSuffix(name, manifest.PartialSuffix):
 			if !all && !t.older(a, partialAge) {
@@ -37,11 +36,11 @@ func (t *Tree) RemoveStale(ctx context.Context, path string, all bool) (removed 
 			}
 			if err = t.h.remove(ctx, t.at(path)); err == nil {
 				removed = true
-				err = t.removeUnused(ctx, base+manifest.SidecarSuffix)
+				err = t.removeUnused(ctx, manifest.Join(dir, manifest.SidecarOf(name)))
 			}
 			return ignoreGone(err)
 		case strings.HasSuffix(name, manifest.SidecarSuffix):
-			if stays, err := t.sidecarStays(ctx, dir, path, base, a); stays || err != nil {
+			if stays, err := t.sidecarStays(ctx, dir, path, a); stays || err != nil {
 				return err
 			}
 		case !all && !t.older(a, tempAge):
@@ -83,8 +82,8 @@ func (t *Tree) older(a attrs, age time.Duration) bool {
 
 // sidecarStays reports whether a sidecar is of use: it goes with its partial, and
 // the mark of a file that is written in place stays as long as the file.
-func (t *Tree) sidecarStays(ctx context.Context, dir, path, base string, a attrs) (bool, error) {
-	_, err := t.h.lstat(ctx, t.at(base+manifest.PartialSuffix))
+func (t *Tree) sidecarStays(ctx context.Context, dir, path string, a attrs) (bool, error) {
+	_, err := t.h.lstat(ctx, t.at(strings.TrimSuffix(path, manifest.SidecarSuffix)+manifest.PartialSuffix))
 	if err == nil {
 		return true, nil
 	}
@@ -100,9 +99,13 @@ func (t *Tree) sidecarStays(ctx context.Context, dir, path, base string, a attrs
 	if err != nil {
 		return !t.older(a, partialAge), nil //nolint:nilerr // what it says cannot be known
 	}
-	if !s.InPlace || manifest.ValidName(s.Name) != nil {
+	if manifest.ValidName(s.Name) != nil {
 		return false, nil
 	}
-	_, err = t.h.lstat(ctx, t.at(manifest.Join(dir, s.Name)))
+	of := manifest.ShownName(s.Name) // another kind of run may have made that partial
+	if s.InPlace {
+		of = s.Name
+	}
+	_, err = t.h.lstat(ctx, t.at(manifest.Join(dir, of)))
 	return !errors.Is(err, fs.ErrNotExist), nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/zeebo/blake3"
 )
@@ -173,8 +174,11 @@ const (
 
 // Temporary reports whether a name is that of a file in the making: the prefix,
 // 16 lower-case hexadecimal digits, and for files that can be resumed ".part" or
-// ".ckpt".
+// ".ckpt". The former may have a dot and a name before it, see [ShownName].
 func Temporary(name string) bool {
+	if n := len(name) - partialLen; n > 0 && name[0] == '.' && strings.HasSuffix(name, PartialSuffix) {
+		name = name[n:]
+	}
 	rest, ok := strings.CutPrefix(name, TempPrefix)
 	if !ok || len(rest) < TempDigits {
 		return false
@@ -197,6 +201,9 @@ func Temporary(name string) bool {
 const (
 	PartialSuffix = ".part"
 	SidecarSuffix = ".ckpt"
+
+	partialLen = len(TempPrefix) + TempDigits + len(PartialSuffix)
+	shownMax   = 100 // bytes of a file's name, so that the whole fits where names are as short as with eCryptfs
 )
 
 // PartialName returns the name of the partial of a file, SidecarName that of its
@@ -206,6 +213,23 @@ func PartialName(name string) string { return resumable(name) + PartialSuffix }
 
 // SidecarName: see [PartialName].
 func SidecarName(name string) string { return resumable(name) + SidecarSuffix }
+
+// ShownName is [PartialName] where the user is to see what is being received (--partial):
+// it begins like rsync's temporaries, with a dot and the file's name, or the beginning
+// of that. The sidecar is the same.
+func ShownName(name string) string {
+	first := name[:min(len(name), shownMax)]
+	for len(first) < len(name) && len(first) > 0 && !utf8.RuneStart(name[len(first)]) && utf8.ValidString(name) {
+		first = first[:len(first)-1]
+	}
+	return "." + first + PartialName(name)
+}
+
+// SidecarOf returns the name of the sidecar of a partial that has that name, which
+// must be one of [PartialName] or [ShownName].
+func SidecarOf(partial string) string {
+	return strings.TrimSuffix(partial[len(partial)-partialLen:], PartialSuffix) + SidecarSuffix
+}
 
 func resumable(name string) string {
 	sum := blake3.Sum256([]byte(name))

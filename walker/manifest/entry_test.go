@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 )
@@ -184,4 +185,31 @@ func TestFind(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestTemporaryNames: names of files in the making are known by their form, and fit
+// wherever the file's own name does.
+func TestTemporaryNames(t *testing.T) {
+	long := strings.Repeat("\u00e4", 127)
+	for _, name := range []string{"a", "f3", ".hidden", "gosync.x", ".gosync.0123456789abcdef.part", long, strings.Repeat("\xff", 255), strings.Repeat("x", 99) + "\u00e4"} {
+		for _, n := range []string{PartialName(name), ShownName(name), SidecarName(name)} {
+			if !Temporary(n) || len(n) > 130 || utf8.ValidString(name) && !utf8.ValidString(n) {
+				t.Errorf("%q is no name for a temporary", n)
+			}
+		}
+		if SidecarOf(PartialName(name)) != SidecarName(name) || SidecarOf(ShownName(name)) != SidecarName(name) {
+			t.Errorf("%q has other sidecars", name)
+		}
+	}
+	if got := ShownName("f3"); !strings.HasPrefix(got, ".f3.") {
+		t.Errorf("%q", got)
+	}
+	for _, name := range []string{
+		"", ".part", ".gosync.", ".gosync.0123456789abcde.part", ".gosync.0123456789ABCDEF.part", ".gosync.0123456789abcdef.parts", "x.gosync.0123456789abcdef.part",
+		".x.gosync.0123456789abcdef", ".x.gosync.0123456789abcdef.ckpt", ".xgosync.0123456789abcdef.part", ".gosync-snapshots",
+	} {
+		if Temporary(name) {
+			t.Errorf("%q is taken for a temporary", name)
+		}
+	}
 }

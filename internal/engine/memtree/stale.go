@@ -20,10 +20,10 @@ func (t *tree) RemoveStale(ctx context.Context, path string, all bool) (removed 
 		if !ok || !manifest.Temporary(name) || e.ino.kind == manifest.Directory {
 			return nil
 		}
-		switch base, kind := name[:len(manifest.TempPrefix)+manifest.TempDigits], name[len(manifest.TempPrefix)+manifest.TempDigits:]; {
-		case kind == manifest.PartialSuffix:
-			removed = t.stalePartial(dir, base, e.ino, all)
-		case kind == manifest.SidecarSuffix:
+		switch {
+		case strings.HasSuffix(name, manifest.PartialSuffix):
+			removed = t.stalePartial(dir, name, e.ino, all)
+		case strings.HasSuffix(name, manifest.SidecarSuffix):
 			removed = t.staleSidecar(dir, name, e.ino)
 		case !t.alive(name):
 			t.d.alter(dir, naming{name, nil})
@@ -40,11 +40,11 @@ func (t *tree) alive(name string) bool {
 	return err != nil || t.d.runs[uint32(run)]
 }
 
-func (t *tree) stalePartial(dir *inode, base string, i *inode, all bool) bool {
-	if i.kind != manifest.Regular || !all && !t.old(i) || !t.removeUnused(dir, base+manifest.PartialSuffix) {
+func (t *tree) stalePartial(dir *inode, name string, i *inode, all bool) bool {
+	if i.kind != manifest.Regular || !all && !t.old(i) || !t.removeUnused(dir, name) {
 		return false
 	}
-	t.removeUnused(dir, base+manifest.SidecarSuffix)
+	t.removeUnused(dir, manifest.SidecarOf(name))
 	return true
 }
 

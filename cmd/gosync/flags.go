@@ -227,8 +227,8 @@ func unknownOption(e *pflag.NotExistError, table []flag) error {
 	if name == "p" && findLong(table, "port") != nil && findLong(table, "perms") == nil {
 		return usageErrorf("unknown option %s; the port is --port", written)
 	}
-	if isRsyncOption(name) {
-		return usageErrorf("rsync's option %s is not supported yet", written)
+	if why := rsyncAlone(name); why != "" {
+		return withCode(exitUnsupported, fmt.Errorf("rsync's option %s is none of gosync's: %s", written, why))
 	}
 	if cluster == "" {
 		if guess := suggest(name, table); guess != "" {
@@ -280,10 +280,24 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-// isRsyncOption reports whether rsync knows the option and gosync does not:
-// then guessing at a spelling mistake would mislead.
-func isRsyncOption(name string) bool {
-	const options = ` confine-root copy-as copy-devices crtimes N protocol read-batch sockopts write-batch
- write-devices `
-	return slices.Contains(strings.Fields(options), name)
+// rsyncAlone says why gosync does not have an option that rsync has, and what to do; ""
+// for others. Guessing at a spelling mistake would mislead.
+func rsyncAlone(name string) string {
+	switch strings.TrimPrefix(name, "no-") {
+	case "protocol", "old-compress", "new-compress", "qsort":
+		return "it speaks a protocol of its own, so leave it out"
+	case "write-batch", "only-write-batch", "read-batch":
+		return "it does not record transfers: run it for each destination"
+	case "daemon", "dparam", "detach", "address", "sockopts", "password-file", "early-input", "motd":
+		return "it is no daemon and asks none: reach the far side over SSH"
+	case "crtimes", "N":
+		return "the times at which files were created cannot be set here: leave it out"
+	case "copy-devices", "write-devices":
+		return "it copies devices as such, not what is on them: use dd for that"
+	case "copy-as":
+		return "run it as that user, or use --chown for who is to own the files"
+	case "confine-root":
+		return "it stays below its roots anyway, so leave it out; --restrict-to=DIR is for a forced command"
+	}
+	return ""
 }

@@ -190,7 +190,6 @@ func TestUsageErrors(t *testing.T) {
 		"--serve":                  "unknown option --serve",
 		"-aQ":                      "unknown option -Q",
 		"-Q":                       "unknown option -Q",
-		"--write-devices":          "rsync's option --write-devices is not supported yet",
 		"--archive=1":              "--archive: takes no value",
 		"--no-owner=yes":           "--no-owner: takes no value",
 		"-D=x":                     "-D: takes no value",
@@ -228,6 +227,23 @@ func TestUsageErrors(t *testing.T) {
 		var usage *usageError
 		if !errors.As(err, &usage) || usage.text != want {
 			t.Errorf("%s: %v, want %s", line, err, want)
+		}
+	}
+}
+
+// TestRsyncAlone: what rsync has and gosync has not is refused by name, with 4.
+func TestRsyncAlone(t *testing.T) {
+	t.Parallel()
+	const options = `--protocol=31 --old-compress --new-compress --qsort --write-batch=x --only-write-batch=x --read-batch=x --daemon --dparam=x
+ --no-detach --address=x --sockopts=x --password-file=x --early-input=x --no-motd --crtimes -N -aN --copy-devices --write-devices --no-write-devices
+ --copy-as=x --confine-root=x`
+	for _, option := range strings.Fields(options) {
+		_, _, err := parseArgs([]string{option, "src/", "dst/"}, false)
+		name, _, _ := strings.Cut(option, "=")
+		name = "-" + strings.TrimPrefix(name[1:], "a")
+		var coded *codeError
+		if !errors.As(err, &coded) || coded.code != exitUnsupported || !strings.Contains(err.Error(), "rsync's option "+name) {
+			t.Errorf("%s: %v", option, err)
 		}
 	}
 }
@@ -274,7 +290,7 @@ func TestTableIsConsistent(t *testing.T) {
 			}
 			names[n] = true
 		}
-		if isRsyncOption(f.name) || isRsyncOption(f.short) {
+		if rsyncAlone(f.name)+rsyncAlone(f.short) != "" {
 			t.Errorf("%s is listed as not supported", f.name)
 		}
 		if long, short := longHelp(), shortHelp(); !f.hidden && (!strings.Contains(long, f.usage()) || strings.Contains(short, f.usage()) == f.rare) {

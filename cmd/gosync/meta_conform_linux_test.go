@@ -278,6 +278,8 @@ func TestACLsConform(t *testing.T) {
 		{name: "default, one file", make: plain, lines: []string{"$P -i src/a dst/", "$P -i src/x dst/y"}},
 		{name: "default, inplace", make: plain, lines: []string{"$P -rti --inplace src/ dst/"}},
 		{name: "default, no permissions for others", make: plain, lines: []string{"umask 077; $P -rti src/ dst/"}},
+		{name: "default, a new destination", make: plain, lines: []string{"chmod 777 src; umask 077; $P -rti src/ dst/new", "umask 077; $P -rti --mkpath src/ dst/p/new", "umask 077; $P -rti --no-implied-dirs -R src/./sub/b dst/some/"}},
+		{name: "default, a new destination and modes", make: plain, lines: []string{"chmod 777 src; umask 077; $P -ai src/ dst/new"}},
 		{name: "backups", make: backed, lines: []string{"$P -aiAX -b --backup-dir=../back src/ dst/"}, trees: "dst back"},
 		{name: "backups inside", make: backed, lines: []string{"$P -aiAX -b --backup-dir=.back src/ dst/"}},
 		{name: "backups elsewhere", make: backed, lines: []string{"rm -rf /dev/shm/gosync-test-back", "$P -aiAX -b --backup-dir=/dev/shm/gosync-test-back src/ dst/", "cp -a /dev/shm/gosync-test-back back; rm -rf /dev/shm/gosync-test-back"}, trees: "dst back"},

@@ -60,7 +60,7 @@ func (p *planner) bare(ctx context.Context, parent, dir *destDir, e, dst *manife
 		dir.want = *dst
 		return p.access(ctx, dir, dst)
 	}
-	dir.want = manifest.Entry{Name: e.Name, Type: manifest.Directory, Mode: 0o777 &^ d.host.IDs().Umask()}
+	dir.want = manifest.Entry{Name: e.Name, Type: manifest.Directory, Mode: d.grants(parent)}
 	dir.attrs = manifest.AttrMode
 	parent.touched.Store(true)
 	return p.makeDir(ctx, parent, dir, nil)

@@ -37,8 +37,8 @@ func (p *planner) root(ctx context.Context, dir *destDir) error {
 	c := d.differences(&dir.want, &st)
 	dir.attrs = (c | d.exact(&d.rootMsg.Root, &st)).Attrs()
 	if d.created {
-		if !d.job.Perms { // as in makeDir
-			dir.want.Mode |= st.Mode & 0o2000
+		if !d.job.Perms { // as in makeDir, and the directory above grants what it has been made with
+			dir.want.Mode = d.keptMode(manifest.Directory, d.rootMsg.Root.Mode&st.Mode&0o777) | st.Mode&0o2000
 		}
 		dir.attrs = d.allAttrs(&dir.want)
 		if c = d.newRoot(&dir.want); c&manifest.ChangeNew != 0 {

@@ -234,8 +234,8 @@ func (b *backups) make(at string, follow bool) error {
 // maxAside is how many names are tried for an older backup that is set aside.
 const maxAside = 1000
 
-// setAside gives an older backup, of what has become a directory since, a name of its own:
-// nothing else may have what was in it.
+// setAside gives an older backup a name of its own, where one is a directory and the other
+// is none: nothing else may have what was in it.
 func setAside(d *dir, name string) error {
 	for i := range maxAside {
 		to := name + "~"
@@ -324,7 +324,7 @@ func (t *Tree) keep(d *dir, at, name string, leave bool) error {
 		return err
 	}
 	defer tree.dirs.release(to)
-	backup := &kept{t: t, from: d, name: name, e: &e, to: to, as: name + b.how.Suffix}
+	backup := &kept{t: t, from: d, name: name, e: &e, to: to, as: name + b.how.Suffix, away: b.how.Dir != ""}
 	if err := backup.put(leave); err != nil {
 		return t.fail("back up", at, err)
 	}
@@ -357,7 +357,7 @@ func (f *newFile) keepCopy() error {
 		return err
 	}
 	defer tree.dirs.release(to)
-	backup := &kept{t: f.t, from: f.d, name: f.name, e: &e, to: to, as: f.name + b.how.Suffix}
+	backup := &kept{t: f.t, from: f.d, name: f.name, e: &e, to: to, as: f.name + b.how.Suffix, away: b.how.Dir != ""}
 	if err := backup.copy(); err != nil {
 		return f.t.fail("back up", f.path, err)
 	}

@@ -17,13 +17,14 @@ type kept struct {
 	e    *manifest.Entry
 	to   *dir
 	as   string
+	away bool // to is of a directory for backups
 }
 
 // put makes the backup: as another name of the same file where it stays, by a rename
 // where it goes, and by a copy where neither can be done.
 func (k *kept) put(leave bool) error {
 	if !leave {
-		err := again(func() error { return unix.Renameat(k.from.fd, k.name, k.to.fd, k.as) })
+		err := k.rename(k.from.fd, k.name)
 		if err == nil {
 			return k.gone()
 		}
@@ -41,6 +42,22 @@ func (k *kept) put(leave bool) error {
 		return errors.Join(errKeptChanged, err)
 	}
 	return again(func() error { return unix.Unlinkat(k.from.fd, k.name, 0) })
+}
+
+// rename gives what has a name in another directory that of the backup. In a directory for
+// backups what was a directory in an earlier one makes room, with what is kept in it.
+func (k *kept) rename(dirfd int, name string) error {
+	rename := func() error { return unix.Renameat(dirfd, name, k.to.fd, k.as) }
+	err := again(rename)
+	if err != unix.EISDIR || !k.away {
+		return err
+	}
+	if unix.Unlinkat(k.to.fd, k.as, unix.AT_REMOVEDIR) != nil {
+		if err := setAside(k.to, k.as); err != nil {
+			return err
+		}
+	}
+	return again(rename)
 }
 
 // gone removes a name that a rename has left, because the backup was one of the same file.
@@ -66,7 +83,7 @@ func (k *kept) link() (done bool, err error) {
 	default:
 		return true, err
 	}
-	err = renameAt(k.to.fd, made, k.as)
+	err = k.rename(k.to.fd, made)
 	_ = unix.Unlinkat(k.to.fd, made, 0) // it is there after a failure, and where the backup was the same file
 	return true, err
 }
@@ -98,7 +115,7 @@ func (k *kept) copy() error {
 		err = notOwner(meta.Apply(&target, k.e, attrs))
 	}
 	if err == nil {
-		err = renameAt(k.to.fd, made, k.as)
+		err = k.rename(k.to.fd, made)
 	}
 	if err != nil {
 		_ = unix.Unlinkat(k.to.fd, made, 0)

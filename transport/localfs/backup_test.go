@@ -145,6 +145,44 @@ func TestBackupBelowOlder(t *testing.T) {
 	}
 }
 
+// TestBackupAboveOlder keeps a file where older backups are in a directory of its name, which
+// make room; beside the file itself, a directory of that name is nobody's backup.
+func TestBackupAboveOlder(t *testing.T) {
+	t.Parallel()
+	dir, bak := t.TempDir(), t.TempDir()
+	write(t, dir+"/a", "new a")
+	write(t, dir+"/b", "new b")
+	write(t, dir+"/c", "new c")
+	write(t, bak+"/a/x", "older")
+	must(t, os.Mkdir(bak+"/b", 0o755))
+	write(t, bak+"/c/x", "older")
+	tree := opened(t, dir, engine.DestOptions{})
+	_, err := tree.KeepBackups(engine.Backups{Dir: bak})
+	must(t, err)
+	for _, path := range []string{"a", "b"} {
+		must(t, tree.Remove(context.Background(), path, &manifest.Entry{Type: manifest.Regular}))
+	}
+	put(t, tree, "c", "newer c", func(err error) { must(t, err) })
+	must(t, tree.Sync(t.Context()))
+	for name, want := range map[string]string{"a": "new a", "a~/x": "older", "b": "new b", "c": "new c", "c~/x": "older"} {
+		holds(t, bak+"/"+name, want)
+	}
+	if exists(bak + "/b~") {
+		t.Error("an empty directory is kept")
+	}
+
+	write(t, dir+"/d", "d")
+	write(t, dir+"/d~/x", "somebody's")
+	tree = opened(t, dir, engine.DestOptions{})
+	_, err = tree.KeepBackups(engine.Backups{Suffix: "~"})
+	must(t, err)
+	if err := tree.Remove(context.Background(), "d", &manifest.Entry{Type: manifest.Regular}); err == nil {
+		t.Error("no error")
+	}
+	holds(t, dir+"/d", "d")
+	holds(t, dir+"/d~/x", "somebody's")
+}
+
 // TestBackupInside tells where the directory for backups lies, however it is called.
 func TestBackupInside(t *testing.T) {
 	t.Parallel()

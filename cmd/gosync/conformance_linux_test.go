@@ -162,6 +162,36 @@ func TestConformanceGrowingFile(t *testing.T) {
 	}
 }
 
+// TestConformanceGrowsMeanwhile: what is appended to a file while a limit holds up the one before it arrives.
+func TestConformanceGrowsMeanwhile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := &place{t: t, dir: dir}
+	p.file("from/a", strings.Repeat("0123456789abcdef", 6<<16), 1_000_000_000)
+	p.file("from/z", "short", 1_000_000_000)
+	cmd := conformBinary("-a", "--no-inc-recursive", "--bwlimit=1500", "from/", "to/")
+	cmd.Dir = dir
+	p.do(cmd.Start())
+	for until := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if list, err := filepath.Glob(p.path("to/.gosync.*")); err == nil && len(list) > 0 {
+			break
+		}
+		if time.Now().After(until) {
+			t.Fatal("the first file is not received")
+		}
+	}
+	f, err := os.OpenFile(p.path("from/z"), os.O_APPEND|os.O_WRONLY, 0)
+	p.do(err)
+	long := strings.Repeat("grown", 50_000)
+	_, err = f.WriteString(long)
+	p.do(err)
+	p.do(f.Close())
+	p.do(cmd.Wait())
+	if got, err := os.ReadFile(p.path("to/z")); err != nil || string(got) != "short"+long {
+		t.Errorf("%v, %d bytes", err, len(got))
+	}
+}
+
 func conformRun(dir string, args ...string) error {
 	cmd := conformBinary(args...)
 	cmd.Dir = dir

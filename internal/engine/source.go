@@ -78,8 +78,20 @@ func newSource(host Host, conn *wire.Conn, job *Job, f *forest, rep *reporter, p
 }
 
 // readers is how many goroutines read files for the far side: enough that one
-// waits for the disk while others send.
-const readers = 4
+// waits for the disk while others send. Under a limit that any disk keeps up with it is
+// one: files are read in their order then, each when its turn comes, and what is written
+// to them until then arrives.
+const (
+	readers   = 4
+	slowLimit = 16 << 20 // bytes per second
+)
+
+func (s *source) readers() int {
+	if s.job.BandwidthLimit > 0 && s.job.BandwidthLimit <= slowLimit {
+		return 1
+	}
+	return readers
+}
 
 // run sends until the destination says that everything is in place.
 func (s *source) run(ctx context.Context) error {
@@ -95,7 +107,7 @@ func (s *source) run(ctx context.Context) error {
 		return receive(ctx, s.conn, "", s.dispatch)
 	})
 	g.Go(func() error { return ignoreCancelled(s.walk(walkCtx), ctx) })
-	for range readers {
+	for range s.readers() {
 		g.Go(func() error { return s.work(ctx) })
 	}
 	g.Go(func() error { return closeOnCancel(ctx, walkCtx, s.conn, s.alone) })

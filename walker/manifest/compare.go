@@ -1,6 +1,9 @@
 package manifest
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Policy says how entries are compared: what a run preserves and when two
 // regular files count as equal. The zero value compares types and, for regular
@@ -71,8 +74,9 @@ func (c Clock) SameTime(src, dst *Entry) bool {
 
 // SameInstant reports whether two modification times are the same as far as the
 // file systems that keep them can tell: equal, or one is the other cut to a
-// coarser unit (some file systems keep seconds, microseconds or 100 ns), or the
-// destination's is the last that its file system can keep.
+// coarser unit (some file systems keep seconds, microseconds or 100 ns), or as a
+// program has set it that reckons in floating-point seconds, or the destination's
+// is the last that its file system can keep.
 func (c Clock) SameInstant(src, dst *Entry) bool {
 	switch {
 	case c.Window != 0:
@@ -87,7 +91,15 @@ func (c Clock) SameInstant(src, dst *Entry) bool {
 			return true
 		}
 	}
-	return false
+	return isRounded(src, dst) || isRounded(dst, src)
+}
+
+// isRounded reports whether the nanoseconds of one time are those of another of the same
+// second after it was a float64 of seconds, which is off by some hundred nanoseconds today.
+func isRounded(of, to *Entry) bool {
+	f := float64(of.Sec) + 1e-9*float64(of.Nsec)
+	nsec := (f - math.Floor(f)) * 1e9
+	return uint32(nsec) == to.Nsec || uint32(math.Round(nsec)) == to.Nsec
 }
 
 // inWindow compares two times where the user has said how exact that is to be. A

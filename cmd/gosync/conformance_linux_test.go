@@ -272,3 +272,31 @@ func TestConformanceHighFD(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestFuzzyBasis: --debug=fuzzy names the file that another is made from, as rsync does.
+func TestFuzzyBasis(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]string{
+		"": "", "-v": "", "-vv": "", "--debug=fuzzy0": "",
+		"--debug=fuzzy": "fuzzy basis selected for d/new.tar: d/old.tar\n", "-vvv": "fuzzy basis selected for d/new.tar: d/old.tar\n",
+	} {
+		dir := t.TempDir()
+		p := &place{t: t, dir: dir}
+		content := strings.Repeat("0123456789abcdef", 20_000)
+		p.file("src/d/new.tar", content, 1_000_000_000)
+		p.file("dst/d/old.tar", content, 1_000_000_000)
+		cmd := conformBinary(slices.Concat([]string{"-a", "--no-W", "--fuzzy"}, strings.Fields(args), []string{"src/", "dst/"})...)
+		cmd.Dir = dir
+		out, err := cmd.Output()
+		p.do(err)
+		got := ""
+		for line := range strings.Lines(string(out)) {
+			if strings.HasPrefix(line, "fuzzy") {
+				got += line
+			}
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", args, got, want)
+		}
+	}
+}

@@ -240,6 +240,12 @@ func (p *printer) skip(ev *engine.SkipEvent) {
 // remark says what is no reason for being left out, where it is asked for, and reports whether the event is of that kind.
 func (p *printer) remark(ev *engine.SkipEvent, name string) bool {
 	text, word := "", 0
+	if basis, is := strings.CutPrefix(ev.Reason, engine.FuzzyBasis); is {
+		if p.s.tellsFuzzy() {
+			p.say("fuzzy basis selected for " + name + ": " + p.name(basis))
+		}
+		return true
+	}
 	switch {
 	case strings.HasPrefix(ev.Reason, engine.BackedUp):
 		text, word = "backed up "+name+" to "+p.name(strings.TrimPrefix(ev.Reason, engine.BackedUp)), infoBackup

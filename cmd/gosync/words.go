@@ -187,6 +187,11 @@ func (s *settings) debug(name string) int {
 	return min(max(s.verbose-1, 0), 1)
 }
 
+// tellsFuzzy reports whether the bases that --fuzzy finds are named: with that word, or -vvv.
+func (s *settings) tellsFuzzy() bool {
+	return s.debug("FUZZY") > 0 && (s.verbose > 2 || s.debugSaid[wordIndex(debugWords(), "FUZZY")] > 0)
+}
+
 // debugging reports whether the log is on.
 func (s *settings) debugging() bool {
 	for _, said := range s.debugSaid {

@@ -93,6 +93,9 @@ func (p *planner) fuzzy(ctx context.Context, dir *destDir, i int, e *manifest.En
 }
 
 func (p *planner) noteLike(dir *destDir, i int, l *likeness, c *manifest.Entry) {
+	if p.d.job.Remarks {
+		p.d.rep.post(SkipEvent{Path: shownPath(dir, &dir.entries[i]), Reason: FuzzyBasis + manifest.Join(l.dir, c.Name)})
+	}
 	p.d.addBasis(wire.ID{Dir: dir.index, Entry: i}, &altBasis{l.tree, manifest.Join(l.dir, c.Name), c.Size})
 }
 

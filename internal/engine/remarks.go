@@ -16,6 +16,8 @@ const (
 	SourceRemoved = "sender removed"
 	// BackedUp is about an entry that was kept. The path of the backup follows.
 	BackedUp = "backed up to "
+	// FuzzyBasis is about a file that --fuzzy has found another for. The path of that follows.
+	FuzzyBasis = "fuzzy basis "
 	// BackupDir is about the directory for backups, which is the event's path.
 	BackupDir = "(new) backup_dir is"
 )

@@ -339,7 +339,8 @@ func accidents() []deliberate {
 				}
 				times := !c.keeps("t") && forgiveTimesOfGroups(theirs, ours)
 				modes := !c.keepsModes() && forgiveOfGroups(theirs, ours, "mode")
-				return !c.has("-X") && forgiveOfGroups(theirs, ours, "xattrs") || times || modes
+				aside := !c.keeps("t") && c.hasPrefix("-b", "--backup") && c.forgiveBackups(theirs, ours)
+				return !c.has("-X") && forgiveOfGroups(theirs, ours, "xattrs") || times || modes || aside
 			},
 		},
 		{
@@ -378,6 +379,15 @@ func accidents() []deliberate {
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
 				return c.has("-E") && !c.keepsModes() && c.hasPrefix("--link-dest", "--copy-dest", "--compare-dest") && leaveOut(theirs, func(line string) bool {
 					return strings.HasPrefix(line, "cd") && isItem(line) && line[5] == 'p' && !slices.Contains(ours.run.lines, line)
+				})
+			},
+		},
+		{
+			name: "access times of files with rules",
+			why:  "rsync compares them after it has read the rules",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				return c.has("-U") && c.readsRules() && alikeFrom(0, theirs, ours, "u", func(_ *huntRun, line string) bool {
+					return line[1] == 'f' && slices.Contains([]string{".rules", ".rsync-filter", ".cvsignore"}, path.Base(line[12:]))
 				})
 			},
 		},

@@ -30,6 +30,7 @@ func huntFoundCases() []struct{ name, line, src, dst, alt, xattrs string } {
 		{name: "--mkpath onto a symlink that leads nowhere", line: "-r --mkpath src/ dst/a", src: "d a", dst: "l a to=nowhere"},
 		{name: "an heir of a group with a directory in its way", line: "-a -H -u src/ dst/", src: "f a sec=1000000000|h b to=a|h c to=a", dst: "f a sec=1100000000|d b"},
 		{name: "access times within --modify-window", line: "-a -U --modify-window=2 src/ dst/", src: "f a sec=1000000000", dst: "f a sec=1000000001"},
+		{name: "another's time within --modify-window, for a new destination", line: "-a --modify-window=1 --compare-dest={base}/alt src/ dst/new", src: "f a sec=1000000000 size=9", alt: "f a sec=1000000001"},
 		{name: "a skipped root", line: "-R src/./ dst/a", src: "f a"},
 		{name: "a destination for nothing", line: "--exclude=* src/a/c src/b dst/new", src: "d a|f a/c|f b"},
 		{name: "a destination for a directory that is excluded", line: "-r --exclude=* src/a dst/new", src: "d a|f a/c|f b"},

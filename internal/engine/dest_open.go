@@ -101,6 +101,7 @@ func (d *dest) makeRoot(ctx context.Context, path string) error {
 	}
 	d.rep.post(NoteEvent{Text: "created directory " + clean})
 	if d.job.DryRun {
+		d.learnClock()
 		return nil
 	}
 	return d.openDir(ctx, clean)

@@ -280,6 +280,7 @@ func (d *dest) makePath(ctx context.Context, path string) error {
 	d.rep.post(NoteEvent{Text: fmt.Sprintf("created %d %s for %s", len(missing), noun, path)})
 	d.empty, d.base = true, path
 	if d.job.DryRun {
+		d.learnClock()
 		if d.rename == "" && len(missing) > 0 { // as rsync has it
 			d.created = true
 			d.rep.post(NoteEvent{Text: "created directory " + path})

@@ -93,6 +93,26 @@ func TestMergeNow(t *testing.T) {
 	}
 }
 
+// TestMergeNames: ".." in the name of a merge file takes the component before it away, be it there or not.
+func TestMergeNames(t *testing.T) {
+	for name, want := range map[string]string{
+		"f": "f", "a/none/../c": "a/c", "/a/none/../c": "/a/c", "none/../a//./c": "a/c", "../a/../c": "../c", "/../c": "/c", "-": "-", "./-": "./-",
+	} {
+		opened := ""
+		err := new(Set).Rule(". "+name, func(name string) ([]byte, error) {
+			opened = name
+			return nil, nil
+		})
+		if opened != want || err != nil {
+			t.Errorf("%q opens %q, want %q; %v", name, opened, want, err)
+		}
+	}
+	loop := func(string) ([]byte, error) { return []byte(". loop\n"), nil }
+	if err := new(Set).Rule(". loop", loop); err == nil || !strings.Contains(err.Error(), "merge-file include depth limit (32) exceeded") {
+		t.Errorf("merge files without end: %v", err)
+	}
+}
+
 func TestScopeErrors(t *testing.T) {
 	bad := errors.New("disk on fire")
 	for _, tt := range []struct {

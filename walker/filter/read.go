@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"strings"
 )
 
@@ -89,7 +90,7 @@ func (rd *reader) push(src source) error {
 	rd.size += len(src.data)
 	switch {
 	case len(rd.stack) == maxNesting:
-		return fmt.Errorf("%w: merge files nest more than %d deep", ErrLimit, maxNesting)
+		return fmt.Errorf("%w: merge-file include depth limit (%d) exceeded", ErrLimit, maxNesting)
 	case rd.size > MaxBytes:
 		return fmt.Errorf("%w: more than %d bytes of rules", ErrLimit, MaxBytes)
 	}
@@ -154,7 +155,7 @@ func (rd *reader) merge(tm template, f flags, name string) error {
 	if rd.plain && base != name {
 		return syntaxError("a merge file in a per-directory merge file must be in the same directory")
 	}
-	data, err := rd.read(name)
+	data, err := rd.read(lexical(name))
 	if rd.plain {
 		name = hidden
 	}
@@ -162,6 +163,15 @@ func (rd *reader) merge(tm template, f flags, name string) error {
 		return fmt.Errorf("reading merge file %q: %w", name, err)
 	}
 	return rd.push(source{name: name, data: data, nul: rd.nul, tm: template{flags: f, senderOnly: tm.senderOnly}})
+}
+
+// lexical returns the name to open for that of a merge file. As in rsync ".." takes the component before it away, whatever
+// that is and whether it is there. What would become "-", which is not a file, stays as it is.
+func lexical(name string) string {
+	if clean := path.Clean(name); clean != "-" {
+		return clean
+	}
+	return name
 }
 
 // read calls open under the bounds of one reading.

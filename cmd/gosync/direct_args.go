@@ -84,7 +84,7 @@ func (s *settings) directOptions() ([]string, error) {
 			return nil, err
 		}
 		if file {
-			return nil, withCode(exitUnsupported, fmt.Errorf("--%s names a file of this machine, which does not go with --direct", g.flag.name))
+			return nil, withCode(exitUnsupported, fmt.Errorf("--%s names a file that this machine reads or writes, which does not go with --direct", g.flag.name))
 		}
 		args = append(args, g.arg())
 	}

@@ -122,7 +122,7 @@ func (s *settings) addRule(set *filter.Set, rule rule, r *reader, getenv func(st
 	}
 }
 
-// files reads the names of --files-from; nil without that option. An empty
+// files reads the names of --files-from from a file here; nil without that option. An empty
 // list is not nil: it asks for nothing.
 func (s *settings) files(r *reader) ([]string, error) {
 	if s.filesFrom == "" {

@@ -19,11 +19,21 @@ type target struct {
 type route struct {
 	sources []target
 	dest    target
+	list    *farList // of --files-from; nil where it is here, or there is none
 }
 
 func (r *route) pull() bool  { return len(r.sources) > 0 && r.sources[0].Remote }
 func (r *route) push() bool  { return r.dest.Remote }
 func (r *route) local() bool { return !r.pull() && !r.push() }
+
+// ends are the operands that stand for the two sides.
+func (r *route) ends() [2]target {
+	ends := [2]target{destEnd: r.dest}
+	if len(r.sources) > 0 {
+		ends[sourceEnd] = r.sources[0]
+	}
+	return ends
+}
 
 // paths returns the paths of the sources on their machine.
 func (r *route) paths() []string {
@@ -145,5 +155,5 @@ func (r *route) check(s *settings) error {
 	case s.filesFrom != "" && len(r.sources) > 1:
 		return usageErrorf("--files-from takes one source, not %d", len(r.sources))
 	}
-	return nil
+	return r.findList(s.filesFrom)
 }

@@ -294,8 +294,10 @@ func (e *env) job(s *settings, r *route) (engine.Job, error) {
 		return engine.Job{}, err
 	}
 	job := engine.Job{Sources: r.paths(), Dest: r.dest.Path}
-	if job.Files, err = s.files(rd); err != nil {
-		return engine.Job{}, err
+	if job.Files = []string{}; r.list == nil { // else they are read when there is a connection
+		if job.Files, err = s.files(rd); err != nil {
+			return engine.Job{}, err
+		}
 	}
 	job.Options = s.Options
 	job.MungeLinks = s.mungeLinks && r.pull() && !r.push()

@@ -22,7 +22,7 @@ func nameFlags() []flag {
 		{name: "include-from", arg: "FILE", kind: valueFile, many: true, category: catNames, doc: "read patterns to take from FILE (- for stdin)", set: selects(ruleIncludeFrom)},
 		{
 			name: "files-from", arg: "FILE", kind: valueFile, category: catNames, doc: "take exactly the names listed in FILE (- for stdin)",
-			long: "Names are below the source and one per line; lines that begin with # or ; are comments. It implies --relative and --dirs, and -a does not imply -r with it.",
+			long: "Names are below the source and one per line; lines that begin with # or ; are comments. HOST:FILE, or :FILE, is a file on the host of the copy. It implies --relative and --dirs, and -a does not imply -r with it.",
 			set:  text(func(s *settings) *string { return &s.filesFrom }),
 		},
 		{

@@ -20,6 +20,8 @@ type ways struct {
 	r   *route
 	p   *printer
 	how [2]transport.Options // to the source, to the destination
+
+	names []string // of a list of --files-from on a far side, once it was read; nil for none
 }
 
 // The ends of a route.
@@ -61,15 +63,11 @@ func (f fars) close(err error, engine func(error) int) error {
 // user something.
 func (w *ways) open(ctx context.Context) (fars, error) {
 	var f fars
-	ends := [2]target{sourceEnd: w.r.dest, destEnd: w.r.dest}
-	if len(w.r.sources) > 0 {
-		ends[sourceEnd] = w.r.sources[0]
-	}
-	for i, remote := range [2]bool{w.r.pull(), w.r.push()} {
-		if !remote {
+	for i, end := range w.r.ends() {
+		if !end.Remote {
 			continue
 		}
-		far, err := w.e.parts.open(ctx, ends[i].Target, w.how[i])
+		far, err := w.e.parts.open(ctx, end.Target, w.how[i])
 		if err != nil {
 			_ = f.close(nil, w.e.parts.exitCode) // nothing has begun
 			return f, &connectError{explainGreeting(err)}
@@ -85,7 +83,10 @@ func (w *ways) attempt(ctx context.Context, job engine.Job, rep engine.Report) (
 	if err != nil {
 		return engine.Summary{}, err
 	}
-	sum, err := w.move(ctx, f, job, rep)
+	var sum engine.Summary
+	if err = w.readList(ctx, &f, &job); err == nil {
+		sum, err = w.move(ctx, f, job, rep)
+	}
 	err = f.close(err, w.e.parts.exitCode)
 	w.p.far.end()
 	return sum, err

@@ -124,6 +124,11 @@ func TestConformanceInfo(t *testing.T) {
 		p.mkdir(dir + "/src")
 		p.do(os.Symlink("../../f", p.path(dir+"/src/l")))
 	})
+	p.conform("symsafe, not backed up", "-rltb --info=symsafe --safe-links --suffix=.bak PROGRAM/src/ PROGRAM/to", func(dir string) {
+		p.file(dir+"/src/l", "x", 5)
+		p.mkdir(dir + "/to")
+		p.do(os.Symlink("../../f", p.path(dir+"/to/l")))
+	})
 	p.conform("deltasum", "-a --debug=deltasum --no-whole-file from/ PROGRAM/to", changed)
 	p.conform("delete-before", "-av --delete-before from/ PROGRAM/to", changed)
 	p.conform("delay-updates", "-av --delay-updates from/ PROGRAM/new", changed)

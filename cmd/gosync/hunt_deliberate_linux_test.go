@@ -270,13 +270,6 @@ func deliberateDifferences() []deliberate {
 			},
 		},
 		{
-			name: "backups of symlinks that --safe-links leaves out",
-			why:  "rsync replaces an unsafe symlink of the destination without a backup; gosync backs up whatever it replaces",
-			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
-				return c.has("--safe-links") && c.hasPrefix("-b", "--backup") && c.forgiveBackups(theirs, ours)
-			},
-		},
-		{
 			name:  "a directory in the way that would hold the backups of what is in it",
 			why:   "rsync makes these backups, and then cannot remove the directory, which -n has not told; gosync leaves all of it as it was",
 			whole: true,

@@ -61,6 +61,9 @@ func huntFoundCases() []struct{ name, line, src, dst, alt, xattrs string } {
 		{name: "an empty file is appended to", line: "-r -t --append src/ dst/", src: "f a", dst: "f a size=0 own=5:6"},
 		{name: "an empty file is appended to and verified", line: "-r -t --append-verify src/ dst/", src: "f a", dst: "f a size=0 own=5:6"},
 		{name: "the time of a directory that another has, of directories without", line: "-a -O --link-dest=../../alt src/ dst/new", src: "d d|d e", alt: "d d sec=1200000000|d e"},
+		{name: "unsafe symlinks are not backed up", line: "-a -b --suffix=.bak --safe-links src/ dst/", src: "f x|d e|f e/x|d g|f same", dst: "l x to=../../sens|d e|l e/x to=../x|l g to=/abs|l same to=e"},
+		{name: "unsafe symlinks are deleted without backups", line: "-a -b --delete --safe-links src/ dst/", src: "f a|f w", dst: "l x to=../../sens|d e|d e/f|l e/f/x to=../../../x|l z~ to=/abs|d w|l w/x to=/abs|l y to=a"},
+		{name: "unsafe symlinks are not in --backup-dir", line: "-a -O -b --delete --backup-dir={base}/bak --safe-links src/ dst/", src: "f x|d e|f e/x", dst: "l x to=../../sens|d e|l e/x to=../../x|d f|l f/x to=/abs|l f/y to=../x"},
 		{name: "a directory and a file that stays", line: "-a --ignore-existing src/ dst/", src: "d a sec=1000000000", dst: "f a sec=1100000000"},
 	}
 }

@@ -253,7 +253,7 @@ func (p *printer) remark(ev *engine.SkipEvent, name string) bool {
 		text, word = ev.Reason+" "+name, infoBackup
 	case ev.Reason == engine.SourceRemoved:
 		text, word = ev.Reason+" "+name, infoRemove
-	case ev.Reason == engine.CopiedUnsafe:
+	case ev.Reason == engine.CopiedUnsafe, ev.Reason == engine.NotBackedUp:
 		text, word = ev.Reason+` "`+name+`"`, infoSymsafe
 	default:
 		return false

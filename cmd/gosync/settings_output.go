@@ -61,7 +61,8 @@ func (s *settings) finishOutput() {
 	s.Itemize = s.itemFormat().set || s.logName != "" || s.json
 	s.ItemizeAll = s.info(infoName) > 1 || s.itemize > 1 && (s.json || s.itemFormat().has("i"))
 	s.Verbose = s.info(infoSkip) > 0
-	s.Remarks = s.tellsFuzzy() && s.Fuzzy > 0 || s.info(infoBackup) > 0 && s.Backup || s.info(infoRemove) > 0 && s.RemoveSource || s.info(infoSymsafe) > 0 && s.CopyUnsafeLinks
+	s.Remarks = s.tellsFuzzy() && s.Fuzzy > 0 || s.info(infoBackup) > 0 && s.Backup || s.info(infoRemove) > 0 && s.RemoveSource ||
+		s.info(infoSymsafe) > 0 && (s.CopyUnsafeLinks || s.SafeLinks && s.Backup)
 	if s.oldDirs && !s.Recursive {
 		s.Recursive, s.Options.Dirs = true, false
 		s.rules = append(s.rules, rule{kind: ruleFilter, text: "- /*/*"})

@@ -14,8 +14,9 @@ type Backups struct {
 	Suffix string         // behind its name
 	Attrs  manifest.Attrs // of AttrOwner and AttrGroup what directories below Dir get from those they stand for
 
-	RemovesFirst bool                  // all that is removed is removed before anything is replaced
-	Kept         func(path, as string) // called for what is kept, with the path of the backup as a user would write it; may be nil
+	RemovesFirst bool                           // all that is removed is removed before anything is replaced
+	Kept         func(path, as string)          // called for what is kept, with the path of the backup as a user would write it; may be nil
+	Leaves       func(path, target string) bool // called for a symlink that is to be kept: it is not where that reports true; may be nil
 }
 
 // Backer is a [Dest] that can keep what it takes away.
@@ -38,7 +39,8 @@ func (d *dest) startBackups(t Dest) error {
 		return wire.Errorf(wire.CodeUnsupported, "the destination cannot keep backups: --backup needs gosync on its machine")
 	}
 	inside, err := b.KeepBackups(Backups{
-		Dir: d.job.BackupDir, Suffix: d.job.Suffix, Attrs: d.job.backupAttrs(), RemovesFirst: d.job.DeleteBefore, Kept: d.remarkBackups(),
+		Dir: d.job.BackupDir, Suffix: d.job.Suffix, Attrs: d.job.backupAttrs(), RemovesFirst: d.job.DeleteBefore,
+		Kept: d.remarkBackups(), Leaves: d.leaveUnsafe(),
 	})
 	if err != nil {
 		return &wire.Error{Code: wire.CodeUsage, Kind: wire.KindOf(err), Op: "use --backup-dir", Path: d.job.BackupDir, Text: text(err)}
@@ -66,11 +68,17 @@ func (b *Backups) IsBackup(name string) bool {
 	return b.Dir == "" && len(name) > len(b.Suffix) && strings.HasSuffix(name, b.Suffix)
 }
 
-// leavesBackup reports whether removing an entry of that name leaves a backup in
-// its directory, which must stay for it.
-func (d *dest) leavesBackup(name string) bool {
+// leavesBackup reports whether removing an entry from a directory of the destination
+// leaves a backup there, for which the directory must stay.
+func (d *dest) leavesBackup(dir string, e *manifest.Entry) bool {
 	b := Backups{Dir: d.job.BackupDir, Suffix: d.job.Suffix}
-	return d.job.besides() && !b.IsBackup(name)
+	return d.job.besides() && !e.IsDir() && !b.IsBackup(e.Name) && !d.isUnsafe(manifest.Join(dir, e.Name), e)
+}
+
+// isUnsafe reports whether an entry of the destination is a symlink that --safe-links would
+// not make there. No backup is made of it.
+func (d *dest) isUnsafe(path string, e *manifest.Entry) bool {
+	return d.job.SafeLinks && e.Type == manifest.Symlink && isUnsafe(path, e.Link())
 }
 
 // checkSuffix refuses a suffix that would lead a backup elsewhere, or nowhere. It may

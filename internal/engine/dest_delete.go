@@ -218,7 +218,7 @@ func (f *doomed) step() (deadEntry, bool) {
 		f.kept = true
 		return deadEntry{}, false
 	}
-	if !e.IsDir() && f.d.leavesBackup(e.Name) {
+	if f.d.leavesBackup(f.dir.path, &e) {
 		f.kept = true // for the backup
 	}
 	return deadEntry{f.dir, e}, true

@@ -18,6 +18,9 @@ const (
 	BackedUp = "backed up to "
 	// FuzzyBasis is about a file that --fuzzy has found another for. The path of that follows.
 	FuzzyBasis = "fuzzy basis "
+	// NotBackedUp is about a symlink that is taken away without a backup because of --safe-links; the path of the event
+	// holds its target as that of [UnsafeSymlink] does.
+	NotBackedUp = "not backing up unsafe symlink"
 	// BackupDir is about the directory for backups, which is the event's path.
 	BackupDir = "(new) backup_dir is"
 )
@@ -60,4 +63,18 @@ func (d *dest) remarkBackups() func(path, as string) {
 		d.rep.post(SkipEvent{Path: d.job.BackupDir, Reason: BackupDir})
 	}
 	return func(path, as string) { d.rep.post(SkipEvent{Path: path, Reason: BackedUp + as}) }
+}
+
+// leaveUnsafe returns what picks the symlinks that no backup is made of, and tells of them; nil where there are none.
+func (d *dest) leaveUnsafe() func(path, target string) bool {
+	if !d.job.SafeLinks {
+		return nil
+	}
+	return func(path, target string) bool {
+		unsafe := isUnsafe(path, target)
+		if unsafe && d.job.Remarks {
+			d.rep.post(SkipEvent{Path: path + "\" -> \"" + target, Reason: NotBackedUp})
+		}
+		return unsafe
+	}
 }

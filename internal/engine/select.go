@@ -31,7 +31,7 @@ type Selection struct {
 	DeleteMissing  bool  // ... and what the destination has of their names is removed
 	Fuzzy          int64 // 1: a file of a like name is the basis of one that is new; 2: those of alternate directories, too
 	Verbose        bool  // whoever asks for the run wants to hear of what is left alone
-	Remarks        bool  // ... and of backups, unsafe symlinks that are followed, and what is removed at the source
+	Remarks        bool  // ... and of backups, unsafe symlinks that are followed or not kept, and what is removed at the source
 }
 
 func (s *Selection) flags() []struct {

@@ -60,6 +60,9 @@ func (t *munged) KeepBackups(how engine.Backups) (inside string, err error) {
 	if how.Dir != "" && !isBelow(how.Dir) {
 		return "", &fs.PathError{Op: "use", Path: how.Dir, Err: errOutside}
 	}
+	if leaves := how.Leaves; leaves != nil {
+		how.Leaves = func(path, target string) bool { return leaves(path, strings.TrimPrefix(target, mungePrefix)) }
+	}
 	return t.Tree.KeepBackups(how)
 }
 
@@ -324,6 +327,11 @@ func (t *Tree) keep(d *dir, at, name string, leave bool) error {
 		return err
 	}
 	defer tree.dirs.release(to)
+	if leaves, err := b.leaves(d, at, name, &e); err != nil || leaves && leave {
+		return err
+	} else if leaves {
+		return t.fail("remove", at, again(func() error { return unix.Unlinkat(d.fd, name, 0) }))
+	}
 	backup := &kept{t: t, from: d, name: name, e: &e, to: to, as: name + b.how.Suffix, away: b.how.Dir != ""}
 	if err := backup.put(leave); err != nil {
 		return t.fail("back up", at, err)
@@ -331,6 +339,25 @@ func (t *Tree) keep(d *dir, at, name string, leave bool) error {
 	tree.dirty.mark(to)
 	b.tell(at)
 	return nil
+}
+
+// leaves reports whether a name stands for a symlink that is not kept.
+func (b *backups) leaves(d *dir, at, name string, e *manifest.Entry) (bool, error) {
+	if b.how.Leaves == nil {
+		return false, nil
+	}
+	if b.t.fakes() && e.IsRegular() { // it may stand for one
+		var st unix.Stat_t
+		fake, err := statInto(d.fd, name, &st)
+		if err == nil {
+			err = b.t.described(d.fd, name, &fake, &st)
+		}
+		if err != nil {
+			return false, b.t.fail("stat", at, err)
+		}
+		e = &fake
+	}
+	return e.Type == manifest.Symlink && b.how.Leaves(at, e.Link()), nil
 }
 
 // keepCopy keeps a copy of a file that is about to be written in place. One that an

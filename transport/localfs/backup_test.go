@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -117,6 +118,45 @@ func TestBackupIsTheFile(t *testing.T) {
 	must(t, tree.Remove(context.Background(), "a~", &manifest.Entry{Type: manifest.Regular}))
 	if exists(dir + "/a~~") {
 		t.Error("there is a backup of a backup")
+	}
+}
+
+// TestBackupLeaves: symlinks that are not to be kept go without a backup, whatever takes them away.
+func TestBackupLeaves(t *testing.T) {
+	t.Parallel()
+	ctx, dir := context.Background(), t.TempDir()
+	must(t, os.Mkdir(dir+"/sub", 0o755))
+	for _, name := range []string{"a", "b", "c", "sub/d"} {
+		must(t, os.Symlink("/"+name, dir+"/"+name))
+	}
+	tree := opened(t, dir, engine.DestOptions{})
+	var asked []string
+	_, err := tree.KeepBackups(engine.Backups{Suffix: "~", Leaves: func(path, target string) bool {
+		asked = append(asked, path+" "+target)
+		return path != "c"
+	}})
+	must(t, err)
+	link := &manifest.Entry{Type: manifest.Symlink, Ext: &manifest.Ext{Link: "new"}}
+	must(t, tree.Remove(ctx, "a", link))
+	must(t, tree.Symlink(ctx, "b", link, 0))
+	must(t, tree.Symlink(ctx, "c", link, 0))
+	must(t, tree.Remove(ctx, "sub/d", link))
+	if got, want := names(t, dir), []string{"b", "c", "c~", "sub"}; !slices.Equal(got, want) {
+		t.Errorf("%q are there, want %q", got, want)
+	}
+	if got := names(t, dir+"/sub"); len(got) != 0 {
+		t.Errorf("%q are in sub", got)
+	}
+	if want := []string{"a /a", "b /b", "c /c", "sub/d /sub/d"}; !slices.Equal(asked, want) {
+		t.Errorf("asked for %q, want %q", asked, want)
+	}
+	m := &munged{opened(t, dir, engine.DestOptions{})}
+	must(t, os.Symlink(mungePrefix+"in", dir+"/sub/m"))
+	_, err = m.KeepBackups(engine.Backups{Suffix: "~", Leaves: func(_, target string) bool { return target != "in" }})
+	must(t, err)
+	must(t, m.Remove(ctx, "sub/m", link))
+	if got := names(t, dir+"/sub"); !slices.Equal(got, []string{"m~"}) {
+		t.Errorf("%q are in sub, want m~", got)
 	}
 }
 

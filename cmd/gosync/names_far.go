@@ -22,6 +22,8 @@ type farList struct {
 	end  int    // of the route
 	path string // there
 	arg  string // as the user wrote it
+
+	confined bool // the far side follows no symlinks, since it is confined to a directory
 }
 
 // findList finds out on which side the list of --files-from lies: HOST:FILE on the one of that host, :FILE on the far
@@ -67,6 +69,13 @@ func (w *ways) readList(ctx context.Context, f *fars, job *engine.Job) error {
 	}
 	if w.names == nil {
 		data, err := w.copyList(ctx, f[list.end], list, job)
+		if exitCode(err, w.e.parts.exitCode) == exitUnsupported && f[list.end].Agent != nil {
+			list.confined = true
+			if err := w.startAgain(ctx, f, list.end); err != nil {
+				return err
+			}
+			data, err = w.copyList(ctx, f[list.end], list, job)
+		}
 		if err != nil {
 			return err
 		}
@@ -137,7 +146,7 @@ func (w *ways) copyList(ctx context.Context, far *transport.Far, list *farList, 
 func (l *farList) job(name string, main *engine.Job) engine.Job {
 	path := homePath(l.path)
 	job := engine.Job{Sources: []string{path}, Dest: filepath.ToSlash(name)}
-	job.CopyLinks, job.WholeFile, job.NoPartial, job.Itemize, job.MaxDelete = true, true, true, true, -1
+	job.CopyLinks, job.WholeFile, job.NoPartial, job.Itemize, job.MaxDelete = !l.confined, true, true, true, -1
 	job.Durability, job.Timeout, job.BandwidthLimit = engine.SyncNone, main.Timeout, main.BandwidthLimit
 	if job.LiteralPaths = !strings.HasPrefix(path, "~"); !job.LiteralPaths {
 		job.Sources[0] = literalPattern(path)

@@ -111,3 +111,37 @@ func TestPerDirectoryRulesLikeRsync(t *testing.T) {
 	}
 	likeRsync(t, cases)
 }
+
+// TestDeleteAfterByNewRules: what --delete-after removes is judged by the files with rules that the transfer has brought,
+// and what the others remove is not.
+func TestDeleteAfterByNewRules(t *testing.T) {
+	t.Parallel()
+	const dirs = "mkdir -p s/a/b/c d/a/b/c d/a/o/p; touch s/a/f s/a/b/g; for i in a a/b a/b/c a/o .; do touch d/$i/1.k d/$i/2.o; done; touch d/a/o/p/3; "
+	scripts := []struct{ name, script, args string }{
+		{"new", "echo '- *.k' >s/.rsync-filter", "-F --delete-after"},
+		{"new, below", "echo '- *.k' >s/a/b/.rsync-filter", "-F --delete-after"},
+		{"in a new directory", "mkdir s/n d/a/n; echo '- *.k' >s/n/.rsync-filter; echo '- /a/o' >s/.rsync-filter", "-F --delete-after"},
+		{"changed", "echo '- *.k' >s/a/.rsync-filter; echo '- *.o' >d/a/.rsync-filter", "-F --delete-after"},
+		{"less", "echo '- x' >s/a/.rsync-filter; echo '- o' >d/a/.rsync-filter", "-F --delete-after"},
+		{"left out themselves", "echo '- *.k' >s/a/.rsync-filter; echo '- *.o' >d/a/.rsync-filter", "-FF --delete-after"},
+		{"gone", "echo '- *.k' >d/a/.rsync-filter", "-F --delete-after"},
+		{"of a directory that goes", "echo '- *.k' >d/a/o/.rsync-filter; echo '- 2.o' >s/a/.rsync-filter", "-F --delete-after"},
+		{"of another name", "echo '- *.k' >s/.rf; echo '*.o' >s/a/.cvsignore", "-f:_.rf -C --delete-after"},
+		{"with backups", "echo '- *.k' >s/.rsync-filter; echo '- *.o' >d/.rsync-filter", "-F -b --delete-after"},
+		{"with backups elsewhere", "echo '- *.k' >s/.rsync-filter; echo '- *.o' >d/.rsync-filter", "-F --backup-dir=bak --delete-after"},
+		{"with a limit", "echo '- *.k' >s/.rsync-filter", "-F --max-delete=3 --delete-after"},
+		{"with updates in the end", "echo '- *.k' >s/.rsync-filter", "-F --delay-updates --delete-after"},
+		{"with what is missing", "echo '- *.k' >s/a/.rsync-filter", "-F --delete-missing-args --delete-after {S}s/./a/o"},
+		{"in a dry run", "echo '- *.k' >s/.rsync-filter", "-n -F --max-delete=100 --delete-after"},
+		{"during", "echo '- *.k' >s/.rsync-filter", "-F --delete-during"},
+		{"with a delay", "echo '- *.k' >s/.rsync-filter", "-F --delete-delay"},
+	}
+	var cases []likeCase
+	for _, c := range scripts {
+		for _, way := range []string{"", " again", " once more"} { // each goes another way
+			args := "-ai " + strings.ReplaceAll(c.args, "_", " ") + " {S}s/ {D}d/"
+			cases = append(cases, likeCase{name: strings.ReplaceAll(c.name+way, " ", "_"), script: dirs + c.script + "; find s d -exec touch -h -d @1000000000 {} +", args: args})
+		}
+	}
+	likeRsync(t, cases)
+}

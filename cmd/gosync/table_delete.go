@@ -132,5 +132,6 @@ func (s *settings) finishDelete() error {
 	}
 	s.DeleteBefore = d.before
 	s.DeleteAfter = d.after || d.during && d.delay
+	s.JudgeAfter = d.after
 	return nil
 }

@@ -29,7 +29,7 @@ func TestDeleteOptions(t *testing.T) {
 		"-r --delete-during":               {func(o *engine.Options) { o.Recursive, o.Delete = true, true }, nil},
 		"-r --delete-delay":                {func(o *engine.Options) { o.Recursive, o.Delete, o.DeleteAfter = true, true, true }, nil},
 		"-r --delete-delay --del":          {func(o *engine.Options) { o.Recursive, o.Delete = true, true }, nil},
-		"-r --delete-after":                {func(o *engine.Options) { o.Recursive, o.Delete, o.DeleteAfter = true, true, true }, nil},
+		"-r --delete-after":                {func(o *engine.Options) { o.Recursive, o.Delete, o.DeleteAfter, o.JudgeAfter = true, true, true, true }, nil},
 		"-r --delete-before":               {func(o *engine.Options) { o.Recursive, o.Delete, o.DeleteBefore = true, true, true }, nil},
 		"--force --ignore-errors":          {func(o *engine.Options) { o.Force, o.IgnoreErrors = true, true }, nil},
 		"--force --no-force":               {func(*engine.Options) {}, nil},

@@ -14,9 +14,10 @@ func (d *dest) confirm(ctx context.Context, question string) (bool, error) {
 		defer d.conn.Work()()
 		return d.user(ctx, question), nil
 	}
-	if !d.job.Confirm || d.local != nil || d.alone {
+	if !d.job.Confirm || d.local != nil || d.alone || d.asked {
 		return false, nil
 	}
+	d.asked = true // a client lets itself be asked once
 	d.mu.Lock()
 	d.answer = make(chan bool, 1)
 	answer := d.answer

@@ -62,6 +62,7 @@ type dest struct {
 	streams int                   // large files and deltas being received
 	checks  map[wire.ID]*checking // files whose digests were sent
 
+	asked    bool                // a question was asked
 	answer   chan bool           // the user's at the far side, once a question was asked
 	pending  int                 // files and checks that are not dealt with
 	idle     chan struct{}       // closed when pending falls to 0; nil while nobody waits
@@ -77,11 +78,13 @@ type dest struct {
 	own        *ownTree   // the destination's own walk, where digests were compared
 	need       []int      // ... and the source's directories whose listings were asked for
 	links      []linkTask
-	dead       []deadGroup    // what is to be removed
-	first      *slot          // the place of all that among the events, where it is removed before anything is transferred
-	blocked    []blockedEntry // entries where a directory is to be removed first
-	pathBytes  int64          // of the paths of dirs
-	dstEntries int64          // entries found at the destination
+	dead       []deadGroup                 // what is to be removed
+	late       []lateDir                   // what is to be judged when all is in place, and removed then
+	judgeLate  func(context.Context) error // does that; nil where there is no need
+	first      *slot                       // the place of all that among the events, where it is removed before anything is transferred
+	blocked    []blockedEntry              // entries where a directory is to be removed first
+	pathBytes  int64                       // of the paths of dirs
+	dstEntries int64                       // entries found at the destination
 	listEnd    wire.ListEnd
 	rootMsg    *wire.Roots
 	hollow     []string // directories that were asked for, where the source has nothing and the destination has something to delete
@@ -440,6 +443,9 @@ func (d *dest) compare(ctx context.Context) (err error) {
 		}
 	}
 	p := &planner{d: d}
+	if d.judgesLate() {
+		d.judgeLate = p.judgeLate
+	}
 	return p.run(ctx)
 }
 

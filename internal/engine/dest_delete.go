@@ -88,24 +88,25 @@ func (p *planner) deletions(ctx context.Context, dir *destDir) error {
 	}
 	order := manifest.Order(dir.dst)
 	slices.Reverse(order)
-	order = slices.DeleteFunc(order, func(i int) bool {
-		_, ok := manifest.Find(dir.entries, dir.dst[i].Name)
-		return ok || dir.protected != nil && dir.protected[i] || d.backups != "" && d.backups == manifest.Join(dir.path, dir.dst[i].Name)
-	})
-	var below []string
+	late := d.judgesLate()
+	var extra []manifest.Entry
 	for _, i := range order {
-		if dst := &dir.dst[i]; dst.IsDir() && (dst.Ext == nil || !dst.Ext.Mount) {
-			below = append(below, manifest.Join(dir.path, dst.Name))
+		dst := &dir.dst[i]
+		_, ok := manifest.Find(dir.entries, dst.Name)
+		if ok || !late && dir.protected != nil && dir.protected[i] || d.backups != "" && d.backups == manifest.Join(dir.path, dst.Name) {
+			continue
 		}
+		extra = append(extra, *dst)
 	}
-	p.ahead.want(below)
-	var gone []deadGroup
-	at := &deadDir{dir.path, dir.shown}
-	for _, i := range order {
-		var err error
-		if gone, _, err = p.subtree(ctx, gone, deadEntry{at, dir.dst[i]}, dir.scope); err != nil {
-			return err
+	if late {
+		if len(extra) > 0 {
+			d.late = append(d.late, lateDir{dir, extra})
 		}
+		return p.findStrays(ctx, dir)
+	}
+	gone, err := p.subtrees(ctx, dir, extra, dir.scope)
+	if err != nil {
+		return err
 	}
 	p.noteStrays(gone)
 	if !d.job.DeleteAfter && !d.job.DeleteBefore {
@@ -116,6 +117,24 @@ func (p *planner) deletions(ctx context.Context, dir *destDir) error {
 	}
 	d.dead = append(d.dead, gone...)
 	return nil
+}
+
+// subtrees collects extraneous entries of dir, in the order given, with all below them.
+func (p *planner) subtrees(ctx context.Context, dir *destDir, extra []manifest.Entry, scope *filter.Scope) (gone []deadGroup, err error) {
+	var below []string
+	for i := range extra {
+		if e := &extra[i]; e.IsDir() && (e.Ext == nil || !e.Ext.Mount) {
+			below = append(below, manifest.Join(dir.path, e.Name))
+		}
+	}
+	p.ahead.want(below)
+	at := &deadDir{dir.path, dir.shown}
+	for i := range extra {
+		if gone, _, err = p.subtree(ctx, gone, deadEntry{at, extra[i]}, scope); err != nil {
+			return nil, err
+		}
+	}
+	return gone, nil
 }
 
 // hold keeps the places of entries among the events.
@@ -286,6 +305,9 @@ func (d *dest) judgeDeletions(ctx context.Context) error {
 	if failed && (n > 0 || d.job.Delete) { // of a directory that the source could not list nothing was collected
 		d.rep.post(NoteEvent{Text: "IO error encountered -- skipping file deletion"})
 	}
+	if failed {
+		d.late = nil
+	}
 	switch {
 	case n == 0:
 		if failed {
@@ -304,6 +326,15 @@ func (d *dest) judgeDeletions(ctx context.Context) error {
 			d.fail("replace", shownPath(b.dir, &b.dir.entries[b.entry]), errors.New("a directory is in the way, and nothing is deleted after an error at the source"))
 			return true
 		})
+	default:
+		return d.guard(ctx, n)
+	}
+	return nil
+}
+
+// guard refuses n deletions where they look like a mistake. The error is that of the connection.
+func (d *dest) guard(ctx context.Context, n int64) error {
+	switch {
 	case d.sourceEmpty() && !d.job.DeleteEmptySource:
 		d.refuse("the source is empty: is it mounted? Nothing was deleted; --delete-empty-source permits it")
 	case n > guardMin && 2*n > d.dstEntries && !d.job.ForceDelete && d.job.MaxDelete < 0:
@@ -382,7 +413,7 @@ func (e groupEvents) each(f func(Event) error) error {
 func (d *dest) refuse(why string) {
 	d.refused = why
 	d.spare(d.dead)
-	d.dead = nil
+	d.dead, d.late = nil, nil
 	for _, b := range d.blocked {
 		d.spare(b.gone)
 		d.lose(wire.ID{Dir: b.dir.index, Entry: b.entry})

@@ -153,6 +153,11 @@ func (d *dest) settle(ctx context.Context) error {
 	if err := d.makeLinks(ctx); err != nil {
 		return err
 	}
+	if d.judgeLate != nil {
+		if err := d.judgeLate(ctx); err != nil {
+			return err
+		}
+	}
 	if err := d.remove(ctx); err != nil {
 		return err
 	}

@@ -60,6 +60,7 @@ func (o *Options) flags() []struct {
 		{"backup", &o.Backup},
 		{"delete-before", &o.DeleteBefore},
 		{"delete-after", &o.DeleteAfter},
+		{"judge-after", &o.JudgeAfter},
 		{"ignore-errors", &o.IgnoreErrors},
 		{"force", &o.Force},
 		{"delay-updates", &o.DelayUpdates},

@@ -48,6 +48,7 @@ type Options struct {
 	ForceDelete       bool  // ... even when that is most of the destination
 	DeleteBefore      bool  // ... before anything is transferred
 	DeleteAfter       bool  // ... and tell of it after all else
+	JudgeAfter        bool  // ... which is judged then, by the files with rules that the destination has in the end
 	IgnoreErrors      bool  // ... although the source could not be listed as a whole
 	Force             bool  // remove a directory with what is in it where a file is to be
 	MaxDelete         int64 // remove at most so many entries; negative for no limit. The zero value of Options must be given -1 where Delete is set without a limit

@@ -457,10 +457,12 @@ func (p *planner) end(ctx context.Context, m *wire.ListEnd) error {
 	if err := p.unblock(ctx); err != nil {
 		return err
 	}
-	if err := p.missing(ctx); err != nil {
-		return err
+	if !d.judgesLate() {
+		if err := p.missing(ctx); err != nil {
+			return err
+		}
+		d.announceDeletions()
 	}
-	d.announceDeletions()
 	if err := p.removeFirst(ctx); err != nil {
 		return err
 	}

@@ -105,6 +105,11 @@ func (s *Set) WithDeleteExcluded() *Set {
 // Empty reports whether no name can be excluded.
 func (s *Set) Empty() bool { return len(s.rules) == 0 && !s.git }
 
+// PerDirectory reports whether files in the directories of a tree have rules: those of dir-merge rules.
+func (s *Set) PerDirectory() bool {
+	return slices.ContainsFunc(s.rules, func(r rule) bool { return r.flags&flagDirMerge != 0 })
+}
+
 // SideSpecific reports whether the two ends could judge one name differently: rules for one side,
 // per-directory merge files, or patterns for absolute paths. Such ends cannot compare digests of
 // whole directories.

@@ -94,6 +94,9 @@ func TestOperatorPathsElsewhere(t *testing.T) {
 		{"-a -e rsh -M--insecure-links s/ host:{PWD}/lst/bad/new", false, "/other/new/f"},
 		{"-a -e rsh host:{PWD}/s/ lst/bad/new", true, "!/other/new"},
 		{"-a -e rsh --insecure-links host:{PWD}/s/ lst/bad/new", false, "/other/new/f"},
+		{"-a --delay-updates --partial-dir={PWD}/lst/mine/new s/ d/", false, "/other/new"},
+		{"-a --delay-updates --partial-dir={PWD}/lst/bad/new s/ d/", false, "!/other/new"},
+		{"-a --delay-updates --insecure-links --partial-dir={PWD}/lst/bad/new s/ d/", false, "/other/new"},
 		{"-a --files-from=/dev/fd/0 s/ d/new/", false, "/d/new/f"},
 		{"-a --files-from=/proc/self/fd/0 s/ d/new/", false, "/d/new/f"},
 	} {

@@ -94,7 +94,7 @@ func placeFlags() []flag {
 		},
 		{
 			name: "delay-updates", negate: true, category: catMove, doc: "have all files appear together, in the end",
-			long: "Deletions and what has no content come as without it. As with rsync, .~tmp~ is the directory for partial files then, where none is given, and left out of the copy.",
+			long: "Deletions and what has no content come as without it. As with rsync, .~tmp~ is the directory for partial files then, where none is given, and left out of the copy. With an absolute --partial-dir all files lie there until they appear.",
 			set:  on(func(s *settings) *bool { return &s.DelayUpdates }),
 		},
 	}

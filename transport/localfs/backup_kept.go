@@ -131,7 +131,7 @@ func (k *kept) content(temp string) error {
 		return err
 	}
 	defer func() { _ = unix.Close(from) }()
-	if err := copyTo(k.t, from, k.to.fd, temp); err != nil {
+	if err := copyNew(k.t, from, k.to.fd, temp); err != nil {
 		return err
 	}
 	fd, err := openRegular(k.to.fd, temp, readFlags, &st)

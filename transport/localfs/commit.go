@@ -103,40 +103,26 @@ func (f *newFile) settle(size int64, e *manifest.Entry, attrs manifest.Attrs) er
 }
 
 // appear gives the file its final name, if nothing has failed so far. Its
-// directory is found again where it was let go, and let go again: there may be as
-// many directories as files.
+// directory is found again where it was let go.
 func (f *newFile) appear() {
 	if f.failed != nil || f.temp == "" {
 		return
 	}
-	if f.d == nil {
-		up, _, err := split(f.path)
-		if err == nil {
-			f.d, err = f.t.dir(up)
+	f.failed = f.inDir(func() error {
+		if err := f.t.keep(f.d, f.path, f.name, true); err != nil {
+			return err
 		}
-		if err != nil {
-			f.failed = err
-			return
+		if err := f.t.rename(f.d.fd, f.temp, f.name); err != nil {
+			return f.pathError("rename", err)
 		}
-		defer func() {
-			f.t.dirs.release(f.d)
-			f.d = nil
-		}()
-	}
-	if err := f.t.keep(f.d, f.path, f.name, true); err != nil {
-		f.failed = err
-		return
-	}
-	if err := f.t.rename(f.d.fd, f.temp, f.name); err != nil {
-		f.failed = f.pathError("rename", err)
-		return
-	}
-	f.temp = ""
-	f.dropSidecar()
-	if f.t.how.PartialDir != "" {
-		f.dropKept()
-	}
-	f.t.dirty.mark(f.d)
+		f.temp = ""
+		f.dropSidecar()
+		if f.t.how.PartialDir != "" {
+			f.dropKept()
+		}
+		f.t.dirty.mark(f.d)
+		return nil
+	})
 }
 
 // conclude ends the file, whatever has become of it, and tells so.

@@ -20,18 +20,20 @@ const largeFile = 64 << 20
 
 // newFile is a file in the making.
 type newFile struct {
-	t    *Tree
-	d    *dir // the directory, in use; nil once it was let go
-	path string
-	name string
-	temp string // name of the temporary, "" where the file itself is written
-	fd   int    // -1 once closed
-	how  engine.CreateOptions
-	has  manifest.Entry // what the file was given when it was created or found
-	made bool           // in place: there was no file before
-	away bool           // temp is in the directory for temporaries
-	size int64          // length before anything was written, in place or of a clone
-	lost uint64         // how often the file system had lost data when the file was begun
+	t      *Tree
+	d      *dir // the directory, in use; nil once it was let go
+	path   string
+	name   string
+	temp   string // name of the temporary, "" where the file itself is written
+	fd     int    // -1 once closed
+	how    engine.CreateOptions
+	has    manifest.Entry  // what the file was given when it was created or found
+	made   bool            // in place: there was no file before
+	away   bool            // temp is in the directory for temporaries
+	staged bool            // ... in the one that files which are held back lie in
+	was    *manifest.Entry // what the file is, where its content alone was copied there; else nil
+	size   int64           // length before anything was written, in place or of a clone
+	lost   uint64          // how often the file system had lost data when the file was begun
 
 	resumable bool               // temp is the partial that a later run finds, and is locked
 	side      int                // its sidecar, or the mark of a file written in place; -1 for none
@@ -258,8 +260,11 @@ func (f *newFile) remove() error {
 		name = f.name
 	}
 	at := f.d.fd
-	if f.away {
+	switch {
+	case f.away:
 		at = f.t.temps
+	case f.staged:
+		at = f.t.delayed.apart
 	}
 	err := unix.Unlinkat(at, name, 0)
 	if err == unix.ENOENT {

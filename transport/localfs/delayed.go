@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"gosync/internal/engine"
+	"gosync/internal/unix"
 )
 
 // delayed is the files that are complete, and durable as far as that is asked for,
@@ -13,6 +14,9 @@ type delayed struct {
 	mu    sync.Mutex
 	files []*newFile
 	locks int // of files that can be resumed and are open for that
+
+	find  sync.Once
+	apart int // the directory that they lie in; -1 where each lies beside its final name
 }
 
 // maxLocks is how many files that are held back may be open; fewer where the process may
@@ -20,10 +24,18 @@ type delayed struct {
 const maxLocks = 128
 
 // DelayUpdates implements [engine.Delayer].
-func (t *Tree) DelayUpdates() { t.delayed = new(delayed) }
+func (t *Tree) DelayUpdates() {
+	t.delayed = &delayed{apart: -1}
+	if isAbs(t.how.PartialDir) && !t.how.ReadOnly {
+		if fd := t.apart(nil, false); fd >= 0 {
+			t.sweepTemps(fd)
+			_ = unix.Close(fd) // it was only read
+		}
+	}
+}
 
-// put adds files. Their descriptors are closed, as far as they hold no locks: there
-// may be many.
+// put adds files. They go to the directory for partials where that is one for all, and
+// their descriptors are closed, as far as they hold no locks: there may be many.
 func (l *delayed) put(files ...*newFile) {
 	for _, f := range files {
 		if f.fd >= 0 {
@@ -32,6 +44,7 @@ func (l *delayed) put(files ...*newFile) {
 		if f.fd >= 0 && l.isFull() && !f.forget() {
 			f.release()
 		}
+		f.stage()
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -68,6 +81,9 @@ func (l *delayed) appear(t *Tree) {
 		return
 	}
 	for _, f := range files {
+		f.unstage()
+	}
+	for _, f := range files {
 		f.appear()
 	}
 	c := group{t: t, files: files}
@@ -87,6 +103,10 @@ func (l *delayed) drop(t *Tree) {
 	c := group{t: t, files: files}
 	c.fail(errDelayed)
 	c.conclude()
+	if l != nil && l.apart >= 0 {
+		_ = unix.Close(l.apart) // it only served to find names
+		l.apart = -1
+	}
 }
 
 // delay has a complete file appear later, where that is asked for.

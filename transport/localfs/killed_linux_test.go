@@ -44,6 +44,12 @@ func TestVictim(t *testing.T) {
 		f := begin(t, tree, "file", resumable, 2)
 		f.Commit(t.Context(), 2<<20, foreignEntry(), allAttrs, func(err error) { t.Error("it has appeared", err) })
 		put(t, tree, "small", "content", func(err error) { t.Error("it has appeared", err) })
+	case "staged":
+		must(t, os.Mkdir(filepath.Join(root, "d"), 0o755))
+		tree := openTree(t, filepath.Join(root, "d"), engine.DestOptions{Durability: engine.SyncNone, PartialDir: filepath.Join(root, "p")})
+		tree.DelayUpdates()
+		heldBack(t, tree, "n", 3)
+		put(t, tree, "small", "content", func(err error) { t.Error("it has appeared", err) })
 	case "in-place", "in-place-new":
 		f, err := tree.Create(t.Context(), "file", engine.CreateOptions{InPlace: true, Sec: entry(0).Sec})
 		must(t, err)
@@ -118,6 +124,32 @@ func TestKilled(t *testing.T) {
 	finish(t, tree, f, checkpointed+3, entry(0o644))
 	wantChunks(t, filepath.Join(root, "file"), checkpointed+3)
 	wantOnly(t, root, "file")
+}
+
+// TestKilledStaged: what lies in the directory for partials when the process is killed is a basis, or goes, and is in
+// nobody's way.
+func TestKilledStaged(t *testing.T) {
+	root := t.TempDir()
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	kill(t, "staged", root)
+	dir, apart := filepath.Join(root, "d"), filepath.Join(root, "p")
+	if got := names(t, apart); len(got) != 2 || len(names(t, dir)) != 0 {
+		t.Fatalf("%q, and in the destination %q, were left", got, names(t, dir))
+	}
+	must(t, os.Mkdir(filepath.Join(dir, "e"), 0o755))
+	tree := openTree(t, dir, engine.DestOptions{Durability: engine.SyncNone, PartialDir: apart})
+	tree.DelayUpdates()
+	wantOnly(t, apart, "n")
+	p, err := tree.Partial(t.Context(), "n")
+	must(t, err)
+	must(t, p.Close())
+	heldBack(t, tree, "e/n", 1)
+	put(t, tree, "n", "new", func(err error) { must(t, err) })
+	must(t, tree.Sync(t.Context()))
+	wantChunks(t, filepath.Join(dir, "e/n"), 1)
+	holds(t, filepath.Join(dir, "n"), "new")
+	wantOnly(t, apart)
+	must(t, tree.Close())
 }
 
 // TestKilledAtEnd: a file that had got its attributes, but not its name, is not in

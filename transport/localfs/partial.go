@@ -100,6 +100,8 @@ func (t *Tree) openLocked(ctx context.Context, in *place, path string) (int, err
 		switch {
 		case err != nil: // a file system without locks
 			return -1, unix.ENOENT
+		case !locked && in.apart && isAbs(t.how.PartialDir):
+			return -1, unix.ENOENT // it is held back, and more likely another of this name than this one
 		case !locked:
 			if err := waiting.step(ctx); err != nil {
 				return -1, err

@@ -122,6 +122,9 @@ func (f *newFile) keepApart() error {
 		return nil // it stays where it is, and can be resumed as well
 	}
 	defer func() { _ = unix.Close(fd) }()
+	if held, _ := (&place{t: f.t, dirfd: fd, name: f.name, apart: true}).removeUnused(); held {
+		return nil // another file of this name lies there, until it appears
+	}
 	err := again(func() error { return unix.Renameat(f.d.fd, f.temp, fd, f.name) })
 	if err == unix.EXDEV {
 		if err = copyTo(f.t, f.fd, fd, f.name); err == nil {
@@ -182,6 +185,11 @@ func copyTo(t *Tree, from, dirfd int, name string) error {
 	if err := (&dir{fd: dirfd}).removeOwn(name); err != nil {
 		return err
 	}
+	return copyNew(t, from, dirfd, name)
+}
+
+// copyNew is copyTo for a name that must be free.
+func copyNew(t *Tree, from, dirfd int, name string) error {
 	fd, err := createAt(dirfd, name)
 	if err != nil {
 		return err

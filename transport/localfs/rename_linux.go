@@ -2,11 +2,11 @@ package localfs
 
 import "golang.org/x/sys/unix"
 
-// renameNew renames within a directory if nothing has the new name.
-func renameNew(dirfd int, from, to string) error {
-	err := again(func() error { return unix.Renameat2(dirfd, from, dirfd, to, unix.RENAME_NOREPLACE) })
+// moveNew renames from one directory to another if nothing has the new name there.
+func moveNew(fromfd int, from string, tofd int, to string) error {
+	err := again(func() error { return unix.Renameat2(fromfd, from, tofd, to, unix.RENAME_NOREPLACE) })
 	if err == unix.EINVAL || err == unix.ENOSYS {
-		return linkNew(dirfd, from, to) // a file system that does not know how
+		return linkNew(fromfd, from, tofd, to) // a file system that does not know how
 	}
 	return err
 }

@@ -2,5 +2,7 @@
 
 package localfs
 
-// renameNew renames within a directory if nothing has the new name.
-func renameNew(dirfd int, from, to string) error { return linkNew(dirfd, from, to) }
+// moveNew renames from one directory to another if nothing has the new name there.
+func moveNew(fromfd int, from string, tofd int, to string) error {
+	return linkNew(fromfd, from, tofd, to)
+}

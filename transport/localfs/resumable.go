@@ -214,11 +214,14 @@ func (f *newFile) show() bool {
 	return true
 }
 
-// linkNew renames a file within a directory in two steps, of which the first
-// fails if something has the new name.
-func linkNew(dirfd int, from, to string) error {
-	if err := again(func() error { return unix.Linkat(dirfd, from, dirfd, to, 0) }); err != nil {
+// renameNew renames within a directory if nothing has the new name.
+func renameNew(dirfd int, from, to string) error { return moveNew(dirfd, from, dirfd, to) }
+
+// linkNew is moveNew for a file in two steps, of which the first fails if something has
+// the new name.
+func linkNew(fromfd int, from string, tofd int, to string) error {
+	if err := again(func() error { return unix.Linkat(fromfd, from, tofd, to, 0) }); err != nil {
 		return err
 	}
-	return unix.Unlinkat(dirfd, from, 0)
+	return unix.Unlinkat(fromfd, from, 0)
 }

@@ -19,16 +19,16 @@ func (t *Tree) UseTempDir(dir string) error {
 	}
 	t.temps = fd
 	if !t.how.ReadOnly {
-		t.sweepTemps()
+		t.sweepTemps(fd)
 	}
 	return nil
 }
 
-// sweepTemps removes what runs that were killed have left in the directory for
+// sweepTemps removes what runs that were killed have left in a directory for
 // temporaries: nobody lists it as a part of the tree. It may be shared, so what
 // cannot be removed is left to others.
-func (t *Tree) sweepTemps() {
-	fd, err := openAt(t.temps, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
+func (t *Tree) sweepTemps(dirfd int) {
+	fd, err := openAt(dirfd, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return
 	}
@@ -38,7 +38,7 @@ func (t *Tree) sweepTemps() {
 		names, err := f.Readdirnames(1024)
 		for _, name := range names {
 			if manifest.Temporary(name) && len(name) == len(tempPrefix)+manifest.TempDigits { // none that can be resumed
-				_, _ = t.removeStaleTemp(&dir{fd: t.temps}, name)
+				_, _ = t.removeStaleTemp(&dir{fd: dirfd}, name)
 			}
 		}
 		if err != nil {

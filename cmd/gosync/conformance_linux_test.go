@@ -43,13 +43,19 @@ func (p *place) conform(name, args string, prepare func(dir string)) {
 			if prepare != nil {
 				prepare(program)
 			}
-			text := q.run(program, strings.ReplaceAll(args, "PROGRAM", program))
-			out[program] = regexp.MustCompile(`(?m)^(sent|total size is) .*\n`).ReplaceAllString(strings.ReplaceAll(text, program+"/", "PROGRAM/"), "")
+			out[program] = q.conformLines(program, args)
 		}
 		if out["gosync"] != out["rsync"] {
 			t.Errorf("%s\ngosync:\n%s\nrsync:\n%s", args, out["gosync"], out["rsync"])
 		}
 	})
+}
+
+// conformLines runs a command line as conform does and returns what it prints.
+func (p *place) conformLines(program, args string) string {
+	p.t.Helper()
+	text := p.run(program, strings.ReplaceAll(args, "PROGRAM", program))
+	return regexp.MustCompile(`(?m)^(sent|total size is) .*\n`).ReplaceAllString(strings.ReplaceAll(text, program+"/", "PROGRAM/"), "")
 }
 
 // TestConformanceItemize holds the lines of -i, -ii and -vv against rsync's: those of each kind of change, with their order.
@@ -88,9 +94,6 @@ func TestConformanceItemize(t *testing.T) {
 	p.conform("permissions", "-iplrtH from/ PROGRAM/to", copiedThen(func(to string) { p.chmod(to+"/foo/config1", 0o757) }))
 	for _, alt := range []string{"copy", "link", "compare"} {
 		p.conform(alt+"-dest, all", "-ivvplrtH --"+alt+"-dest=../to from/ PROGRAM/to2/", copied("-aH"))
-		if alt == "link" {
-			continue // what is a hard link there too is news to gosync
-		}
 		p.conform(alt+"-dest, changes", "-iplrtH --"+alt+"-dest=../to from/ PROGRAM/to2/", copied("-aH"))
 		p.conform(alt+"-dest, names", "-vvplrtH --"+alt+"-dest=../to from/ PROGRAM/to2/", copied("-aH"))
 	}
@@ -100,6 +103,85 @@ func TestConformanceItemize(t *testing.T) {
 	}))
 	p.conform("mkpath", "-aiv --mkpath from/ PROGRAM/a/b/to", nil)
 	p.conform("mkpath, dry run", "-ain --mkpath from/ PROGRAM/a/b/to", nil)
+}
+
+// TestConformanceItemizeRuns makes one run after the other between the same trees, changed a little before each, and holds
+// the lines of each against rsync's, which has trees of its own. Behind each run the directories get their times.
+func TestConformanceItemizeRuns(t *testing.T) {
+	t.Parallel()
+	requireTool(t, "rsync")
+	p := &place{t: t, dir: t.TempDir()}
+	const one, two = "one\n", "two, and more\n"
+	config2 := func(dir, content string, mode os.FileMode) {
+		p.file(dir+"/from/foo/config2", content, 1_000_000_000+int64(len(content)))
+		p.chmod(dir+"/from/foo/config2", mode)
+	}
+	touch := func(dir, name string) { p.time(dir+"/to/"+name, 1_600_000_000) }
+	fresh := func(dir string) { p.remove(dir + "/to2") }
+	steps := []struct {
+		args    string
+		prepare func(dir string) // nil for nothing
+	}{
+		{"-iplr", func(dir string) {
+			p.file(dir+"/from/foo/config1", one, 1_000_000_000)
+			config2(dir, two, 0o600)
+			p.file(dir+"/from/bar/baz/third", "three\n", 1_000_000_000)
+			p.chmod(dir+"/from/foo/config1", 0o600)
+			p.chmod(dir+"/from/bar/baz/third", 0o600)
+			p.link(dir+"/from/foo/sym", "../bar/baz/third")
+			p.hard(dir+"/from/foo/config1", dir+"/from/foo/extra")
+		}},
+		{"-iplrH", func(dir string) { config2(dir, one, 0o601) }},
+		{"-iplrtc", func(dir string) {
+			config2(dir, two, 0o600)
+			p.link(dir+"/to/foo/sym", "../bar/baz")
+			touch(dir, "foo")
+			touch(dir, "foo/config1")
+			p.chmod(dir+"/to/bar/baz/third", 0o777)
+		}},
+		{"-iplrt", func(dir string) { p.chmod(dir+"/to/foo/config1", 0o640) }},
+		{"-iiplrtcn", func(dir string) { touch(dir, "foo/config1") }},
+		{"-vvplrtc", nil},
+		{"-vvplrH", func(dir string) { config2(dir, one, 0o600) }},
+		{"-ivvplrtH", func(dir string) { p.chmod(dir+"/to/bar/baz/third", 0o747) }},
+		{"-vplrtH", func(dir string) {
+			p.chmod(dir+"/to/foo/config1", 0o757)
+			touch(dir, "foo/config2")
+		}},
+		{"-iplrtH", func(dir string) {
+			p.chmod(dir+"/to/foo/config1", 0o757)
+			touch(dir, "foo/config2")
+		}},
+		{"-ivvplrtH --copy-dest=../to", nil},
+		{"-iplrtH --copy-dest=../to", fresh},
+		{"-vvplrtH --copy-dest=DIR/to", fresh},
+		{"-ivvplrtH --link-dest=DIR/to", fresh},
+		{"-iplrtH --dry-run --link-dest=../to", fresh},
+		{"-iplrtH --link-dest=../to", fresh},
+		{"-vvplrtH --link-dest=DIR/to", fresh},
+		{"-iiplrtH --link-dest=DIR/to", fresh},
+		{"-vplrtH --link-dest=DIR/to", fresh},
+		{"-ivvplrtH --compare-dest=DIR/to", fresh},
+		{"-iplrtH --compare-dest=DIR/to", fresh},
+		{"-vvplrtH --compare-dest=DIR/to", fresh},
+	}
+	for _, s := range steps {
+		out := map[string]string{}
+		for _, program := range []string{"rsync", "gosync"} {
+			to := "/to"
+			if strings.Contains(s.args, "-dest") {
+				to = "/to2/"
+			}
+			if s.prepare != nil {
+				s.prepare(program)
+			}
+			out[program] = p.conformLines(program, strings.ReplaceAll(s.args, "DIR", p.path("PROGRAM"))+" PROGRAM/from/ PROGRAM"+to)
+			p.metaRun("rsync", []string{"-a", "-f-! */", p.path(program+"/from") + "/", p.path(program + "/to")})
+		}
+		if out["gosync"] != out["rsync"] {
+			t.Errorf("%s\ngosync:\n%s\nrsync:\n%s", s.args, out["gosync"], out["rsync"])
+		}
+	}
 }
 
 // TestConformanceInfo: the words of --info tell what rsync's tell.

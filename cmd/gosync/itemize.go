@@ -100,7 +100,7 @@ func worthName(ev *engine.ItemEvent) bool {
 	case c&manifest.ChangeTransfer != 0:
 		return true
 	case c&(manifest.ChangeLocal|manifest.ChangeHardLink) != 0:
-		return c&attributes != 0 || ev.Link != ""
+		return c&attributes != 0 || isNewLink(ev)
 	default:
 		return ev.Entry.IsDir() && c&attributes != 0
 	}
@@ -108,5 +108,10 @@ func worthName(ev *engine.ItemEvent) bool {
 
 // unchanged reports whether nothing at all happens to the entry.
 func unchanged(ev *engine.ItemEvent) bool {
-	return ev.Change&attributes == 0 && ev.Link == ""
+	return ev.Change&attributes == 0 && !isNewLink(ev)
+}
+
+// isNewLink reports whether an entry is linked to another that it was no link to, not in an alternate directory either.
+func isNewLink(ev *engine.ItemEvent) bool {
+	return ev.Link != "" && ev.Change&manifest.ChangeSameLink == 0
 }

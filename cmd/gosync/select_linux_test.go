@@ -264,6 +264,9 @@ func TestAlternatesLikeRsync(t *testing.T) {
 	add("-aii ALT=../o {S}s/ {D}d/", "rm -r o/a o/l o/ff o/odir; mkdir o/a; echo w > o/l; echo w > o/ff; echo w > o/odir; ln -s q d/b; mkdir d/empty\n")
 	add("-aiiH {S}s/ {D}d/", "rm -r o d; ln s/a s/a2; ln s/a s/zz; cp -a s d\n")
 	add("-aiiH ALT=../o {S}s/ {D}d/", "rm -r o d; ln s/a s/a2; ln s/a s/zz; ln s/l s/l4; touch -d @1000000000 s; cp -a s o; mkdir d\n")
+	for _, o := range []string{"-aiH", "-avH", "-avvH"} {
+		add(o+" ALT=../o {S}s/ {D}d/", "rm -r o d; ln s/a s/a2; ln s/l s/l4; touch -d @1000000000 s; cp -a s o; mkdir d\n")
+	}
 	add("-aiiH ALT=../o {S}s/ {D}d/", "rm -r o d; ln s/a s/zz; cp -a s o; cp -a --remove-destination o/a o/k; mv o/k o/zz; mkdir d; touch -d @1000000000 s d o\n")
 	likeRsync(t, cases)
 }

@@ -183,7 +183,11 @@ func (p *planner) linkFromAlternate(ctx context.Context, dir *destDir, e *manife
 			continue
 		}
 		w := d.wanted(e, &c.entry)
-		return manifest.ChangeHardLink | manifest.ChangeLocal | d.differences(&w, &c.entry), true
+		change := manifest.ChangeHardLink | manifest.ChangeLocal | d.differences(&w, &c.entry)
+		if d.job.AltKind == AltLink {
+			change |= manifest.ChangeSameLink
+		}
+		return change, true
 	}
 	return 0, false
 }

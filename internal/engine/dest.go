@@ -90,6 +90,8 @@ type dest struct {
 	hollow     []string // directories that were asked for, where the source has nothing and the destination has something to delete
 	refused    string   // why deletions were refused, "" if they were not
 
+	given map[inode]given // what files with several names have; of the reporter's goroutine
+
 	backups string             // path in the tree of the directory for backups, "" where it lies elsewhere
 	landed  map[*destDir][]int // entries that are as they are to be, where the source wants to know
 

@@ -117,7 +117,7 @@ func (d *dest) checked(ctx context.Context, id wire.ID, same bool) error {
 			a.right = true // as in planner.instead
 			return d.tryAlternate(ctx, a, c.slot)
 		}
-		c.slot.settle(d.itemEvent(c.dir, id.Entry, e, change, ""))
+		c.slot.settle(d.attrEvent(c.dir, id.Entry, e, change, &w, &c.dst))
 		return d.setAttrs(ctx, c.dir, e, &w, change|d.exact(e, &c.dst))
 	}
 	if d.job.appends() && !unfinished(&c.dst, e) {

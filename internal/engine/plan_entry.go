@@ -88,7 +88,7 @@ func (p *planner) other(ctx context.Context, dir *destDir, i int, e, dst *manife
 	w := d.wantedIn(dir, e, dst)
 	if dst != nil && sameSpecial(e, dst) {
 		c := d.differences(&w, dst)
-		d.item(dir, i, e, c, "")
+		d.attrItem(dir, i, e, c, &w, dst)
 		return d.setAttrs(ctx, dir, e, &w, c|d.exact(e, dst))
 	}
 	if dst == nil && p.alternate(ctx, dir, i, e) {

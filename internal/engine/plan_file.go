@@ -115,7 +115,7 @@ func (p *planner) same(ctx context.Context, dir *destDir, i int, e, dst *manifes
 	d := p.d
 	w := d.wanted(e, dst)
 	c := d.differences(&w, dst)
-	d.item(dir, i, e, c, "")
+	d.attrItem(dir, i, e, c, &w, dst)
 	return d.setAttrs(ctx, dir, e, &w, c|d.exact(e, dst))
 }
 

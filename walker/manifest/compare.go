@@ -38,6 +38,7 @@ const (
 	ChangeAccess                      // access time: "u"
 	ChangeACL                         // access control lists: "a"
 	ChangeXattrs                      // extended attributes: "x"
+	ChangeSameLink                    // with ChangeHardLink: an alternate directory has this link, too, which makes it no news
 )
 
 // Attrs is a set of attributes to apply to an entry.

@@ -315,6 +315,30 @@ func TestTempDir(t *testing.T) {
 	}
 }
 
+// TestTempDirNameTaken: a file that comes from the directory for temporaries does not take the place of
+// another that has its temporary name at the destination.
+func TestTempDirNameTaken(t *testing.T) {
+	t.Parallel()
+	for _, apart := range []bool{false, true} {
+		dir, temps := t.TempDir(), t.TempDir()
+		if apart {
+			temps = elsewhere(t, dir)
+		}
+		tree := opened(t, dir, engine.DestOptions{})
+		must(t, tree.UseTempDir(temps))
+		f, err := tree.Create(context.Background(), "a", engine.CreateOptions{})
+		must(t, err)
+		_, err = f.WriteAt([]byte("content"), 0)
+		must(t, err)
+		taken := dir + "/" + names(t, temps)[0]
+		write(t, taken, "another's")
+		f.Commit(context.Background(), 7, entry(0o604), allAttrs, func(err error) { must(t, err) })
+		must(t, tree.Sync(context.Background()))
+		holds(t, dir+"/a", "content")
+		holds(t, taken, "another's")
+	}
+}
+
 // TestTempDirSwapped has somebody put another file in the place of a temporary.
 func TestTempDirSwapped(t *testing.T) {
 	t.Parallel()

@@ -88,7 +88,11 @@ func (f *newFile) comeHome() error {
 	if !f.is(f.t.temps, f.temp) {
 		return errSwapped
 	}
-	err := again(func() error { return unix.Renameat(f.t.temps, f.temp, f.d.fd, f.temp) })
+	// A temporary there may have the name that was free here: one that is held back, for instance.
+	err := moveNew(f.t.temps, f.temp, f.d.fd, f.temp)
+	if err == unix.EEXIST {
+		err = f.moveTemp(f.t.temps, f.d.fd, func(string) error { return unix.EXDEV })
+	}
 	switch {
 	case err == unix.EXDEV:
 		return f.copyHome()
@@ -107,7 +111,7 @@ func (f *newFile) copyHome() error {
 	name, from := f.temp, f.fd
 	err := f.t.withTemp(func(temp string) error {
 		f.temp = temp
-		return copyTo(f.t, from, f.d.fd, temp)
+		return copyNew(f.t, from, f.d.fd, temp)
 	})
 	if err != nil {
 		f.temp = name

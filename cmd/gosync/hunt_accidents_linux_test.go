@@ -386,9 +386,12 @@ func accidents() []deliberate {
 			name: "access times of files with rules",
 			why:  "rsync compares them after it has read the rules",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
-				return c.has("-U") && c.readsRules() && alikeFrom(0, theirs, ours, "u", func(_ *huntRun, line string) bool {
-					return line[1] == 'f' && slices.Contains([]string{".rules", ".rsync-filter", ".cvsignore"}, path.Base(line[12:]))
-				})
+				hasRules := func(name string) bool { return slices.Contains([]string{".rules", ".rsync-filter", ".cvsignore"}, path.Base(name)) }
+				if !c.has("-U") || !c.readsRules() {
+					return false
+				}
+				times := forgiveWhere(theirs, ours, "read", func(name string, _, _ []string) bool { return hasRules(name) })
+				return alikeFrom(0, theirs, ours, "u", func(_ *huntRun, line string) bool { return line[1] == 'f' && hasRules(line[12:]) }) || times
 			},
 		},
 		{

@@ -222,6 +222,22 @@ func deliberateDifferences() []deliberate {
 			},
 		},
 		{
+			name:  "what lies below a symlink where a directory belongs, with --ignore-existing",
+			why:   "rsync writes it to where the symlink leads; gosync says that it cannot make the directory",
+			whole: true,
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				if !c.has("--ignore-existing") || !strings.Contains(ours.dry.stderr, "--ignore-existing keeps it") {
+					return false
+				}
+				for name, there := range theirs.run.look {
+					if up := ours.before["./"+path.Dir(name)]; ours.run.look[name] == nil && there[0] != "d" && strings.HasPrefix(name, "./dst") && up != nil {
+						return slices.ContainsFunc(c.dst, func(n peerNode) bool { return n.kind == 'l' })
+					}
+				}
+				return false
+			},
+		},
+		{
 			name:    "what lies below a file where a directory belongs, with --ignore-existing",
 			why:     "rsync wants to make each of it below the file, and fails, but in a dry run says that it does; gosync says once that it cannot, with 23 in both",
 			touches: keepsFileAbove,
@@ -257,7 +273,7 @@ func deliberateDifferences() []deliberate {
 						_, id, _ := strings.Cut(of[slices.Index(lookFields(), "owner")], ":")
 						return id
 					}
-					dir := ours.run.look[path.Dir(name)]
+					dir := ours.run.look["./"+path.Dir(name)]
 					return dir != nil && group(said) == group(dir)
 				})
 			},
@@ -304,7 +320,7 @@ func (c *huntCase) keepsTimeOf(theirs, ours *huntOutcome) bool {
 				continue
 			}
 			if slices.ContainsFunc(c.src, func(n peerNode) bool {
-				return (n.kind == 'd' || n.kind == 'l' && c.has("-L", "--copy-links", "-k", "--copy-dirlinks", "--copy-unsafe-links")) && strings.HasSuffix(at, "/"+n.path)
+				return (n.kind == 'd' || n.kind == 'l' && c.has("-L", "--copy-links", "-k", "--copy-dirlinks", "--copy-unsafe-links")) && path.Base(at) == path.Base(n.path)
 			}) {
 				said[i], found = forgiven, true
 			}

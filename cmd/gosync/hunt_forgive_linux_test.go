@@ -114,7 +114,7 @@ func forgiveTimesOfGroups(theirs, ours *huntOutcome) bool {
 				continue
 			}
 			said[i], found = forgiven, true
-			if dir := r.look[path.Dir(name)]; dir != nil {
+			if dir := r.look["./"+path.Dir(name)]; dir != nil {
 				dir[i] = forgiven
 			}
 		}

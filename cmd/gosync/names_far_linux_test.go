@@ -22,11 +22,14 @@ func TestListsAfarLikeRsync(t *testing.T) {
 	t.Parallel()
 	requireTool(t, "rsync")
 	for _, ends := range [][2]string{{"", "host:"}, {"host:", ""}} {
-		for _, line := range []string{
+		for i, line := range []string{
 			"--files-from=list", "--files-from=./a:list", "--files-from=host:list", "-s --files-from=host:list", "--files-from=:list", "-0 --files-from=:list0",
 			"-s -r --files-from=:list", "--files-from=:l*", "--files-from=:./a:list", "-n --files-from=host:list", "--files-from=:partly", "-R --files-from=:list",
 			"--files-from=[host]:list",
 		} {
+			if !sampled(i, 2) {
+				continue
+			}
 			args := "-ai " + line + " {S}s/ {D}d/"
 			t.Run(strings.NewReplacer(" ", "_", "/", "-", "{S}", ends[0], "{D}", ends[1]).Replace(args), func(t *testing.T) {
 				t.Parallel()

@@ -98,7 +98,7 @@ func noLeaks(t *testing.T) {
 		if n := runtime.NumGoroutine(); n > routines {
 			t.Errorf("%d goroutines became %d", routines, n)
 		}
-		if n := descriptors(t); n != fds {
+		if n := descriptors(t); n > fds { // fewer: what an earlier test left was collected
 			t.Errorf("%d descriptors became %d", fds, n)
 		}
 	})

@@ -101,6 +101,13 @@ func (b *docBox) files(t *testing.T, home, far string) {
 		put(t, []byte(name), b.work, name)
 	}
 	put(t, []byte("x"), far, "x")
+	for _, dir := range []string{far + "/lists", far + "/project"} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(t, []byte("a.c\n"), far, "lists/today")
+	put(t, []byte("a"), far, "project/a.c")
 	put(t, []byte(`{"results":[{"case":"edits","tool":"gosync","seconds":{"median":1}}]}`), b.work, "gosync-bench-1/bench.json")
 	put(t, []byte("*.o\n"), b.work, "rules")
 	put(t, []byte("a.c\ndir\n"), b.work, "list")

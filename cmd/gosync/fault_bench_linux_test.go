@@ -20,10 +20,16 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosync/internal/need"
+	"gosync/walker/manifest"
 )
 
 // temporaryPrefix begins the names of files that are being written.
 const temporaryPrefix = ".gosync."
+
+// isTemporary reports whether a name is one of a file that is being written: also that which --partial shows.
+func isTemporary(name string) bool {
+	return strings.HasPrefix(name, temporaryPrefix) || manifest.Temporary(name)
+}
 
 // A faultBench is a directory in which gosync meets a fault. Beside what a test makes
 // there it has a tree that must not change, and that is looked at when the test ends.
@@ -323,7 +329,7 @@ func temporaries(t testing.TB, root string) []string {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // it has been renamed meanwhile
 		}
-		if err == nil && strings.HasPrefix(e.Name(), temporaryPrefix) {
+		if err == nil && isTemporary(e.Name()) {
 			found = append(found, name)
 		}
 		return err

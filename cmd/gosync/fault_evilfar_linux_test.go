@@ -225,7 +225,7 @@ func (s *sshBench) below(t *testing.T, what string, names []string, whole bool) 
 	t.Helper()
 	var have []string
 	err := filepath.WalkDir(s.path("dst"), func(name string, d os.DirEntry, err error) error {
-		if err == nil && name != s.path("dst") && !strings.HasPrefix(d.Name(), temporaryPrefix) {
+		if err == nil && name != s.path("dst") && !isTemporary(d.Name()) {
 			have = append(have, "dest"+strings.TrimPrefix(name, s.path("dst")))
 		}
 		return err

@@ -121,7 +121,7 @@ func interrupted(t *testing.T, c *tally) {
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			part := b.path("dst/" + manifest.PartialName("big"))
+			part := b.path("dst/" + manifest.ShownName("big"))
 			waitFor(t, "some of it has arrived", func() bool {
 				info, err := os.Stat(part)
 				return err == nil && info.Size() > 6<<20

@@ -122,7 +122,7 @@ func contents(t testing.TB, root string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
 	err := filepath.WalkDir(root, func(name string, e fs.DirEntry, err error) error {
-		if err != nil || !e.Type().IsRegular() || strings.HasPrefix(e.Name(), temporaryPrefix) {
+		if err != nil || !e.Type().IsRegular() || isTemporary(e.Name()) {
 			return err
 		}
 		data, err := os.ReadFile(name)

@@ -386,7 +386,9 @@ func accidents() []deliberate {
 			name: "access times of files with rules",
 			why:  "rsync compares them after it has read the rules",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
-				hasRules := func(name string) bool { return slices.Contains([]string{".rules", ".rsync-filter", ".cvsignore"}, path.Base(name)) }
+				hasRules := func(name string) bool {
+					return slices.Contains([]string{".rules", ".rsync-filter", ".cvsignore"}, path.Base(name))
+				}
 				if !c.has("-U") || !c.readsRules() {
 					return false
 				}

@@ -239,26 +239,22 @@ func (p *printer) skip(ev *engine.SkipEvent) {
 
 // remark says what is no reason for being left out, where it is asked for, and reports whether the event is of that kind.
 func (p *printer) remark(ev *engine.SkipEvent, name string) bool {
-	text, word := "", 0
-	if basis, is := strings.CutPrefix(ev.Reason, engine.FuzzyBasis); is {
-		if p.s.tellsFuzzy() {
-			p.say("fuzzy basis selected for " + name + ": " + p.name(basis))
-		}
-		return true
-	}
-	switch {
+	text, tell := "", false
+	switch basis, fuzzy := strings.CutPrefix(ev.Reason, engine.FuzzyBasis); {
+	case fuzzy:
+		text, tell = "fuzzy basis selected for "+name+": "+p.name(basis), p.s.tellsFuzzy()
 	case strings.HasPrefix(ev.Reason, engine.BackedUp):
-		text, word = "backed up "+name+" to "+p.name(strings.TrimPrefix(ev.Reason, engine.BackedUp)), infoBackup
+		text, tell = "backed up "+name+" to "+p.name(strings.TrimPrefix(ev.Reason, engine.BackedUp)), p.s.info(infoBackup) > 0
 	case ev.Reason == engine.BackupDir:
-		text, word = ev.Reason+" "+name, infoBackup
+		text, tell = ev.Reason+" "+name, p.s.info(infoBackup) > 0
 	case ev.Reason == engine.SourceRemoved:
-		text, word = ev.Reason+" "+name, infoRemove
+		text, tell = ev.Reason+" "+name, p.s.info(infoRemove) > 0
 	case ev.Reason == engine.CopiedUnsafe, ev.Reason == engine.NotBackedUp:
-		text, word = ev.Reason+` "`+name+`"`, infoSymsafe
+		text, tell = ev.Reason+` "`+name+`"`, p.s.info(infoSymsafe) > 0
 	default:
 		return false
 	}
-	if p.s.info(word) > 0 {
+	if tell {
 		p.say(text)
 	}
 	return true

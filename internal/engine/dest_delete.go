@@ -1,13 +1,9 @@
 package engine
 
 import (
-	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 
-	"gosync/transport/wire"
 	"gosync/walker/filter"
 	"gosync/walker/manifest"
 )
@@ -62,15 +58,6 @@ func add(groups []deadGroup, g deadEntry) []deadGroup {
 	last := &groups[len(groups)-1]
 	last.entries = append(last.entries, g)
 	return groups
-}
-
-// blockedEntry is an entry of the source where the destination has a directory
-// that is to be removed first.
-type blockedEntry struct {
-	dir   *destDir
-	entry int
-	gone  []deadGroup // what lies in that directory
-	self  deadEntry   // the directory itself, which is replaced, not deleted
 }
 
 // deletions collects what the destination has in dir and the source has not.
@@ -283,226 +270,10 @@ func (p *planner) doom(ctx context.Context, self deadEntry, scope *filter.Scope)
 	return f, nil
 }
 
-// guardMin is the number of deletions up to which no share of the destination
-// is too large.
-const guardMin = 100
-
-// judgeDeletions decides whether what was collected may be removed at all. The
-// error is that of the connection.
-func (d *dest) judgeDeletions(ctx context.Context) error {
-	n := entriesOf(d.dead)
-	for _, b := range d.blocked {
-		n += entriesOf(b.gone) + 1
-	}
-	if d.listEnd.Complete && len(d.hollow) > 0 {
-		what := "a source"
-		if len(d.hollow) > 1 {
-			what = fmt.Sprintf("%d sources, the first of them", len(d.hollow))
-		}
-		d.refused = fmt.Sprintf("%s, %q, is empty: is it mounted? Nothing was deleted there; --delete-empty-source permits it", what, cmp.Or(d.hollow[0], "."))
-	}
-	failed := !d.listEnd.Complete && !d.job.IgnoreErrors
-	if failed && (n > 0 || d.job.Delete) { // of a directory that the source could not list nothing was collected
-		d.rep.post(NoteEvent{Text: "IO error encountered -- skipping file deletion"})
-	}
-	if failed {
-		d.late = nil
-	}
-	switch {
-	case n == 0:
-		if failed {
-			d.spare(d.dead)
-			d.dead = nil
-		}
-	case failed:
-		d.spare(d.dead)
-		d.dead = nil
-		d.blocked = slices.DeleteFunc(d.blocked, func(b blockedEntry) bool {
-			if len(b.gone) == 0 || d.job.Force {
-				return false // an empty directory makes way, and so does what was to make way by all means
-			}
-			d.spare(b.gone)
-			d.lose(wire.ID{Dir: b.dir.index, Entry: b.entry})
-			d.fail("replace", shownPath(b.dir, &b.dir.entries[b.entry]), errors.New("a directory is in the way, and nothing is deleted after an error at the source"))
-			return true
-		})
-	default:
-		return d.guard(ctx, n)
-	}
-	return nil
-}
-
-// guard refuses n deletions where they look like a mistake. The error is that of the connection.
-func (d *dest) guard(ctx context.Context, n int64) error {
-	switch {
-	case d.sourceEmpty() && !d.job.DeleteEmptySource:
-		d.refuse("the source is empty: is it mounted? Nothing was deleted; --delete-empty-source permits it")
-	case n > guardMin && 2*n > d.dstEntries && !d.job.ForceDelete && d.job.MaxDelete < 0:
-		much := fmt.Sprintf("%d of %d entries of the destination would be deleted, more than half", n, d.dstEntries)
-		yes, err := d.confirm(ctx, much)
-		if err != nil {
-			return err
-		}
-		if !yes {
-			d.refuse(fmt.Sprintf("%s; nothing was deleted; --force-delete or --max-delete=%d permits it", much, n))
-		}
-	}
-	return nil
-}
-
-// sourceEmpty reports whether the source has nothing, whatever it says of itself.
-func (d *dest) sourceEmpty() bool {
-	filtered := d.job.Filter != nil && !d.job.Filter.Empty() // it may have something that takes no part
-	return d.rootMsg.Empty || d.rootMsg.HasRoot && !filtered && d.listEnd.Totals.Files <= 1 && len(d.dirs) > 0 && len(d.dirs[0].entries) == 0
-}
-
 // entriesOf returns how many entries are in groups.
 func entriesOf(groups []deadGroup) (n int64) {
 	for _, g := range groups {
 		n += int64(len(g.entries))
 	}
 	return n
-}
-
-// spare gives up the events of entries that are not removed.
-func (d *dest) spare(groups []deadGroup) {
-	for _, g := range groups {
-		if g.slot != nil {
-			g.slot.settle(nil)
-		}
-	}
-}
-
-// announceDeletions tells of the entries that will be removed, and leaves out
-// those that the limit does not permit.
-func (d *dest) announceDeletions() {
-	if left := d.job.MaxDelete - d.sum.Deleted.Files; d.job.MaxDelete >= 0 && left < entriesOf(d.dead) {
-		d.sum.Limited = true
-		for i := range d.dead {
-			g := &d.dead[i]
-			g.entries = g.entries[:min(left, int64(len(g.entries)))]
-			left -= int64(len(g.entries))
-		}
-	}
-	switch {
-	case d.first != nil:
-		d.first.settle(groupEvents(d.dead))
-	case d.job.DeleteAfter:
-		d.rep.post(groupEvents(d.dead))
-	default:
-		for _, g := range d.dead {
-			g.slot.settle(g)
-		}
-	}
-}
-
-// groupEvents are the events of all groups.
-type groupEvents []deadGroup
-
-func (groupEvents) event() {}
-
-func (e groupEvents) each(f func(Event) error) error {
-	for _, g := range e {
-		if err := g.each(f); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (d *dest) refuse(why string) {
-	d.refused = why
-	d.spare(d.dead)
-	d.dead, d.late = nil, nil
-	for _, b := range d.blocked {
-		d.spare(b.gone)
-		d.lose(wire.ID{Dir: b.dir.index, Entry: b.entry})
-		d.fail("replace", shownPath(b.dir, &b.dir.entries[b.entry]), fmt.Errorf("a directory is in the way: %w", ErrDeleteGuard))
-	}
-	d.blocked = nil
-}
-
-// unblock removes the directories that stand where something else is to be,
-// and plans what replaces them.
-func (p *planner) unblock(ctx context.Context) error {
-	defer p.d.conn.Work()()
-	for _, b := range p.d.blocked {
-		dir, e := b.dir, &b.dir.entries[b.entry]
-		gone, err := p.makeWay(ctx, b)
-		if err != nil {
-			return err
-		}
-		if !gone {
-			p.d.lose(wire.ID{Dir: dir.index, Entry: b.entry})
-			continue
-		}
-		dir.touched.Store(true)
-		err = p.vacant(ctx, dir, b.entry, e)
-		if err == nil {
-			err = p.request(ctx, dir)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// makeWay removes the directory that is in the way of an entry, and reports
-// whether it is gone.
-func (p *planner) makeWay(ctx context.Context, b blockedEntry) (bool, error) {
-	d := p.d
-	if d.job.MaxDelete >= 0 && d.sum.Deleted.Files+entriesOf(b.gone) > d.job.MaxDelete {
-		d.sum.Limited = true
-		d.spare(b.gone)
-		d.fail("replace", shownPath(b.dir, &b.dir.entries[b.entry]), fmt.Errorf("a directory is in the way: %w", ErrDeleteLimit))
-		return false, nil
-	}
-	for i, group := range b.gone {
-		for j := range group.entries {
-			g := &group.entries[j]
-			if err := d.removeBlocking(ctx, g); err != nil {
-				group.slot.settle(deadGroup{entries: group.entries[:j+1]})
-				d.spare(b.gone[i+1:])
-				return false, d.fileFailed("remove", g.shown(), err)
-			}
-			count(&d.sum.Deleted, &g.entry)
-		}
-		group.slot.settle(group)
-	}
-	if err := d.removeBlocking(ctx, &b.self); err != nil {
-		return false, d.fileFailed("remove", shownPath(b.dir, &b.dir.entries[b.entry]), err)
-	}
-	return true, nil
-}
-
-func (d *dest) removeBlocking(ctx context.Context, g *deadEntry) error {
-	if d.job.DryRun {
-		return nil
-	}
-	return d.tree.Remove(ctx, g.path(), &g.entry)
-}
-
-// remove removes what was collected and announced.
-func (d *dest) remove(ctx context.Context) error {
-	defer d.conn.Work()()
-	for _, wave := range d.deadWaves() {
-		err := d.each(ctx, len(wave), func(ctx context.Context, i int) error { return d.removeDead(ctx, wave[i]) })
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (d *dest) removeDead(ctx context.Context, g *deadEntry) error {
-	if !d.job.DryRun {
-		if err := d.tree.Remove(ctx, g.path(), &g.entry); err != nil && !isGone(err) {
-			return d.fileFailed("delete", g.shown(), err)
-		}
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	count(&d.sum.Deleted, &g.entry)
-	return nil
 }

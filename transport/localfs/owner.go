@@ -262,7 +262,7 @@ func (t *Tree) removeStaleSidecar(d *dir, name string) (bool, error) {
 		s, err := checkpoint.Read(&openFile{t, fd}, "")
 		_ = unix.Close(fd) // it was only read
 		if err == nil {
-			keep = s.InPlace && t.stands(d, s.Name) || t.stands(d, manifest.ShownName(s.Name)) // or it goes with its partial
+			keep = t.stands(d, manifest.SidecarOwner(s.Name, s.InPlace))
 		}
 	}
 	if keep {

@@ -102,10 +102,6 @@ func (t *Tree) sidecarStays(ctx context.Context, dir, path string, a attrs) (boo
 	if manifest.ValidName(s.Name) != nil {
 		return false, nil
 	}
-	of := manifest.ShownName(s.Name) // another kind of run may have made that partial
-	if s.InPlace {
-		of = s.Name
-	}
-	_, err = t.h.lstat(ctx, t.at(manifest.Join(dir, of)))
+	_, err = t.h.lstat(ctx, t.at(manifest.Join(dir, manifest.SidecarOwner(s.Name, s.InPlace))))
 	return !errors.Is(err, fs.ErrNotExist), nil
 }

@@ -231,6 +231,16 @@ func SidecarOf(partial string) string {
 	return strings.TrimSuffix(partial[len(partial)-partialLen:], PartialSuffix) + SidecarSuffix
 }
 
+// SidecarOwner returns the name of what the sidecar of the file name goes with where
+// there is no partial of [PartialName]: the file itself that is being written in place,
+// or the partial that another kind of run has made.
+func SidecarOwner(name string, inPlace bool) string {
+	if inPlace {
+		return name
+	}
+	return ShownName(name)
+}
+
 func resumable(name string) string {
 	sum := blake3.Sum256([]byte(name))
 	return TempPrefix + hex.EncodeToString(sum[:TempDigits/2])

@@ -56,8 +56,8 @@ func (t *tree) staleSidecar(dir *inode, name string, i *inode) bool {
 	if err != nil && !t.old(i) {
 		return false
 	}
-	if err == nil && s.InPlace {
-		if _, stands := t.d.child(dir, s.Name); stands {
+	if err == nil {
+		if _, stands := t.d.child(dir, manifest.SidecarOwner(s.Name, s.InPlace)); stands {
 			return false
 		}
 	}

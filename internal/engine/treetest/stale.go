@@ -72,7 +72,16 @@ func testRemoveStale(t *testing.T, d engine.Dest, root string) {
 	try("alone", sidecar, false, true)
 	wantNoTemps(t, d, root)
 
-	for _, name := range []string{"file", ".gosync.x", partial + "x"} {
+	// A run with --partial shows what it receives, and may have been here before this one.
+	interrupt(t, d, "file", content, how)
+	shown := manifest.ShownName("file")
+	must(t, os.Rename(filepath.Join(root, partial), filepath.Join(root, shown)))
+	try("of one that is shown", sidecar, true, false)
+	try("of use", shown, false, false)
+	try("all", shown, true, true)
+	wantNoTemps(t, d, root)
+
+	for _, name := range []string{"file", ".gosync.x", partial + "x", shown + "x"} {
 		write(t, filepath.Join(root, name), "x")
 		try("another name", name, true, false)
 		wantContent(t, filepath.Join(root, name), "x")

@@ -50,6 +50,7 @@ func huntFoundCases() []struct{ name, line, src, dst, alt, xattrs string } {
 		{name: "the group of what is made where setgid goes to another group, without root's rights", line: "-a --no-super src/ dst/", src: "d d mode=2755|f d/a own=0:33|d e mode=2755|f e/a own=0:33|d f mode=2755|f f/a own=0:33", dst: "d d mode=755 own=0:5|d e mode=2755 own=0:5"},
 		{name: "a directory that is deleted but for what the rules protect", line: "-r --delete --exclude=*.o src/ dst/", src: "f a", dst: "d d|d d/e|f d/e/b.o|f d/e/c|f d/f|d g|f g/h"},
 		{name: "a directory that is deleted but for the backups in it", line: "-a -b --delete src/ dst/", src: "f a", dst: "d d|d d/e|f d/e/b|f d/f|d g"},
+		{name: "a directory in the way that holds what the rules protect", line: "-r --force --exclude=*.o src/ dst/", src: "f x", dst: "d x|d x/d|f x/d/b.o"},
 		{name: "a file in the way of what --mkpath makes", line: "-r --mkpath src/ dst/a/b/", src: "f a", dst: "d a|f a/b"},
 		{name: "names that the rules exclude, one of them twice", line: "--exclude=x src/a/x src/f src/b/x dst/new", src: "d a|f a/x|d b|f b/x|f f"},
 		{name: "./ where directories take no part", line: "-t -R ./src/a dst/", src: "f a"},

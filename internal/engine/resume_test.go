@@ -371,3 +371,33 @@ func TestConfirm(t *testing.T) {
 		}
 	})
 }
+
+// TestConfirmOnce: where two guards of a run have a question, a user at the far side hears the first,
+// and the other is answered with no.
+func TestConfirmOnce(t *testing.T) {
+	many := map[string]string{}
+	for i := range 200 {
+		many[fmt.Sprintf("f/%d", i)] = "x"
+		many[fmt.Sprintf("gone/%d", i)], many[fmt.Sprintf("gone/too%d", i)] = "x", "x" // listed when the rules are there
+	}
+	each(t, func(t *testing.T, w way) {
+		src, dst := dirs(t, map[string]string{"f": "f", ".rules": "- keep\n"}, many)
+		job := jobFor(src, dst)
+		job.Delete, job.DeleteAfter, job.JudgeAfter, job.Confirm, job.Filter = true, true, true, true, rules(t, ": .rules")
+		var asked atomic.Int64
+		out := trial{way: w, job: job, confirm: func(context.Context, string) bool {
+			return asked.Add(1) < 3
+		}}.do(t.Context())
+		if out.err == nil { // the user is where the destination is
+			equalTrees(t, src, dst)
+			if asked.Load() != 2 {
+				t.Errorf("asked %d times", asked.Load())
+			}
+			return
+		}
+		out.wantExit(t, wire.CodeDelete)
+		if n := len(names(t, dst)); n != 403 || asked.Load() != 1 {
+			t.Errorf("asked %d times, %d entries are left", asked.Load(), n)
+		}
+	})
+}

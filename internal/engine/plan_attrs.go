@@ -105,7 +105,11 @@ func (d *dest) differences(w, dst *manifest.Entry) manifest.Change {
 // exact returns ChangeTime where two times count as equal but are not the same:
 // the time is then made exact without a word.
 func (d *dest) exact(e, dst *manifest.Entry) manifest.Change {
-	if d.job.keepsTimes(e.Type) && d.keepable(e.Type)&manifest.AttrTimes != 0 && d.clock.SameTime(e, dst) && !d.clock.SameInstant(e, dst) {
+	clock := d.clock
+	if d.job.Checksum && e.IsRegular() { // the window then says what is told of, as for rsync, and no more
+		clock.Window = 0
+	}
+	if d.job.keepsTimes(e.Type) && d.keepable(e.Type)&manifest.AttrTimes != 0 && d.clock.SameTime(e, dst) && !clock.SameInstant(e, dst) {
 		return manifest.ChangeTime
 	}
 	return 0

@@ -121,7 +121,8 @@ func (d *Disk) unlink(dir *inode, name string, i *inode) {
 	}
 }
 
-// setAttrs applies attributes of e. A change of the owner clears setuid and setgid.
+// setAttrs applies attributes of e. A change of the owner clears setuid and setgid
+// where e has another mode.
 func (i *inode) setAttrs(e *manifest.Entry, attrs manifest.Attrs) {
 	before := i.now
 	if attrs&manifest.AttrOwner != 0 && i.now.uid != e.UID {
@@ -132,7 +133,8 @@ func (i *inode) setAttrs(e *manifest.Entry, attrs manifest.Attrs) {
 		i.now.gid = e.GID
 		i.now.mode &^= 0o6000
 	}
-	if attrs&manifest.AttrMode != 0 && i.kind != manifest.Symlink {
+	keep := before.mode == e.Mode&0o7777 // those bits, too, as package meta has it
+	if (attrs&manifest.AttrMode != 0 || keep) && i.kind != manifest.Symlink {
 		i.now.mode = e.Mode & 0o7777
 	}
 	if attrs&manifest.AttrTimes != 0 {

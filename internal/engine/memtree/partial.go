@@ -84,12 +84,25 @@ func sourceID(id engine.Identity) checkpoint.Identity {
 	return checkpoint.Identity{Size: id.Size, Sec: id.Sec, Nsec: id.Nsec}
 }
 
+// partialNames are the names that the partial of a file may have.
+func partialNames(name string) []string {
+	return []string{manifest.ShownName(name), manifest.PartialName(name)}
+}
+
+// partialName is the one of them that a new one gets.
+func partialName(name string, visible bool) string {
+	if visible {
+		return manifest.ShownName(name)
+	}
+	return manifest.PartialName(name)
+}
+
 // beginPartial begins a file that a later run can go on with.
 func (f *newFile) beginPartial(ctx context.Context) error {
 	until := time.Now().Add(f.t.how.Wait)
 	for {
 		err := f.alter("create", func(dir *inode, name string) error {
-			name = manifest.PartialName(name)
+			name = partialName(name, f.how.Visible)
 			if e, there := f.t.d.child(dir, name); there {
 				if e.ino.kind != manifest.Regular {
 					return errTaken
@@ -154,7 +167,7 @@ func (f *newFile) dropSidecar() {
 // markInPlace notes, before the first write, that the file itself is written.
 func (f *newFile) markInPlace() error {
 	err := f.alter("drop partial", func(dir *inode, name string) error {
-		if !f.t.removeUnused(dir, manifest.PartialName(name)) {
+		if !f.t.removePartials(dir, name) {
 			return syscall.EBUSY // another run receives it, in another way
 		}
 		return nil
@@ -186,7 +199,8 @@ func (f *newFile) stopCheckpoints(flush bool) (err error) {
 // partial is what an earlier run has kept of a file. It is locked.
 type partial struct {
 	file
-	name  string
+	name  string            // of the file
+	temp  string            // its own
 	side  *inode            // its sidecar, nil for none
 	state *checkpoint.State // what the sidecar says, nil for nothing
 	held  []delta.Digest
@@ -203,19 +217,7 @@ func (t *tree) Partial(ctx context.Context, path string) (engine.Partial, error)
 				return err
 			}
 			p.name = name
-			e, ok := t.d.child(dir, manifest.PartialName(name))
-			switch {
-			case !ok || !trusted(e.ino):
-				return syscall.ENOENT
-			case e.ino.holder != nil:
-				return engine.ErrInUse
-			}
-			p.i = e.ino
-			p.i.holder = t
-			if e, ok := t.d.child(dir, manifest.SidecarName(name)); ok && trusted(e.ino) {
-				p.side = e.ino
-			}
-			return nil
+			return p.find(dir)
 		})
 		if err == nil {
 			break
@@ -229,6 +231,26 @@ func (t *tree) Partial(ctx context.Context, path string) (engine.Partial, error)
 		return nil, t.fail("open partial", path, err)
 	}
 	return p, nil
+}
+
+// find looks for the partial and its sidecar, and locks it. The disk is locked.
+func (p *partial) find(dir *inode) error {
+	for _, p.temp = range partialNames(p.name) {
+		e, ok := p.t.d.child(dir, p.temp)
+		switch {
+		case !ok || !trusted(e.ino):
+			continue
+		case e.ino.holder != nil:
+			return engine.ErrInUse
+		}
+		p.i = e.ino
+		p.i.holder = p.t
+		if e, ok := p.t.d.child(dir, manifest.SidecarName(p.name)); ok && trusted(e.ino) {
+			p.side = e.ino
+		}
+		return nil
+	}
+	return syscall.ENOENT
 }
 
 // trusted reports whether nobody else can have written a file.
@@ -276,7 +298,7 @@ func (p *partial) Close() error {
 // Unlink implements [engine.Partial].
 func (p *partial) Unlink(ctx context.Context) error {
 	return p.t.change(ctx, "unlink", p.path, func(dir *inode, name string) error {
-		p.t.d.unlink(dir, manifest.PartialName(name), p.i)
+		p.t.d.unlink(dir, p.temp, p.i)
 		if e, ok := p.t.d.child(dir, manifest.SidecarName(name)); ok && e.ino.kind == manifest.Regular {
 			p.t.d.alter(dir, naming{e.name, nil})
 		}
@@ -287,7 +309,7 @@ func (p *partial) Unlink(ctx context.Context) error {
 // Continue implements [engine.Partial].
 func (p *partial) Continue(ctx context.Context, keep int, how engine.CreateOptions) (engine.NewFile, error) {
 	f := p.t.newFile(p.path, how)
-	f.temp, f.resumable, f.i, f.side = manifest.PartialName(p.name), true, p.i, p.side
+	f.temp, f.resumable, f.i, f.side = p.temp, true, p.i, p.side
 	f.size = int64(keep) * delta.ChunkSize
 	f.end.Store(f.size)
 	f.wrote.Store(true) // by an earlier run
@@ -319,7 +341,7 @@ func (p *partial) Continue(ctx context.Context, keep int, how engine.CreateOptio
 // DropPartial implements [engine.Dest].
 func (t *tree) DropPartial(ctx context.Context, path string) error {
 	err := t.change(ctx, "drop partial", path, func(dir *inode, name string) error {
-		if t.removeUnused(dir, manifest.PartialName(name)) {
+		if t.removePartials(dir, name) {
 			t.removeUnused(dir, manifest.SidecarName(name))
 		}
 		return nil
@@ -328,6 +350,17 @@ func (t *tree) DropPartial(ctx context.Context, path string) error {
 		return nil
 	}
 	return err
+}
+
+// removePartials removes the partials of a name, and reports whether no run holds
+// one. The disk is locked.
+func (t *tree) removePartials(dir *inode, name string) (free bool) {
+	for _, at := range partialNames(name) {
+		if !t.removeUnused(dir, at) {
+			return false
+		}
+	}
+	return true
 }
 
 // removeUnused removes a regular file that no run holds, and reports whether

@@ -73,7 +73,7 @@ func run(ctx context.Context, q *queue, w *lister, first *job, yield func(*Dir) 
 			d.Parent, d.Entry = j.parent.index, j.entry
 		}
 		if links != nil {
-			links.mark(d)
+			links.mark(d, w.opts.FirstLinks)
 		}
 		for i := len(j.children) - 1; i >= 0; i-- {
 			stack = append(stack, &j.children[i])

@@ -75,15 +75,16 @@ type Node struct {
 // Options adjusts a walk. The zero value walks recursively, without filters,
 // with a few workers.
 type Options struct {
-	NoRecurse bool                        // directories are listed in their parents but not entered (named nodes and their Contents are)
-	Filter    *filter.Set                 // names that are left out; nil for none
-	Side      filter.Side                 // whose rules apply
-	Workers   int                         // listing goroutines; 0 chooses
-	OneDevice bool                        // directories on other file systems than their parent are not entered
-	NoMounts  bool                        // ... and not listed either
-	HardLinks bool                        // entries get their group's first member (Ext.LeaderDir, LeaderEntry)
-	Only      func(dir string) bool       // directories of the transfer of which more than the directories in them takes part; nil for all
-	Skip      func(dir, name string) bool // names in directories of the transfer that never take part, such as temporaries; nil for none. It is called from several goroutines
+	NoRecurse  bool                        // directories are listed in their parents but not entered (named nodes and their Contents are)
+	Filter     *filter.Set                 // names that are left out; nil for none
+	Side       filter.Side                 // whose rules apply
+	Workers    int                         // listing goroutines; 0 chooses
+	OneDevice  bool                        // directories on other file systems than their parent are not entered
+	NoMounts   bool                        // ... and not listed either
+	HardLinks  bool                        // entries get their group's first member (Ext.LeaderDir, LeaderEntry)
+	FirstLinks bool                        // ... and the first members a mark (Ext.First)
+	Only       func(dir string) bool       // directories of the transfer of which more than the directories in them takes part; nil for all
+	Skip       func(dir, name string) bool // names in directories of the transfer that never take part, such as temporaries; nil for none. It is called from several goroutines
 }
 
 // Dir is one directory of a walk.

@@ -129,6 +129,7 @@ func TestConformanceItemizeRuns(t *testing.T) {
 			p.chmod(dir+"/from/foo/config1", 0o600)
 			p.chmod(dir+"/from/bar/baz/third", 0o600)
 			p.link(dir+"/from/foo/sym", "../bar/baz/third")
+			p.linkTime(dir+"/from/foo/sym", 1_000_000_000)
 			p.hard(dir+"/from/foo/config1", dir+"/from/foo/extra")
 		}},
 		{"-iplrH", func(dir string) { config2(dir, one, 0o601) }},

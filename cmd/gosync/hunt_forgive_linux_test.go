@@ -55,6 +55,14 @@ func forgiveOfGroups(theirs, ours *huntOutcome, field string) bool {
 	})
 }
 
+// forgiveACLs has access lists of files and directories not compared, and reports whether there is a difference.
+func forgiveACLs(theirs, ours *huntOutcome) bool {
+	acl := slices.Index(lookFields(), "acl")
+	return forgiveWhere(theirs, ours, "acl", func(_ string, said, there []string) bool {
+		return strings.ContainsAny(said[0], "df") && said[acl] != "" && there[acl] != ""
+	})
+}
+
 // hasLongName reports whether the name of a backup of some file would be too long.
 func (l huntLook) hasLongName() bool {
 	for name := range l {
@@ -103,25 +111,6 @@ func forgiveTouched(theirs, ours *huntOutcome) bool {
 	})
 }
 
-// forgiveTimesOfGroups has the times not compared of files with several names, nor those of their directories, and reports
-// whether there is a difference.
-func forgiveTimesOfGroups(theirs, ours *huntOutcome) bool {
-	i, links, found := slices.Index(lookFields(), "time"), slices.Index(lookFields(), "links"), false
-	for k, r := range ours.each() {
-		for name, said := range r.look {
-			there := theirs.each()[k].look[name]
-			if there == nil || said[links] == "" || said[links] != there[links] || said[i] == there[i] {
-				continue
-			}
-			said[i], found = forgiven, true
-			if dir := r.look["./"+path.Dir(name)]; dir != nil {
-				dir[i] = forgiven
-			}
-		}
-	}
-	return found
-}
-
 // forgiveNewer has files not compared that gosync has left as they were and rsync has made links, nor the groups that they
 // are in then, and reports whether there are any.
 func (c *huntCase) forgiveNewer(theirs, ours *huntOutcome) bool {
@@ -140,10 +129,12 @@ func (c *huntCase) forgiveNewer(theirs, ours *huntOutcome) bool {
 				}
 			}
 			there.look[name], found = said, true
-			there.lines = slices.DeleteFunc(there.lines, func(line string) bool {
-				at, _, is := strings.Cut(line, " => ")
-				return is && isItem(line) && line[0] == 'h' && strings.HasSuffix(name, "/"+at[12:])
-			})
+			for _, there := range theirs.each() {
+				there.lines = slices.DeleteFunc(there.lines, func(line string) bool {
+					at, _, is := strings.Cut(line, " => ")
+					return is && isLinkLine(line) && strings.HasSuffix(display(name), "/"+at[12:])
+				})
+			}
 		}
 	}
 	return found

@@ -30,6 +30,7 @@ import (
 //	GOSYNC_LONG=1 GOSYNC_HUNT=500 ...                                     500 cases from a random seed
 //	GOSYNC_LONG=1 GOSYNC_HUNT=500 GOSYNC_FROM=1000 ...                    500 cases from that seed
 //	GOSYNC_SEED=17,18 ...                                                 these again
+//	GOSYNC_WITH="-H -u" ...                                               with these options in each case
 //
 // It ends with how many cases there were, how many of them each of the deliberate differences has touched, and a table
 // of the others by kind, with seeds. GOSYNC_SHOW is how many of them are made small and shown (3).
@@ -130,6 +131,7 @@ func (h *hunt) bench(t *testing.T, n int) *huntBench {
 // one runs the case of a seed and reports.
 func (b *huntBench) one(t *testing.T, seed uint64) {
 	c := newHuntCase(seed)
+	c.opts = append(strings.Fields(os.Getenv("GOSYNC_WITH")), c.opts...)
 	diffs := b.compare(t, c, true)
 	if len(diffs) == 0 {
 		return
@@ -424,7 +426,7 @@ func (b *huntBench) compare(t *testing.T, c *huntCase, count bool) (diffs []stri
 			}
 		}
 	}
-	for _, d := range slices.Concat(deliberateDifferences(), accidents()) {
+	for _, d := range slices.Concat(deliberateDifferences(), linkDifferences(), accidents()) {
 		if d.touches(c, theirs, ours) {
 			if count {
 				b.mu.Lock()

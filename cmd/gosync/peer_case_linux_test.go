@@ -60,10 +60,6 @@ func (c *peerCase) options(r *rand.Rand) {
 			c.opts = append(c.opts, name)
 		}
 	}
-	if slices.Contains(c.opts, "-H") { // else the attributes depend on which name rsync takes for the first
-		c.opts = slices.DeleteFunc(c.opts, func(o string) bool { return strings.HasPrefix(o, "--no-") && strings.Contains("ptog", o[5:]) })
-		c.opts = slices.Insert(c.opts, 0, "-a")
-	}
 	if inHundred(r, 25) {
 		for range 1 + r.IntN(3) {
 			c.opts = append(c.opts, randomRule(r, c.src))

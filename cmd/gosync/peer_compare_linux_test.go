@@ -55,11 +55,6 @@ func quietly(theirs, ours []string) bool {
 	return len(theirs) > 0 && strings.HasPrefix(theirs[0], "cd+++++++++ ") && len(ours) == len(theirs)+1 && strings.HasPrefix(ours[0], "created directory ")
 }
 
-// linked reports whether a file has several names.
-func (s peerTree) linked() bool {
-	return slices.ContainsFunc(s, func(n peerNode) bool { return n.kind == 'h' })
-}
-
 // firstDifference is the beginning of a line that one of the two has and the other has not, which tells differences of
 // one kind apart well enough for shrinking.
 func firstDifference(theirs, ours []string) string {
@@ -90,8 +85,7 @@ func indentLines(lines []string) string { return "      " + strings.Join(lines, 
 //   - deletions come at another time, and so does what takes the place of a directory;
 //   - rsync's messages about what it skips overtake its lines about what it copies;
 //   - where rsync receives, two of its processes print without waiting for each other;
-//   - with -H rsync lets the layout of its list choose the name under which the content of a group travels, if one has
-//     to, so that the lines of such names are not compared;
+//   - with -H names of a file, of which others may lie outside of the transfer, wait for these in another way;
 //   - where files of the destination are one, rsync finds that the second has changed with the first;
 //   - where the old file was setuid or setgid, rsync looks again after changing its owner, and reports less.
 func (c *peerCase) sameLines(theirs, ours []string) bool {
@@ -100,7 +94,8 @@ func (c *peerCase) sameLines(theirs, ours []string) bool {
 		return false
 	}
 	unordered := func(line string) bool {
-		return strings.HasPrefix(line, "*deleting") || strings.HasPrefix(line, "skipping ") || c.inTheWay(line)
+		return strings.HasPrefix(line, "*deleting") || strings.HasPrefix(line, "skipping ") || c.inTheWay(line) ||
+			slices.Contains(c.opts, "-H") && isItem(line) && line[1] == 'f' && c.grouped(line[12:])
 	}
 	theirs, ours = slices.DeleteFunc(theirs, unordered), slices.DeleteFunc(ours, unordered)
 	return c.way == "pull" || slices.Equal(theirs, ours)
@@ -115,16 +110,11 @@ func (c *peerCase) comparable(lines []string) []string {
 		file := item && line[1] == 'f'
 		special := item && strings.IndexByte("DS", line[1]) >= 0
 		switch {
-		case file && line[0] == '.' && c.dst.linked():
-			continue
 		case (file || special) && line[0] == '.' && owners:
 			line = line[:5] + "..." + line[8:]
 			if strings.Trim(line[2:11], ". ") == "" {
 				continue
 			}
-		}
-		if file && slices.Contains(c.opts, "-H") && c.grouped(line[12:]) {
-			continue
 		}
 		out = append(out, line)
 	}

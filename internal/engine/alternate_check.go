@@ -63,10 +63,11 @@ func (d *dest) alternateChecked(ctx context.Context, a *alternate, same bool) er
 	}
 	defer d.over()
 	e, old := a.e(), a.dst
-	if a.right { // and stays, for nothing else is
-		d.tellAlternate(a, 0)
+	if a.holds { // and stays, for nothing else does
 		w := d.wanted(e, a.dst)
-		return d.setAttrs(ctx, a.dir, e, &w, d.exact(e, a.dst))
+		change := d.differences(&w, a.dst)
+		d.tellAlternate(a, change)
+		return d.setAttrs(ctx, a.dir, e, &w, change|d.exact(e, a.dst))
 	}
 	if old == nil {
 		old = &a.all[0].entry

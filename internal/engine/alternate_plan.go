@@ -66,6 +66,7 @@ type alternate struct {
 	dst   *manifest.Entry // what the destination has; nil for nothing
 	other *manifest.Entry // what it has that is of another kind; nil for nothing
 	right bool            // that is right as it is
+	holds bool            // ... or its content is at least, as a comparison has shown
 	slot  *slot           // its place among the events, where the content must be compared
 }
 

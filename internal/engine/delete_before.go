@@ -8,15 +8,16 @@ type heldRequest struct {
 	wants  []int
 	checks []held
 	alts   []*alternate
+	late   bool // see planner.requestLate
 }
 
 // holds keeps what is to be asked for in dir until everything was removed, where it
 // is removed before anything is transferred: that may be for its room.
-func (p *planner) holds(dir *destDir) bool {
+func (p *planner) holds(dir *destDir, late bool) bool {
 	if !p.d.job.DeleteBefore || p.removed {
 		return false
 	}
-	p.held = append(p.held, heldRequest{dir, p.wants, p.checks, p.alts})
+	p.held = append(p.held, heldRequest{dir, p.wants, p.checks, p.alts, late})
 	p.wants, p.checks, p.alts = nil, nil, nil
 	return true
 }
@@ -36,7 +37,11 @@ func (p *planner) removeFirst(ctx context.Context) error {
 	d.dead = nil
 	for _, h := range p.held {
 		p.wants, p.checks, p.alts = h.wants, h.checks, h.alts
-		if err := p.request(ctx, h.dir); err != nil {
+		request := p.request
+		if h.late {
+			request = p.requestLate
+		}
+		if err := request(ctx, h.dir); err != nil {
 			return err
 		}
 	}

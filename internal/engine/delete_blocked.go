@@ -21,7 +21,7 @@ type blockedEntry struct {
 func (p *planner) unblock(ctx context.Context) error {
 	defer p.d.conn.Work()()
 	for _, b := range p.d.blocked {
-		dir, e := b.dir, &b.dir.entries[b.entry]
+		dir := b.dir
 		gone, err := p.makeWay(ctx, b)
 		if err != nil {
 			return err
@@ -31,9 +31,9 @@ func (p *planner) unblock(ctx context.Context) error {
 			continue
 		}
 		dir.touched.Store(true)
-		err = p.vacant(ctx, dir, b.entry, e)
+		err = p.vacant(ctx, dir, b.entry)
 		if err == nil {
-			err = p.request(ctx, dir)
+			err = p.requestLate(ctx, dir)
 		}
 		if err != nil {
 			return err

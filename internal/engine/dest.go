@@ -61,6 +61,8 @@ type dest struct {
 	streams int                   // large files and deltas being received
 	checks  map[wire.ID]*checking // files whose digests were sent
 
+	replaced map[wire.ID]bool // ... and were not the source's; where links are kept
+
 	asked    bool                // a question was asked
 	answer   chan bool           // the user's at the far side, once a question was asked
 	pending  int                 // files and checks that are not dealt with

@@ -93,6 +93,16 @@ func (d *dest) same(ctx context.Context, m *wire.Same) error {
 	return nil
 }
 
+// replace notes that a file is replaced of which that was not known when it was planned.
+func (d *dest) replace(id wire.ID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.replaced == nil {
+		d.replaced = map[wire.ID]bool{}
+	}
+	d.replaced[id] = true
+}
+
 // checked goes on with a file when it is known whether its content is right.
 func (d *dest) checked(ctx context.Context, id wire.ID, same bool) error {
 	d.mu.Lock()
@@ -113,8 +123,8 @@ func (d *dest) checked(ctx context.Context, id wire.ID, same bool) error {
 	if same {
 		w := d.wanted(e, &c.dst)
 		change := d.differences(&w, &c.dst)
-		if a := c.then; a != nil && change == 0 && !(d.job.AltKind == AltLink && isOneFile(&c.dst, &a.all[0].entry)) {
-			a.right = true // as in planner.instead
+		if a := c.then; a != nil && !(change == 0 && d.job.AltKind == AltLink && isOneFile(&c.dst, &a.all[0].entry)) {
+			a.right, a.holds = change == 0, true // as in planner.instead
 			return d.tryAlternate(ctx, a, c.slot)
 		}
 		c.slot.settle(d.attrEvent(c.dir, id.Entry, e, change, &w, &c.dst))
@@ -126,6 +136,9 @@ func (d *dest) checked(ctx context.Context, id wire.ID, same bool) error {
 			d.lose(id) // other names of the source's are no links to it
 		}
 		return nil
+	}
+	if d.job.HardLinks {
+		d.replace(id)
 	}
 	if a := c.then; a != nil {
 		return d.tryAlternate(ctx, a, c.slot)

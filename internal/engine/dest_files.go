@@ -51,8 +51,7 @@ type streamed struct {
 
 // request asks for the files of a directory that were found to be needed.
 func (p *planner) request(ctx context.Context, dir *destDir) error {
-	d := p.d
-	if p.holds(dir) {
+	if p.holds(dir, false) {
 		return nil
 	}
 	busy := slices.Clone(p.wants)
@@ -65,6 +64,20 @@ func (p *planner) request(ctx context.Context, dir *destDir) error {
 	if err := p.dropLeft(ctx, dir, busy); err != nil {
 		return err
 	}
+	return p.send(ctx, dir)
+}
+
+// requestLate is request for a directory that it was called for before: what was kept of
+// others of its files may be in use.
+func (p *planner) requestLate(ctx context.Context, dir *destDir) error {
+	if p.holds(dir, true) {
+		return nil
+	}
+	return p.send(ctx, dir)
+}
+
+func (p *planner) send(ctx context.Context, dir *destDir) error {
+	d := p.d
 	if len(p.checks) > 0 {
 		d.startChecks(ctx, dir, p.checks)
 		p.checks = nil

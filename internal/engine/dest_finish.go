@@ -31,6 +31,15 @@ func (p *planner) link(ctx context.Context, dir *destDir, i int, e, dst *manifes
 	}
 	linked := dst != nil && p.linked(ctx, path, dst)
 	c := d.linkChange(e, dst)
+	if alt, ok := p.altInodes[lead]; ok && dst != nil {
+		linked = linked && dst.Ino == alt.ino // else the first is made a link to that one
+	}
+	if p.waited && dst != nil && dst.Type != e.Type {
+		c = manifest.ChangeHardLink | manifest.ChangeLocal | manifest.ChangeNew // as rsync, which has removed what was there
+	}
+	if linked && d.job.DryRun { // as rsync has it, also where the run replaces the file that this is a name of
+		shown, c = "", c&^manifest.ChangeTimeNow
+	}
 	if dst == nil && len(d.alts) > 0 {
 		if all := p.candidates(ctx, dir, e); d.job.AltKind == AltCompare && len(all) > 0 && all[0].level == levelSame && p.alternate(ctx, dir, i, e) {
 			return nil
@@ -40,22 +49,23 @@ func (p *planner) link(ctx context.Context, dir *destDir, i int, e, dst *manifes
 		}
 	}
 	switch {
-	case linked && (!e.IsRegular() || d.judge(e, dst) == same):
+	case linked && (!e.IsRegular() || d.judge(e, dst) != different && (d.job.DryRun || d.judge(e, dst) == same)):
 		// The first member has the same metadata: where these are equal it stays
 		// what it is, else it is replaced and this one has to follow.
-		if d.job.ItemizeAll {
-			d.item(dir, i, e, manifest.ChangeHardLink, "")
+		if !d.job.DryRun {
+			c = manifest.ChangeHardLink // what differs was told of at the first
 		}
+		d.tellLinked(dir, i, e, c, lead)
 		// It is as good as its first member, which may be replaced, by a link to what
 		// an alternate directory has for instance.
 		if !d.job.DryRun && (d.job.RemoveSource || d.job.AltKind == AltLink && len(d.alts) > 0) {
 			d.links = append(d.links, linkTask{dir, i, lead, p.byIndex[lead.Dir], path})
 		}
 		return nil
-	case linked && c&^manifest.ChangeTimeNow == manifest.ChangeHardLink|manifest.ChangeLocal && d.judge(e, dst) == doubtful:
-		// Whether the first member is replaced shows when its content was compared.
+	case linked && !d.job.DryRun && d.judge(e, dst) == doubtful:
+		d.tellDoubtful(dir, i, e, c, shown, lead)
 	default:
-		d.item(dir, i, e, c, shown)
+		d.linkItem(dir, i, e, c, shown, lead)
 	}
 	if c&manifest.ChangeNew != 0 {
 		d.mu.Lock()
@@ -71,7 +81,7 @@ func (p *planner) link(ctx context.Context, dir *destDir, i int, e, dst *manifes
 // linkChange returns what is reported of an entry that becomes a hard link.
 func (d *dest) linkChange(e, dst *manifest.Entry) manifest.Change {
 	c := manifest.ChangeHardLink | manifest.ChangeLocal
-	if dst == nil || dst.Type != e.Type {
+	if dst == nil {
 		return c | manifest.ChangeNew
 	}
 	w := d.wanted(e, dst)

@@ -20,7 +20,8 @@ type ItemEvent struct {
 	Link   string // with ChangeHardLink the path of the file linked to
 	Sent   bool   // content goes from this machine to a remote one
 
-	id wire.ID
+	id   wire.ID
+	lead wire.ID // with Link: of the file linked to
 }
 
 // DeleteEvent tells that an entry of the destination is removed.

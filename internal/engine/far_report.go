@@ -62,7 +62,11 @@ func (f *farReporter) item(ctx context.Context, ev ItemEvent) error {
 			return err
 		}
 	}
-	if f.items = append(f.items, wire.Item{ID: ev.id, Change: ev.Change}); len(f.items) < itemBatch {
+	it := wire.Item{ID: ev.id, Change: ev.Change}
+	if ev.Link != "" && f.c.NamesLinks() {
+		it.Linked, it.Link = true, ev.lead
+	}
+	if f.items = append(f.items, it); len(f.items) < itemBatch {
 		return nil
 	}
 	return f.flush(ctx)

@@ -307,12 +307,12 @@ func TestLinkFault(t *testing.T) {
 	each(t, func(t *testing.T, w way) {
 		src, dst := faultTree(t)
 		must(t, os.Link(filepath.Join(src, "small"), filepath.Join(src, "z")))
-		c := trial{way: w, job: jobFor(src, dst), host: failing("dst link", "z", syscall.EACCES)}
+		c := trial{way: w, job: jobFor(src, dst), host: failing("dst link", "small", syscall.EACCES)}
 		c.job.HardLinks = true
 		out := c.do(t.Context())
 		out.wantExit(t, wire.CodePartial)
-		out.wantFileError(t, "z", nil)
-		wantArrived(t, src, dst, "")
+		out.wantFileError(t, "small", nil)
+		wantArrived(t, src, dst, "small")
 	})
 }
 
@@ -340,8 +340,8 @@ func TestLinksFull(t *testing.T) {
 			must(t, err)
 			return os.SameFile(sa, sb)
 		}
-		if !same("a", "b") || same("a", "c") || !same("c", "d") || !same("c", "e") {
-			t.Error("the groups are not a b and c d e")
+		if !same("d", "e") || same("c", "d") || !same("a", "c") || !same("b", "c") {
+			t.Error("the groups are not a b c and d e")
 		}
 	})
 }

@@ -61,19 +61,28 @@ func (p *planner) likenesses(ctx context.Context, dir *destDir) []*likeness {
 }
 
 // fuzzy looks for a basis for a file that is about to be asked for and that nothing
-// stands for at the destination: as in rsync one of the same size and time, or else
-// that with the most similar name.
+// stands for at the destination.
 func (p *planner) fuzzy(ctx context.Context, dir *destDir, i int, e *manifest.Entry) {
-	d := p.d
-	if d.job.Fuzzy == 0 || d.job.DryRun || d.job.WholeFile || d.distant() || d.tree == nil || e.Size < minDelta {
+	if p.d.job.DryRun {
 		return
+	}
+	if where, like := p.like(ctx, dir, e); like != nil {
+		p.noteLike(dir, i, where, like)
+	}
+}
+
+// like returns the basis that a file has, nil for none: as in rsync one of the same size
+// and time, or else that with the most similar name.
+func (p *planner) like(ctx context.Context, dir *destDir, e *manifest.Entry) (*likeness, *manifest.Entry) {
+	d := p.d
+	if d.job.Fuzzy == 0 || d.job.WholeFile || d.distant() || d.tree == nil || e.Size < minDelta {
+		return nil, nil
 	}
 	all := p.likenesses(ctx, dir)
 	for _, l := range all {
 		for _, c := range l.bySize[e.Size] {
 			if d.clock.SameTime(e, c) {
-				p.noteLike(dir, i, l, c)
-				return
+				return l, c
 			}
 		}
 	}
@@ -87,9 +96,7 @@ func (p *planner) fuzzy(ctx context.Context, dir *destDir, i int, e *manifest.En
 			}
 		}
 	}
-	if best != nil {
-		p.noteLike(dir, i, where, best)
-	}
+	return where, best
 }
 
 func (p *planner) noteLike(dir *destDir, i int, l *likeness, c *manifest.Entry) {

@@ -11,7 +11,7 @@ func TestHolds(t *testing.T) {
 	p := &planner{d: &dest{job: &Job{Options: Options{DeleteBefore: true}}}}
 	a := &destDir{index: 1}
 	p.wants, p.alts = []int{1}, []*alternate{{dir: a, entry: 2}}
-	if !p.holds(a) || len(p.wants)+len(p.checks)+len(p.alts) != 0 {
+	if !p.holds(a, false) || len(p.wants)+len(p.checks)+len(p.alts) != 0 {
 		t.Fatalf("%v, %v, %v are left for the next directory", p.wants, p.checks, p.alts)
 	}
 	if h := p.held; len(h) != 1 || h[0].dir != a || len(h[0].alts) != 1 || len(h[0].wants) != 1 {

@@ -2,6 +2,9 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"io/fs"
+	"strings"
 
 	"gosync/walker/manifest"
 )
@@ -133,7 +136,7 @@ func (d *dest) makeDir(ctx context.Context, dir *destDir, inTheWay *manifest.Ent
 		}
 	}
 	if err := d.tree.Mkdir(ctx, dir.path); err != nil {
-		if d.madeByOther(ctx, dir, err) {
+		if d.madeByOther(ctx, dir, err) || d.madeForBackups(ctx, dir, err) {
 			if d.others(dir) {
 				dir.attrs = 0
 			}
@@ -153,6 +156,16 @@ func (d *dest) makeDir(ctx context.Context, dir *destDir, inTheWay *manifest.Ent
 		return true, d.openEarly(ctx, dir)
 	}
 	return true, nil
+}
+
+// madeForBackups reports whether a directory could not be made because backups of this run
+// have made it meanwhile, in it or below.
+func (d *dest) madeForBackups(ctx context.Context, dir *destDir, err error) bool {
+	if d.backups != dir.path && !strings.HasPrefix(d.backups, dir.path+"/") || !errors.Is(err, fs.ErrExist) {
+		return false
+	}
+	st, serr := d.tree.Stat(ctx, dir.path)
+	return serr == nil && st.IsDir()
 }
 
 // inherited looks after a setgid bit that a new directory has from its parent. It stays where

@@ -152,7 +152,7 @@ func (p *planner) displace(ctx context.Context, dir *destDir, i int, e, dst *man
 			d.lose(id)
 			return d.fileFailed("remove", shownPath(dir, e), err)
 		}
-		return p.vacant(ctx, dir, i, e)
+		return p.vacant(ctx, dir, i)
 	}
 	self := deadEntry{&deadDir{dir.path, dir.shown}, *dst}
 	gone, all, err := p.subtree(ctx, nil, self, dir.scope)
@@ -177,8 +177,9 @@ func (p *planner) displace(ctx context.Context, dir *destDir, i int, e, dst *man
 	return nil
 }
 
-// vacant plans an entry where nothing is in the way any more.
-func (p *planner) vacant(ctx context.Context, dir *destDir, i int, e *manifest.Entry) error {
+// fill plans an entry where the destination has nothing any more.
+func (p *planner) fill(ctx context.Context, dir *destDir, i int) error {
+	e := &dir.entries[i]
 	lead, linked := p.linkedTo(dir, i, e)
 	switch {
 	case linked:

@@ -55,12 +55,14 @@ type planner struct {
 	wants     []int    // of the directory in hand: files to ask for
 	checks    []held   // ... and files to compare by content
 	ahead     *lookahead
-	alts      []*alternate         // ... and of files to compare in alternate directories
-	heirs     map[wire.ID]*wire.ID // of first members of groups of links that are left alone: who stands for them
-	altInodes map[wire.ID]altInode // what first members of groups of links are linked to
-	kept      int64                // bytes of what is kept of entries beyond the usual
-	held      []heldRequest        // what is to be asked for when everything was removed
-	removed   bool                 // it was
+	alts      []*alternate           // ... and of files to compare in alternate directories
+	groups    map[wire.ID]*linkGroup // by the first member
+	waited    bool                   // what is planned now is a member of one that has waited
+	heirs     map[wire.ID]*wire.ID   // of first members of groups of links: who stands for them, nil for nobody yet
+	altInodes map[wire.ID]altInode   // what first members of groups of links are linked to
+	kept      int64                  // bytes of what is kept of entries beyond the usual
+	held      []heldRequest          // what is to be asked for when everything was removed
+	removed   bool                   // it was
 	git       gitRules
 	renames   renames
 }
@@ -383,23 +385,28 @@ func (p *planner) contents(ctx context.Context, dir *destDir) error {
 		return nil
 	}
 	for i := range dir.entries {
-		if dir.entries[i].IsDir() || dir.refused[i] {
+		p.seeLink(dir, i)
+		if dir.entries[i].IsDir() {
 			continue
 		}
-		if p.passOver(dir, i) {
-			continue
-		}
-		if refused, err := p.limit(dir, i); refused || err != nil {
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		if err := p.entry(ctx, dir, i); err != nil {
+		if err := p.one(ctx, dir, i); err != nil {
 			return err
 		}
 	}
 	return p.request(ctx, dir)
+}
+
+// one plans an entry that is no directory, unless it is left alone.
+func (p *planner) one(ctx context.Context, dir *destDir, i int) error {
+	if dir.refused[i] || p.passOver(dir, i) {
+		return p.skipLink(ctx, dir, i)
+	}
+	if refused, err := p.limit(dir, i); err != nil {
+		return err
+	} else if refused {
+		return p.skipLink(ctx, dir, i)
+	}
+	return p.linkable(ctx, dir, i)
 }
 
 // parentOf returns the directory above dir, which is on the stack, and dir's
@@ -455,6 +462,9 @@ func (p *planner) end(ctx context.Context, m *wire.ListEnd) error {
 		return err
 	}
 	if err := p.unblock(ctx); err != nil {
+		return err
+	}
+	if err := p.endGroups(ctx); err != nil {
 		return err
 	}
 	if !d.judgesLate() {

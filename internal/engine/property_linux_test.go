@@ -566,7 +566,13 @@ func (x *oracle) tell(rt *rapid.T, c trial, dst string) {
 		rt.Error("the dry run has changed something")
 	}
 	out := x.attempt(rt, c)
-	if a, b := story(said.events), story(out.events); !slices.Equal(a, b) && !x.blocked {
+	told := func(events []engine.Event) []string {
+		return story(slices.DeleteFunc(slices.Clone(events), func(ev engine.Event) bool {
+			it, ok := ev.(engine.ItemEvent)
+			return ok && it.Change&manifest.ChangeTransfer == 0 && before[it.Path].group > 0 // as with rsync, a run has changed the file by another of its names
+		}))
+	}
+	if a, b := told(said.events), told(out.events); !slices.Equal(a, b) && !x.blocked {
 		rt.Errorf("the dry run says\n%s\nthe run says\n%s", strings.Join(a, "\n"), strings.Join(b, "\n"))
 	}
 	if x.blocked {

@@ -12,15 +12,17 @@ import (
 // without a file are left out nothing is known before everything is.
 func (s *source) eachDir(ctx context.Context, yield func(d *walker.Dir) error) (complete bool, err error) {
 	complete = true
+	opts := s.walkOptions()
+	opts.FirstLinks = s.conn.NamesLinks()
 	if !s.job.PruneEmpty {
-		err = walker.Walk(ctx, s.forest.root, s.walkOptions(), func(d *walker.Dir) error {
+		err = walker.Walk(ctx, s.forest.root, opts, func(d *walker.Dir) error {
 			complete = complete && d.Err == nil
 			return yield(d)
 		})
 		return complete, err
 	}
 	var dirs []*walker.Dir
-	err = walker.Walk(ctx, s.forest.root, s.walkOptions(), func(d *walker.Dir) error {
+	err = walker.Walk(ctx, s.forest.root, opts, func(d *walker.Dir) error {
 		complete = complete && d.Err == nil
 		dirs = append(dirs, d)
 		return nil

@@ -462,8 +462,8 @@ func (r *relay) items(m *wire.Items) error {
 			return fmt.Errorf("%w: there is no entry %d in directory %d", wire.ErrProtocol, it.ID.Entry, it.ID.Dir)
 		}
 		ev.Path, ev.Entry = manifest.Join(dir.path, e.Name), *e
-		if ld, le, ok := e.Leader(); ok {
-			if leadDir, lead := r.find(ld, le); lead != nil {
+		if id, ok := linkOf(r.to, &it, e); ok {
+			if leadDir, lead := r.find(id.Dir, id.Entry); lead != nil {
 				ev.Link = manifest.Join(leadDir.path, lead.Name)
 			}
 		}

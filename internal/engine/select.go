@@ -171,11 +171,8 @@ func (p *planner) pass(dir *destDir, i int) {
 		return
 	}
 	p.d.lose(wire.ID{Dir: dir.index, Entry: i})
-	if p.heirs == nil {
-		p.heirs = map[wire.ID]*wire.ID{}
-	}
 	id := wire.ID{Dir: dir.index, Entry: i}
-	p.heirs[id] = nil // it is still to be found
+	p.standFor(id, nil) // who does is still to be found
 	if ld, le, ok := dir.entries[i].Leader(); ok {
 		lead := wire.ID{Dir: ld, Entry: le}
 		if heir := p.heirs[lead]; heir != nil && *heir == id { // which stood for the first, and is left alone as well
@@ -184,14 +181,29 @@ func (p *planner) pass(dir *destDir, i int) {
 	}
 }
 
+// standFor notes who stands for the first member of a group of links.
+func (p *planner) standFor(first wire.ID, heir *wire.ID) {
+	if p.heirs == nil {
+		p.heirs = map[wire.ID]*wire.ID{}
+	}
+	p.heirs[first] = heir
+}
+
 // linkedTo returns the file that an entry becomes a link to; ok is false where it is
 // made by itself.
 func (p *planner) linkedTo(dir *destDir, i int, e *manifest.Entry) (lead wire.ID, ok bool) {
-	ld, le, ok := e.Leader()
-	if !ok || !p.d.job.HardLinks {
+	if !p.d.job.HardLinks {
 		return lead, false
 	}
-	return p.heir(dir, i, ld, le)
+	if ld, le, ok := e.Leader(); ok {
+		return p.heir(dir, i, ld, le)
+	}
+	id := wire.ID{Dir: dir.index, Entry: i}
+	if heir := p.heirs[id]; heir != nil {
+		return *heir, true
+	}
+	delete(p.heirs, id) // it is planned, and stands for itself
+	return lead, false
 }
 
 // heir returns the member that stands for the first of a group of links, which may

@@ -339,14 +339,25 @@ func (s *source) items(m *wire.Items) error {
 			return err
 		}
 		ev.Path, ev.Entry = manifest.Join(d.Path, e.Name), *e
-		if ld, le, ok := e.Leader(); ok {
-			if leadDir, lead, err := s.entry(wire.ID{Dir: ld, Entry: le}); err == nil {
-				ev.Link = manifest.Join(leadDir.Path, lead.Name)
+		if id, ok := linkOf(s.conn, &it, e); ok {
+			leadDir, lead, err := s.entry(id)
+			if err != nil {
+				return err
 			}
+			ev.Link = manifest.Join(leadDir.Path, lead.Name)
 		}
 		s.rep.post(ev)
 	}
 	return nil
+}
+
+// linkOf returns which file an entry is linked to, of which a destination tells.
+func linkOf(from *wire.Conn, it *wire.Item, e *manifest.Entry) (wire.ID, bool) {
+	if from.NamesLinks() {
+		return it.Link, it.Linked
+	}
+	ld, le, ok := e.Leader()
+	return wire.ID{Dir: ld, Entry: le}, ok
 }
 
 // rootEntry is the entry number that stands for the transfer's root itself.

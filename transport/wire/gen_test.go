@@ -351,7 +351,11 @@ func drawFromDest(t *rapid.T, typ Type) Msg {
 	case TypeItems:
 		m := &Items{}
 		for range rapid.IntRange(0, 10).Draw(t, "items") {
-			m.Items = append(m.Items, Item{id().Draw(t, "id"), manifest.Change(rapid.Uint32().Draw(t, "change"))})
+			it := Item{ID: id().Draw(t, "id"), Change: manifest.Change(rapid.Uint32Max(itemLinked-1).Draw(t, "change")), Linked: flag().Draw(t, "linked")}
+			if it.Linked {
+				it.Link = id().Draw(t, "link")
+			}
+			m.Items = append(m.Items, it)
 		}
 		return m
 	case TypeRemoved:

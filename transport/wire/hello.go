@@ -17,13 +17,13 @@ const Magic = "gosync\x00wire\r\n\x1a\xff1"
 // it accepts. The versions of two ends are compatible if the ranges overlap;
 // the highest common one is used.
 const (
-	Version    = 5
+	Version    = 6
 	MinVersion = 3
 )
 
 // Content returns the version that what [Conn.Forward] hands on has in version v of the
 // protocol: 4 has changed what concerns a connection alone, 5 lets a source ask about more
-// segments of a file at a time.
+// segments of a file at a time, 6 marks the first names of files.
 func Content(v int) int {
 	if v < 5 {
 		return min(v, 3)
@@ -31,8 +31,14 @@ func Content(v int) int {
 	return v
 }
 
-// Version returns the version of the protocol that both ends use; the peer has been welcomed.
+// Version returns the version of the protocol that both ends use, 0 in one process; the peer
+// has been welcomed.
 func (c *Conn) Version() int { return c.lanes.version }
+
+// NamesLinks reports whether the peer knows of first members of groups of hard links, which
+// are marked (Ext.First), and of what an [Item] is linked to: before version 6 of the
+// protocol that was the first member. In one process it does.
+func (c *Conn) NamesLinks() bool { return c.lanes.version == 0 || c.lanes.version >= 6 }
 
 // Before the magic a login shell may have printed something. So much of it is
 // skipped, for so long.

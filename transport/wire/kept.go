@@ -10,6 +10,7 @@ const (
 	keptXattrs  = 1 << 2
 	keptAccess  = 1 << 3
 	keptDefault = 1 << 4
+	keptFirst   = 1 << 5 // it is the first of several names; see [Conn.NamesLinks]
 )
 
 // keptFlags says which parts an entry has.
@@ -36,6 +37,9 @@ func keptFlags(k, prev *manifest.Kept) (flags byte) {
 func appendKept(b []byte, e, prev *manifest.Entry, flags byte) []byte {
 	k := e.Kept()
 	b = append(b, flags)
+	if flags&keptFirst != 0 {
+		b = appendUint(b, e.Ext.Nlink)
+	}
 	if flags&keptAtime != 0 {
 		b = appendInt(b, k.Atime-e.Sec)
 	}
@@ -67,8 +71,11 @@ func appendACL(b []byte, l manifest.ACL) []byte {
 
 // keptBound is an upper bound of what appendKept appends.
 func keptBound(e *manifest.Entry) int {
-	if e.Ext == nil || e.Ext.Kept == nil {
+	if e.Ext == nil {
 		return 0
+	}
+	if e.Ext.Kept == nil {
+		return 8
 	}
 	k := e.Ext.Kept
 	return 32 + manifest.XattrSize(k.Xattrs) + 6*len(k.Xattrs) + 7*(len(k.Access)+len(k.Default))
@@ -77,9 +84,14 @@ func keptBound(e *manifest.Entry) int {
 // kept reads what appendKept has written; prev is the entry before.
 func (d *Dec) kept(e, prev *manifest.Entry) {
 	flags := d.byte()
-	if flags == 0 || flags >= keptDefault<<1 || flags&keptSame != 0 && flags&(keptXattrs|keptAccess|keptDefault) != 0 {
+	if flags == 0 || flags >= keptFirst<<1 || flags&keptSame != 0 && flags&(keptXattrs|keptAccess|keptDefault) != 0 {
 		d.fail("entry %q keeps %#x", e.Name, flags)
 		return
+	}
+	if flags&keptFirst != 0 {
+		if d.first(e); flags == keptFirst {
+			return
+		}
 	}
 	k := &manifest.Kept{}
 	if flags&keptSame != 0 {
@@ -98,11 +110,26 @@ func (d *Dec) kept(e, prev *manifest.Entry) {
 	if flags&keptDefault != 0 {
 		k.Default = d.acl()
 	}
-	if d.err == nil && keptFlags(k, prev.Kept()) != flags {
+	if d.err == nil && keptFlags(k, prev.Kept()) != flags&^keptFirst {
 		d.fail("what entry %q keeps is not in its shortest form", e.Name)
 		return
 	}
 	e.Keep(k)
+}
+
+// first reads of how many names an entry is the first.
+func (d *Dec) first(e *manifest.Entry) {
+	n := d.uvarint(1<<32 - 1)
+	if _, _, linked := e.Leader(); n < 2 || linked || e.IsDir() {
+		d.fail("entry %q is the first of %d names", e.Name, n)
+		return
+	}
+	ext := manifest.Ext{}
+	if e.Ext != nil {
+		ext = *e.Ext
+	}
+	ext.Nlink, ext.First = n, true
+	e.Ext = &ext
 }
 
 func (d *Dec) xattrs() (all []manifest.Xattr) {

@@ -131,6 +131,9 @@ func appendEntry(b []byte, e, prev *manifest.Entry) []byte {
 	if e.Ext != nil && e.Ext.Kept != nil {
 		kept = keptFlags(e.Ext.Kept, prev.Kept())
 	}
+	if e.Ext != nil && e.Ext.First {
+		kept |= keptFirst
+	}
 	if kept != 0 {
 		h |= entryKept
 	}

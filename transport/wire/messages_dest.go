@@ -152,14 +152,23 @@ type Items struct{ Items []Item }
 type Item struct {
 	ID     ID
 	Change manifest.Change
+	Link   ID // of the file linked to, where Linked; see [Conn.NamesLinks]
+	Linked bool
 }
+
+const itemLinked = 1 << 31 // in the change: an ID follows
 
 func (*Items) Type() Type { return TypeItems }
 
 func (m *Items) append(b []byte) []byte {
 	b = appendUint(b, uint64(len(m.Items)))
 	for _, i := range m.Items {
-		b = appendUint(appendID(b, i.ID), uint64(i.Change))
+		b = appendID(b, i.ID)
+		if i.Linked {
+			b = appendID(appendUint(b, uint64(i.Change)|itemLinked), i.Link)
+			continue
+		}
+		b = appendUint(b, uint64(i.Change))
 	}
 	return b
 }
@@ -171,7 +180,13 @@ func (m *Items) decode(d *Dec) {
 	}
 	m.Items = make([]Item, n)
 	for i := range m.Items {
-		m.Items[i] = Item{d.id(), manifest.Change(d.u32())}
+		it := &m.Items[i]
+		it.ID = d.id()
+		change := d.u32()
+		it.Change = manifest.Change(change &^ itemLinked)
+		if it.Linked = change&itemLinked != 0; it.Linked {
+			it.Link = d.id()
+		}
 	}
 }
 

@@ -90,7 +90,7 @@ type Ext struct {
 	Link         string // target of a symlink
 	Major, Minor uint32 // device number of a device
 	Dev          uint64 // device that holds the inode, where Nlink > 1 or Mount is set; not sent
-	Nlink        uint64 // number of hard links, where it is greater than 1
+	Nlink        uint64 // number of hard links, where it is greater than 1; sent only with First
 	Mount        bool   // the directory lies on another file system than its parent; not sent
 
 	// Change time (of content or metadata, which nobody can set), where an open
@@ -102,6 +102,7 @@ type Ext struct {
 	// this entry belongs to: the index of its directory plus one (0: this entry
 	// is itself the first, or is not linked) and of the entry in that listing.
 	LeaderDir, LeaderEntry uint32
+	First                  bool // it is the first of a group of Nlink names; some may lie elsewhere
 
 	Kept *Kept // what only some runs keep; nil for nothing
 }

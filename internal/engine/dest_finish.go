@@ -40,7 +40,7 @@ func (p *planner) link(ctx context.Context, dir *destDir, i int, e, dst *manifes
 	if linked && d.job.DryRun { // as rsync has it, also where the run replaces the file that this is a name of
 		shown, c = "", c&^manifest.ChangeTimeNow
 	}
-	if dst == nil && len(d.alts) > 0 {
+	if dst == nil && len(d.alts) > 0 && !p.waited { // what has waited is in none of them
 		if all := p.candidates(ctx, dir, e); d.job.AltKind == AltCompare && len(all) > 0 && all[0].level == levelSame && p.alternate(ctx, dir, i, e) {
 			return nil
 		}

@@ -114,7 +114,7 @@ func (p *planner) dropLeft(ctx context.Context, dir *destDir, busy []int) error 
 	for i := range dir.entries {
 		e := &dir.entries[i]
 		name := d.nameFor(dir, e)
-		if needed[i] || !dir.leftPartial(name) && !dir.left[manifest.SidecarName(name)] {
+		if needed[i] || d.inHand(wire.ID{Dir: dir.index, Entry: i}) || !dir.leftPartial(name) && !dir.left[manifest.SidecarName(name)] {
 			continue
 		}
 		dir.touched.Store(true)
@@ -125,6 +125,13 @@ func (p *planner) dropLeft(ctx context.Context, dir *destDir, busy []int) error 
 		}
 	}
 	return nil
+}
+
+// inHand reports whether a file was asked for, or is compared, out of its turn.
+func (d *dest) inHand(id wire.ID) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.files[id] != nil || d.checks[id] != nil
 }
 
 // startLeft asks for a file of which an earlier run has kept something. With the

@@ -231,7 +231,13 @@ func (p *planner) checkKept(entries []manifest.Entry) error {
 	was := &manifest.Kept{}
 	for i := range entries {
 		e := &entries[i]
-		if e.Ext == nil || e.Ext.Kept == nil {
+		if e.Ext == nil {
+			continue
+		}
+		if e.Ext.First && !p.d.job.HardLinks {
+			return fmt.Errorf("%w: %q comes with links that nobody asked for", wire.ErrProtocol, e.Name)
+		}
+		if e.Ext.Kept == nil {
 			continue
 		}
 		k := e.Ext.Kept

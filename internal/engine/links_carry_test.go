@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gosync/internal/engine"
+	"gosync/transport/wire"
 	"gosync/walker/manifest"
 )
 
@@ -23,6 +24,8 @@ func TestLinksCarry(t *testing.T) {
 		dst     string // what is there, "=" for the same file, "~" for one of another size, "/" for a directory, ">" for a newer one
 		set     func(j *engine.Job)
 		outside bool   // one more name lies outside of the transfer
+		alt     string // as dst, of an alternate directory
+		more    bool   // there is a file "e", too
 		carrier string // how the content arrives
 		links   string // the names that become links, and to what
 	}{
@@ -43,6 +46,11 @@ func TestLinksCarry(t *testing.T) {
 		{name: "an empty directory in the way of the last", dst: "d/c/", carrier: "d/c", links: "b=d/c a=d/c"},
 		{name: "directories in the way of all", dst: "a/ b/ d/c/", set: func(j *engine.Job) { j.Delete = true }, carrier: "d/c", links: "b=d/c a=d/c"},
 		{name: "a directory that stays in the way of the last", dst: "d/c/ d/c/kept=", carrier: "b", links: "a=b"},
+		{name: "last not to be appended to", dst: "d/c>", set: func(j *engine.Job) { j.Append = true }, carrier: "b", links: "a=b"},
+		{name: "last not to be appended to, another outside", dst: "d/c>", outside: true, set: func(j *engine.Job) { j.Append = true }, carrier: "b", links: "a=b"},
+		{name: "last elsewhere", alt: "d/ d/c=", set: func(j *engine.Job) { j.AltKind = engine.AltCompare }, carrier: "b", links: "a=b"},
+		{name: "last elsewhere, to link", alt: "d/ d/c=", set: func(j *engine.Job) { j.AltKind = engine.AltLink }, links: "a=d/c b=d/c"},
+		{name: "renames, another outside", dst: "z~", outside: true, set: func(j *engine.Job) { j.DetectRenames = true }, carrier: "d/c e", links: "a=d/c b=d/c", more: true},
 		{name: "dry run", dst: "b~", set: func(j *engine.Job) { j.DryRun = true }, carrier: "b", links: "a=b d/c=b"},
 	} {
 		t.Run(x.name, func(t *testing.T) {
@@ -57,23 +65,35 @@ func TestLinksCarry(t *testing.T) {
 				for _, name := range names {
 					must(t, os.Link(filepath.Join(src, "a"), filepath.Join(src, name)))
 				}
-				for _, is := range strings.Fields(x.dst) {
-					name, kind := filepath.Join(dst, is[:len(is)-1]), is[len(is)-1]
-					if kind == '/' {
-						must(t, os.MkdirAll(name, 0o755))
-						continue
-					}
-					must(t, os.MkdirAll(filepath.Dir(name), 0o755))
-					must(t, os.WriteFile(name, []byte(file+map[byte]string{'~': "~", '>': ">"}[kind]), 0o644))
-					at := then.Add(map[byte]time.Duration{'>': time.Hour, '~': -time.Hour}[kind])
-					must(t, os.Chtimes(name, at, at))
+				if x.more {
+					must(t, os.WriteFile(filepath.Join(src, "e"), []byte("another"), 0o644))
 				}
+				have := func(at, what string) {
+					for _, is := range strings.Fields(what) {
+						name, kind := filepath.Join(at, is[:len(is)-1]), is[len(is)-1]
+						if kind == '/' {
+							must(t, os.MkdirAll(name, 0o755))
+							continue
+						}
+						must(t, os.MkdirAll(filepath.Dir(name), 0o755))
+						must(t, os.WriteFile(name, []byte(file+map[byte]string{'~': "~", '>': ">"}[kind]), 0o644))
+						at := then.Add(map[byte]time.Duration{'>': time.Hour, '~': -time.Hour}[kind])
+						must(t, os.Chtimes(name, at, at))
+					}
+				}
+				have(dst, x.dst)
 				c := trial{way: w, job: jobFor(src, dst)}
 				c.job.HardLinks, c.job.Itemize, c.job.Recursive = true, true, true
 				if x.set != nil {
 					x.set(&c.job)
 				}
+				if x.alt != "" {
+					alt := filepath.Join(filepath.Dir(dst), "alt")
+					have(alt, x.alt)
+					c.job.AltDirs.Add(alt)
+				}
 				out := c.do(t.Context())
+				out.wantExit(t, map[bool]wire.Code{true: wire.CodePartial}[strings.Contains(x.dst, "kept")])
 				carriers, links := []string{}, map[string]string{}
 				for _, ev := range out.events {
 					it, ok := ev.(engine.ItemEvent)
@@ -81,7 +101,7 @@ func TestLinksCarry(t *testing.T) {
 					case !ok:
 					case it.Change&manifest.ChangeTransfer != 0:
 						carriers = append(carriers, it.Path)
-					case it.Change&manifest.ChangeHardLink != 0:
+					case it.Change&manifest.ChangeHardLink != 0 && it.Link != "":
 						links[it.Path] = it.Link
 					}
 				}
@@ -90,6 +110,7 @@ func TestLinksCarry(t *testing.T) {
 					name, to, _ := strings.Cut(l, "=")
 					want[name] = to
 				}
+				slices.Sort(carriers)
 				if !slices.Equal(carriers, strings.Fields(x.carrier)) || !maps.Equal(links, want) {
 					t.Errorf("%q are sent and %v linked, want %q and %v (%v)", carriers, links, x.carrier, want, out.err)
 				}

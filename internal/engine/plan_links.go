@@ -53,7 +53,7 @@ func (p *planner) seeLink(dir *destDir, i int) {
 // groupOf returns the group of an entry, nil if it has none for which a member is still
 // to be chosen.
 func (p *planner) groupOf(dir *destDir, i int) *linkGroup {
-	if len(p.groups) == 0 {
+	if len(p.groups) == 0 || !dir.entries[i].IsRegular() {
 		return nil
 	}
 	id := wire.ID{Dir: dir.index, Entry: i}
@@ -75,12 +75,21 @@ func (p *planner) linkable(ctx context.Context, dir *destDir, i int) error {
 	if dst != nil && dst.IsDir() {
 		return p.entry(ctx, dir, i) // see vacant
 	}
-	w := waiter{dir: dir, entry: i}
+	if p.d.inTheWay(&dir.entries[i], dst) != nil {
+		if err := p.entry(ctx, dir, i); err != nil {
+			return err
+		}
+		return p.skipLink(ctx, dir, i)
+	}
 	if g.unseen > 0 && !p.hasBasisFor(ctx, dir, i, dst) {
-		g.waiting = append(g.waiting, w)
+		g.waiting = append(g.waiting, waiter{dir: dir, entry: i})
 		return nil
 	}
-	return p.carry(ctx, g, w)
+	p.choose(g, wire.ID{Dir: dir.index, Entry: i})
+	if err := p.entry(ctx, dir, i); err != nil {
+		return err
+	}
+	return p.linkWaiting(ctx, g)
 }
 
 // hasBasisFor reports whether there is something that a regular file can be made from.
@@ -93,25 +102,44 @@ func (p *planner) hasBasisFor(ctx context.Context, dir *destDir, i int, dst *man
 	return like != nil
 }
 
-// carry has a member carry the content of its group.
-func (p *planner) carry(ctx context.Context, g *linkGroup, w waiter) error {
+// choose has a member carry the content of its group.
+func (p *planner) choose(g *linkGroup, carrier wire.ID) {
 	delete(p.groups, g.first)
-	slices.SortFunc(g.waiting, compareWaiters)
-	if id := w.id(); id != g.first {
-		p.standFor(g.first, &id)
+	if carrier != g.first {
+		p.standFor(g.first, &carrier)
 	}
-	defer func() { p.waited = false }()
-	for _, w := range slices.Backward(append(g.waiting, w)) {
-		plan := p.entry
-		if w.freed {
-			plan = p.fill
-		}
-		if err := plan(ctx, w.dir, w.entry); err != nil {
+}
+
+// linkWaiting plans what has waited, the last first as rsync does. If the carrier is left
+// alone after all one of them takes its place.
+func (p *planner) linkWaiting(ctx context.Context, g *linkGroup) error {
+	slices.SortFunc(g.waiting, compareWaiters)
+	for _, w := range slices.Backward(g.waiting) {
+		p.waited = !w.freed
+		err := p.late(ctx, w)
+		p.waited = false
+		if err != nil {
 			return err
 		}
-		p.waited = true
 	}
 	return nil
+}
+
+// late plans a member out of its turn, apart from what is asked for in the directory in
+// hand.
+func (p *planner) late(ctx context.Context, w waiter) error {
+	wants, checks, alts := p.wants, p.checks, p.alts
+	p.wants, p.checks, p.alts = nil, nil, nil
+	plan := p.entry
+	if w.freed {
+		plan = p.fill
+	}
+	err := plan(ctx, w.dir, w.entry)
+	if err == nil && len(p.wants)+len(p.checks)+len(p.alts) > 0 {
+		err = p.requestLate(ctx, w.dir)
+	}
+	p.wants, p.checks, p.alts = wants, checks, alts
+	return err
 }
 
 // skipLink goes on with a group of which a member is left alone: if it was the last, the
@@ -121,21 +149,18 @@ func (p *planner) skipLink(ctx context.Context, dir *destDir, i int) error {
 	if g == nil || g.unseen > 0 || len(g.waiting) == 0 {
 		return nil
 	}
-	wants, checks, alts := p.wants, p.checks, p.alts
-	p.wants, p.checks, p.alts = nil, nil, nil
-	err := p.carryLast(ctx, g)
-	p.wants, p.checks, p.alts = wants, checks, alts
-	return err
+	return p.carryLast(ctx, g)
 }
 
 // carryLast has the last of those that wait carry the content.
 func (p *planner) carryLast(ctx context.Context, g *linkGroup) error {
 	last := slices.MaxFunc(g.waiting, compareWaiters)
 	g.waiting = slices.DeleteFunc(g.waiting, func(w waiter) bool { return w == last })
-	if err := p.carry(ctx, g, last); err != nil {
+	p.choose(g, last.id())
+	if err := p.late(ctx, last); err != nil {
 		return err
 	}
-	return p.requestLate(ctx, last.dir)
+	return p.linkWaiting(ctx, g)
 }
 
 // vacant plans an entry where a directory is in the way no more, now or when everything

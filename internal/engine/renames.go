@@ -137,6 +137,9 @@ func (p *planner) resolve(ctx context.Context) error {
 	r.paths = nil
 	held := r.held
 	r.held = nil
+	slices.SortStableFunc(held, func(a, b heldFile) int { // some came late
+		return compareIDs(wire.ID{Dir: a.dir.index, Entry: a.entry}, wire.ID{Dir: b.dir.index, Entry: b.entry})
+	})
 	// All is wanted before anything is moved: what several want is copied.
 	from := make([][]*stray, len(held))
 	for i, h := range held {

@@ -46,6 +46,10 @@ func (r *reporter) room(ctx context.Context) error {
 func weight(ev Event) int64 {
 	const least = 128
 	switch ev := ev.(type) {
+	case sharedItem:
+		return weight(ev.ItemEvent)
+	case doubtfulLink:
+		return weight(ev.ItemEvent)
 	case ItemEvent:
 		return int64(least + len(ev.Path) + len(ev.Link))
 	case DeleteEvent:

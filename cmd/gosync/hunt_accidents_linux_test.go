@@ -270,12 +270,12 @@ func accidents() []deliberate {
 			},
 		},
 		{
-			name: "permissions of a device with an access list whose owner changes",
+			name: "permissions of what has an access list that changes, too",
 			why:  "rsync says of them with -n that they change, and in the run only that the list does",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
 				found := false
 				for i, line := range theirs.run.lines {
-					if c.has("-A") && isItem(line) && strings.HasPrefix(line, ".D") && line[9] == 'a' && line[5] == '.' {
+					if c.has("-A") && isItem(line) && line[0] == '.' && line[9] == 'a' && line[5] == '.' {
 						if says := line[:5] + "p" + line[6:]; slices.Contains(ours.run.lines, says) {
 							theirs.run.lines[i], found = says, true
 						}
@@ -403,10 +403,10 @@ func accidents() []deliberate {
 			},
 		},
 		{
-			name: "access lists with --numeric-ids and --usermap or --groupmap",
+			name: "access lists with --numeric-ids and --usermap, --groupmap or --chown",
 			why:  "rsync maps the owners of files then, but not who is named in their access lists; gosync both",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
-				return c.has("-A") && c.has("--numeric-ids") && c.hasPrefix("--usermap", "--groupmap") &&
+				return c.has("-A") && c.has("--numeric-ids") && c.hasPrefix("--usermap", "--groupmap", "--chown") &&
 					forgiveWhere(theirs, ours, "acl", func(_ string, said, there []string) bool { return true })
 			},
 		},

@@ -26,24 +26,6 @@ func linkDifferences() []deliberate {
 			},
 		},
 		{
-			name: "hard links with --inplace",
-			why:  "gosync replaces a file of several names and then links the others; for rsync they stay what they were",
-			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
-				if !c.has("--inplace") || !c.has("-H") {
-					return false
-				}
-				found := false
-				for k, r := range ours.each() {
-					n := len(r.lines)
-					r.lines = slices.DeleteFunc(r.lines, func(line string) bool {
-						return isLinkLine(line) && strings.Contains(line, " => ") && !slices.Contains(theirs.each()[k].lines, line)
-					})
-					found = found || len(r.lines) < n
-				}
-				return found
-			},
-		},
-		{
 			name: "newer files under another name of what is linked",
 			why:  "rsync looks at links before it looks at -u, in the run or only in the next one, and the newer content is gone",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
@@ -67,6 +49,24 @@ func linkDifferences() []deliberate {
 					name, to, _ := strings.Cut(line, " => ")
 					return name + " => " + path.Base(to)
 				})
+			},
+		},
+		{
+			name: "hard links with --inplace",
+			why:  "gosync replaces a file of several names and then links the others; for rsync they stay what they were",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				if !c.has("--inplace") || !c.has("-H") {
+					return false
+				}
+				found := false
+				for k, r := range ours.each() {
+					n := len(r.lines)
+					r.lines = slices.DeleteFunc(r.lines, func(line string) bool {
+						return isLinkLine(line) && strings.Contains(line, " => ") && !slices.Contains(theirs.each()[k].lines, line)
+					})
+					found = found || len(r.lines) < n
+				}
+				return found
 			},
 		},
 		{

@@ -22,6 +22,19 @@ func accidents() []deliberate {
 			},
 		},
 		{
+			name: "--mkpath of an empty source",
+			why:  "as the destination is to become the source then, rsync makes its parents alone beforehand, and tells of it in the run",
+			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
+				const top = "cd+++++++++ ./"
+				n := len(ours.run.lines)
+				if !c.has("--mkpath") || !slices.Equal(theirs.run.lines, []string{top}) || n > 1 || n == 1 && !strings.HasPrefix(ours.run.lines[0], ".d") {
+					return false
+				}
+				theirs.run.lines = slices.Clone(ours.run.lines)
+				return true
+			},
+		},
+		{
 			name: "alternate directories of an empty source whose destination is missing",
 			why:  "as the destination is to become the source then, rsync looks for them from where it was started",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {

@@ -33,11 +33,11 @@ func linkDifferences() []deliberate {
 			},
 		},
 		{
-			name: "extended attributes of a file that becomes a hard link",
+			name: "extended attributes and access lists of a file that becomes a hard link",
 			why:  "rsync tells of them with -n, but not always in the run",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
-				return c.has("-H") && c.has("-X") && forgiveLinkLines(theirs, ours, func(line string) string {
-					return strings.TrimRight(line[:10]+strings.Replace(line[10:11], "x", ".", 1), ". ") + line[11:]
+				return c.has("-H") && c.has("-X", "-A") && forgiveLinkLines(theirs, ours, func(line string) string {
+					return strings.TrimRight(line[:9], ". ") + line[11:]
 				})
 			},
 		},

@@ -25,6 +25,10 @@ func (f *forest) lacks(ctx context.Context, path, dir, name string, err error) {
 		f.fail("change_dir", dir, err)
 		return
 	}
+	if st, lerr := f.host.Lstat(ctx, path); lerr == nil && st.Type == manifest.Symlink && f.job.CopyUnsafeLinks && !f.job.CopyLinks {
+		f.fail("follow", path, err) // it exists; with -L, as for rsync, it does not
+		return
+	}
 	if f.job.DeleteMissing {
 		f.miss(name)
 	}

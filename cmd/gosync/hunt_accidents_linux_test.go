@@ -416,14 +416,6 @@ func accidents() []deliberate {
 			},
 		},
 		{
-			name: "access lists with --numeric-ids and --usermap, --groupmap or --chown",
-			why:  "rsync maps the owners of files then, but not who is named in their access lists; gosync both",
-			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {
-				return c.has("-A") && c.has("--numeric-ids") && c.hasPrefix("--usermap", "--groupmap", "--chown") &&
-					forgiveWhere(theirs, ours, "acl", func(_ string, said, there []string) bool { return true })
-			},
-		},
-		{
 			name: "%B of what is deleted in a pull, and %U and %G with --usermap or --groupmap",
 			why:  "they depend for rsync on which of its processes prints them: they are the permissions, and what ids become, in a pull alone",
 			touches: func(c *huntCase, theirs, ours *huntOutcome) bool {

@@ -70,6 +70,7 @@ func huntFoundCases() []struct{ name, line, src, dst, alt, xattrs string } {
 		{name: "a file whose attributes are not those of another whose content is not right", line: "-a -c --link-dest=../alt src/ dst/", src: "f a|f b", dst: "f a sec=1200000000|f b mode=600", alt: "f a fill=y|f b fill=y"},
 		{name: "a symlink that leads nowhere is not missing", line: "-a --ignore-missing-args --copy-unsafe-links src/a src/none src/b dst/", src: "l a to=nowhere|f b"},
 		{name: "a symlink that leads nowhere is missing", line: "-a --ignore-missing-args -L src/a src/none src/b dst/", src: "l a to=nowhere|f b"},
+		{name: "who is named in access lists, by numbers", line: "-a -A --numeric-ids --usermap=0-9999:12 src/ dst/", src: "f a own=1:33", xattrs: acl},
 		{name: "a new name before one that is there", line: "-a -H src/ dst/", src: "f a|h b to=a|h c to=a", dst: "f b"},
 		{name: "a new name in a directory before one that is there, pushed", line: "-a -H src/ dst/", src: "d d|f d/a|h d/b to=d/a|d e|h e/c to=d/a", dst: "d e|f e/c"},
 		{name: "a group that is new, pulled", line: "-a -H src/ dst/", src: "d d|f d/a|h d/b to=d/a|d e|h e/c to=d/a"},

@@ -172,6 +172,9 @@ func (d *dest) wantedKept(e *manifest.Entry) *manifest.Kept {
 			k.Xattrs = manifest.FakeXattrs(k.Xattrs)
 		}
 	}
+	if d.job.NumericIDs { // as for rsync, --usermap and the like are then about owners alone
+		return &k
+	}
 	user := func(id uint32) uint32 { return d.ids.user(id) }
 	group := func(id uint32) uint32 { return d.ids.groupOf(id) }
 	k.Access, k.Default = k.Access.Translate(user, group), k.Default.Translate(user, group)

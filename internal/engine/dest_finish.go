@@ -48,8 +48,12 @@ func (p *planner) link(ctx context.Context, dir *destDir, i int, e, dst *manifes
 			c = from
 		}
 	}
+	content := same
+	if linked && e.IsRegular() {
+		content = d.judge(e, dst)
+	}
 	switch {
-	case linked && (!e.IsRegular() || d.judge(e, dst) != different && (d.job.DryRun || d.judge(e, dst) == same)):
+	case linked && (content == same || content == doubtful && d.job.DryRun):
 		// The first member has the same metadata: where these are equal it stays
 		// what it is, else it is replaced and this one has to follow.
 		if !d.job.DryRun {
@@ -62,7 +66,7 @@ func (p *planner) link(ctx context.Context, dir *destDir, i int, e, dst *manifes
 			d.links = append(d.links, linkTask{dir, i, lead, p.byIndex[lead.Dir], path})
 		}
 		return nil
-	case linked && !d.job.DryRun && d.judge(e, dst) == doubtful:
+	case linked && content == doubtful:
 		d.tellDoubtful(dir, i, e, c, shown, lead)
 	default:
 		d.linkItem(dir, i, e, c, shown, lead)

@@ -114,7 +114,7 @@ func (p *planner) dropLeft(ctx context.Context, dir *destDir, busy []int) error 
 	for i := range dir.entries {
 		e := &dir.entries[i]
 		name := d.nameFor(dir, e)
-		if needed[i] || d.inHand(wire.ID{Dir: dir.index, Entry: i}) || !dir.leftPartial(name) && !dir.left[manifest.SidecarName(name)] {
+		if needed[i] || !dir.leftPartial(name) && !dir.left[manifest.SidecarName(name)] || d.inHand(wire.ID{Dir: dir.index, Entry: i}) {
 			continue
 		}
 		dir.touched.Store(true)

@@ -29,7 +29,7 @@ type partial struct {
 func (t *Tree) Partial(ctx context.Context, path string) (engine.Partial, error) {
 	var p *partial
 	err := t.in("open partial of", path, func(d *dir, name string) (err error) {
-		for _, at := range partialNames(name) {
+		for _, at := range manifest.PartialNames(name) {
 			if p, err = t.openPartial(ctx, d, t.beside(d, at), path, name); err != unix.ENOENT {
 				return err
 			}
@@ -49,17 +49,9 @@ func (t *Tree) Partial(ctx context.Context, path string) (engine.Partial, error)
 	return p, nil
 }
 
-// partialNames are the names that the partial of a file may have.
-func partialNames(name string) []string {
-	return []string{manifest.ShownName(name), manifest.PartialName(name)}
-}
-
-// partialName is the one of them that a new one gets.
+// partialName is the name that a new partial gets.
 func (t *Tree) partialName(name string, visible bool) string {
-	if visible || t.how.PartialDir != "" {
-		return manifest.ShownName(name)
-	}
-	return manifest.PartialName(name)
+	return manifest.NewPartialName(name, visible || t.how.PartialDir != "")
 }
 
 // openPartial opens and locks the partial of a name, and finds out what of it is
@@ -258,7 +250,7 @@ func (t *Tree) DropPartial(ctx context.Context, path string) error {
 
 // removePartials removes the partials of a name in d, and reports whether a run holds one.
 func (t *Tree) removePartials(d *dir, name string) (held bool, err error) {
-	for _, at := range partialNames(name) {
+	for _, at := range manifest.PartialNames(name) {
 		if held, err = t.beside(d, at).removeUnused(); held || err != nil {
 			break
 		}

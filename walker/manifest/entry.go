@@ -226,6 +226,18 @@ func ShownName(name string) string {
 	return "." + first + PartialName(name)
 }
 
+// PartialNames returns the names that the partial of a file may have, NewPartialName that
+// of them which a new one gets.
+func PartialNames(name string) []string { return []string{ShownName(name), PartialName(name)} }
+
+// NewPartialName: see [PartialNames]. shown is whether the user is to see it.
+func NewPartialName(name string, shown bool) string {
+	if shown {
+		return ShownName(name)
+	}
+	return PartialName(name)
+}
+
 // SidecarOf returns the name of the sidecar of a partial that has that name, which
 // must be one of [PartialName] or [ShownName].
 func SidecarOf(partial string) string {

@@ -84,25 +84,12 @@ func sourceID(id engine.Identity) checkpoint.Identity {
 	return checkpoint.Identity{Size: id.Size, Sec: id.Sec, Nsec: id.Nsec}
 }
 
-// partialNames are the names that the partial of a file may have.
-func partialNames(name string) []string {
-	return []string{manifest.ShownName(name), manifest.PartialName(name)}
-}
-
-// partialName is the one of them that a new one gets.
-func partialName(name string, visible bool) string {
-	if visible {
-		return manifest.ShownName(name)
-	}
-	return manifest.PartialName(name)
-}
-
 // beginPartial begins a file that a later run can go on with.
 func (f *newFile) beginPartial(ctx context.Context) error {
 	until := time.Now().Add(f.t.how.Wait)
 	for {
 		err := f.alter("create", func(dir *inode, name string) error {
-			name = partialName(name, f.how.Visible)
+			name = manifest.NewPartialName(name, f.how.Visible)
 			if e, there := f.t.d.child(dir, name); there {
 				if e.ino.kind != manifest.Regular {
 					return errTaken
@@ -235,7 +222,7 @@ func (t *tree) Partial(ctx context.Context, path string) (engine.Partial, error)
 
 // find looks for the partial and its sidecar, and locks it. The disk is locked.
 func (p *partial) find(dir *inode) error {
-	for _, p.temp = range partialNames(p.name) {
+	for _, p.temp = range manifest.PartialNames(p.name) {
 		e, ok := p.t.d.child(dir, p.temp)
 		switch {
 		case !ok || !trusted(e.ino):
@@ -355,7 +342,7 @@ func (t *tree) DropPartial(ctx context.Context, path string) error {
 // removePartials removes the partials of a name, and reports whether no run holds
 // one. The disk is locked.
 func (t *tree) removePartials(dir *inode, name string) (free bool) {
-	for _, at := range partialNames(name) {
+	for _, at := range manifest.PartialNames(name) {
 		if !t.removeUnused(dir, at) {
 			return false
 		}

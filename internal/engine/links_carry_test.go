@@ -51,6 +51,7 @@ func TestLinksCarry(t *testing.T) {
 		{name: "last elsewhere", alt: "d/ d/c=", set: func(j *engine.Job) { j.AltKind = engine.AltCompare }, carrier: "b", links: "a=b"},
 		{name: "last elsewhere, to link", alt: "d/ d/c=", set: func(j *engine.Job) { j.AltKind = engine.AltLink }, links: "a=d/c b=d/c"},
 		{name: "renames, another outside", dst: "z~", outside: true, set: func(j *engine.Job) { j.DetectRenames = true }, carrier: "d/c e", links: "a=d/c b=d/c", more: true},
+		{name: "renames, last newer", dst: "z~ d/c>", set: func(j *engine.Job) { j.DetectRenames, j.Update = true, true }, carrier: "b e", links: "a=b", more: true},
 		{name: "dry run", dst: "b~", set: func(j *engine.Job) { j.DryRun = true }, carrier: "b", links: "a=b d/c=b"},
 	} {
 		t.Run(x.name, func(t *testing.T) {
